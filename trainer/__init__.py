@@ -1,0 +1,1 @@
+"""How a FLUX LoRA is learned: `python -m trainer outputs/<name>/config.toml`. Needs torch; knows nothing of fluxgym."""

@@ -1,0 +1,192 @@
+"""What can be set for one training: typed, each field with its unit, range and meaning. Imports no torch.
+
+One TOML file per run, `outputs/<name>/config.toml`. Unknown keys and wrong types are refused; nothing is guessed.
+Paths are taken from the folder in which the trainer is started.
+"""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from trainer.folder import check_name
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used. `problems` holds one sentence for each field that is wrong."""
+
+    def __init__(self, source: str, problems: list[str]):
+        super().__init__(f"{source} cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems))
+        self.source, self.problems = source, problems
+
+
+class Section(BaseModel):
+    """Base of all sections: strict types, no unknown keys, no changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True)
+
+
+class Model(Section):
+    base: str = Field(min_length=1, description="FLUX.1 in diffusers format: a folder, or a name on the Hugging Face Hub.")
+    dtype: Literal["auto", "bf16", "fp32"] = Field(
+        "auto",
+        description="Numbers of the frozen base. auto: bf16 on a GPU that has it, fp32 on a CPU. The LoRA is always fp32.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train. auto: the GPU, where there is one.")
+    max_sequence_length: int | None = Field(
+        None, ge=8, le=512, description="T5 tokens per caption. Unset: 512, or 256 for a model without guidance (schnell)."
+    )
+
+
+class Data(Section):
+    folder: str = Field(min_length=1, description="Images, each with its caption beside it in a .txt file of the same name.")
+    resolution: int = Field(
+        512, ge=64, le=2048, multiple_of=16, description="Side in px; images are cropped to a square of it."
+    )
+    repeats: int = Field(10, ge=1, le=1000, description="How often each image is shown in one epoch.")
+    batch_size: int = Field(1, ge=1, le=64, description="Images in one step, regularisation images included.")
+    validation_images: int = Field(
+        0, ge=0, le=100, description="Images held out of training, on which the validation loss is measured."
+    )
+    regularisation: str | None = Field(
+        None, description="Folder of ordinary images with captions, mixed in so that the rest of the model stays what it was."
+    )
+    regularisation_images: int = Field(0, ge=0, le=63, description="How many images of each batch are regularisation images.")
+
+
+class Lora(Section):
+    rank: int = Field(16, ge=1, le=256, description="Rank of the LoRA: size of the file and room to learn.")
+    alpha: float = Field(
+        16, gt=0, le=512, description="Scale of the LoRA is alpha / rank; it is folded into the saved weights."
+    )
+    targets: Literal["all", "attention"] = Field("all", description="all: attention and MLP linears. attention: those alone.")
+
+
+class Train(Section):
+    epochs: int = Field(16, ge=1, le=10_000, description="Passes over the data set.")
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="AdamW's step size.")
+    warmup_steps: int = Field(0, ge=0, le=100_000, description="Steps over which the learning rate rises to its value.")
+    decay: float = Field(0, ge=0, le=1, description="Share of all steps, at the end, over which the learning rate falls to 0.")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW's weight decay.")
+    max_grad_norm: float = Field(
+        1.0, ge=0, le=1000, description="Gradients of the LoRA are clipped to this norm; 0: not at all."
+    )
+    guidance: float = Field(1.0, ge=0, le=10, description="Guidance value fed to the model in training.")
+    shift: float | Literal["auto"] = Field(
+        "auto", description="Shift of the noise levels towards noise. auto: FLUX's rule, by the number of image tokens."
+    )
+    seed: int = Field(42, ge=0, lt=2**31, description="Fixes the order of the images, the noise and the LoRA's first weights.")
+    gradient_checkpointing: bool = Field(True, description="Less memory, about a third more time.")
+
+    @field_validator("shift")
+    @classmethod
+    def _shift_is_positive(cls, shift: float | str) -> float | str:
+        if not isinstance(shift, str) and not 0 < shift <= 20:
+            raise ValueError(f"got {shift}, expected 'auto' or a number above 0 and up to 20")
+        return shift
+
+
+class Sample(Section):
+    prompts: list[str] = Field(
+        default_factory=list, max_length=50, description="One picture each, every time samples are made."
+    )
+    every_epochs: int = Field(1, ge=0, le=10_000, description="Epochs between samples; 0: not by epoch.")
+    every_steps: int = Field(0, ge=0, le=1_000_000, description="Steps between samples; 0: not by step.")
+    steps: int = Field(20, ge=1, le=100, description="Denoising steps of one picture.")
+    guidance: float = Field(3.5, ge=0, le=10, description="Guidance value when sampling.")
+    width: int = Field(512, ge=64, le=2048, multiple_of=16, description="px")
+    height: int = Field(512, ge=64, le=2048, multiple_of=16, description="px")
+    seed: int = Field(42, ge=0, lt=2**31, description="Seed of the first prompt; each further prompt has the next.")
+
+
+class Save(Section):
+    every_epochs: int = Field(4, ge=0, le=10_000, description="Epochs between LoRA files; 0: the final one only.")
+    state_every_epochs: int = Field(
+        4, ge=0, le=10_000, description="Epochs between states to resume from; 0: only when stopped."
+    )
+    keep_states: int = Field(2, ge=0, le=1000, description="How many states are kept, the newest; 0: all.")
+    dtype: Literal["bf16", "fp16", "fp32"] = Field("bf16", description="Numbers in the LoRA files.")
+
+
+class Config(Section):
+    """Everything that one training needs to know."""
+
+    name: str = Field(description="Name of the run, of its folder and of the LoRA.")
+    trigger: str = Field(
+        "", max_length=200, description="Word that calls the concept. Replaces [trigger]; caption of images without."
+    )
+    model: Model
+    data: Data
+    lora: Lora = Field(default_factory=Lora)
+    train: Train = Field(default_factory=Train)
+    sample: Sample = Field(default_factory=Sample)
+    save: Save = Field(default_factory=Save)
+
+    @field_validator("name")
+    @classmethod
+    def _name_can_be_a_folder(cls, name: str) -> str:
+        return check_name(name)
+
+    @field_validator("data")
+    @classmethod
+    def _regularisation_fits(cls, data: Data) -> Data:
+        if data.regularisation_images and not data.regularisation:
+            raise ValueError("regularisation_images is set, expected a folder in regularisation")
+        if data.regularisation_images >= data.batch_size:
+            got = f"regularisation_images {data.regularisation_images} of batch_size {data.batch_size}"
+            raise ValueError(f"got {got}, expected at least one image of one's own in a batch")
+        return data
+
+
+def parse_config(values: dict[str, Any], source: str = "config") -> Config:
+    """Checked settings from plain values. Raises ConfigError with one sentence for each problem."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(source, [_explain(dict(problem), values) for problem in error.errors()]) from error
+
+
+def load_config(path: Path) -> Config:
+    """Checked settings from a TOML file. Raises ConfigError when it is missing, is no TOML, or is wrong."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), [f"cannot be read: {error}"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(path), [f"is not TOML: {error}"]) from error
+    return parse_config(values, str(path))
+
+
+def dump_config(config: Config) -> str:
+    """The settings as TOML, defaults written out; load_config reads back the same."""
+    return tomli_w.dumps(config.model_dump(exclude_none=True))
+
+
+def _explain(problem: dict[str, Any], values: dict[str, Any]) -> str:
+    """'train.epochs: got 'ten', expected ...' from one pydantic error."""
+    where = [
+        str(part) for part in problem["loc"] if part != "function-after" and not str(part).startswith(("literal[", "float"))
+    ]
+    place = ".".join(where)
+    if problem["type"] == "extra_forbidden":
+        choices = _choices(where[:-1])
+        near = difflib.get_close_matches(where[-1], choices, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"{place}: unknown setting; {hint}The choices are: {', '.join(choices)}"
+    if problem["type"] == "missing":
+        return f"{place}: missing, expected a value"
+    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
+    if "got " in message:
+        return f"{place}: {message}"
+    return f"{place}: got {problem['input']!r}, {message[0].lower()}{message[1:]}"
+
+
+def _choices(section: list[str]) -> list[str]:
+    """Names of the settings in a section ([] is the top level)."""
+    model: Any = Config
+    for name in section:
+        model = model.model_fields[name].annotation
+    return list(model.model_fields)

@@ -1,0 +1,134 @@
+"""The run folder: the one class that knows which file of a run lies where.
+
+Standard library only, so that the process which guards a run stays small. `trainer` writes through it, `fluxgym` reads
+through it; nobody else joins path strings. README holds the table of who writes and who reads each file.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME_RULE = "1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit and not ending with '.'"
+STATE_FILE = "state.json"
+
+
+def check_name(name: str) -> str:
+    """The name itself where it can name a run: a folder, a file and a part of an address alike.
+
+    Raises ValueError otherwise, saying what was got and what was expected."""
+    if not NAME.fullmatch(name) or name.endswith("."):
+        shown = name if len(name) <= 80 else f"{name[:80]}... ({len(name)} characters)"
+        raise ValueError(f"got the name {shown!r}, expected {NAME_RULE}")
+    return name
+
+
+@dataclass(frozen=True)
+class State:
+    """One saved state of a training. `problem` is empty when it can be resumed from."""
+
+    path: Path
+    step: int  # optimizer steps done
+    epoch: int  # epochs finished
+    position: int  # batches done in the epoch under way
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Every path of one run. The folder's own name is the run's name."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    # ---- what the person set -------------------------------------------------------------------------------------
+    @property
+    def config(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def ui_state(self) -> Path:
+        return self.path / "ui_state.json"
+
+    # ---- what guards the run -------------------------------------------------------------------------------------
+    @property
+    def record(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "run.lock"
+
+    @property
+    def training_log(self) -> Path:
+        return self.path / "training.log"
+
+    @property
+    def monitor_log(self) -> Path:
+        return self.path / "monitor.log"
+
+    @property
+    def old_logs(self) -> Path:
+        return self.path / "logs"
+
+    # ---- what the training makes ---------------------------------------------------------------------------------
+    @property
+    def lora(self) -> Path:
+        return self.path / f"{self.name}.safetensors"
+
+    def epoch_lora(self, epoch: int) -> Path:
+        """The LoRA after `epoch` finished epochs: <name>-000004.safetensors."""
+        return self.path / f"{self.name}-{epoch:06d}.safetensors"
+
+    def loras(self) -> list[Path]:
+        """The LoRA files that are there: those of epochs in order, the final one last."""
+        kept = sorted(self.path.glob("*-[0-9][0-9][0-9][0-9][0-9][0-9].safetensors"))
+        return kept + ([self.lora] if self.lora.is_file() else [])
+
+    def epoch_state(self, epoch: int) -> Path:
+        """The state at the end of an epoch: <name>-4-state."""
+        return self.path / f"{self.name}-{epoch}-state"
+
+    def step_state(self, step: int) -> Path:
+        """The state in the middle of an epoch: <name>-step00000123-state."""
+        return self.path / f"{self.name}-step{step:08d}-state"
+
+    def states(self) -> list[State]:
+        """All saved states by step, damaged ones included (see State.problem)."""
+        found = [read_state(path) for path in self.path.glob("*-state") if path.is_dir()]
+        return sorted(found, key=lambda state: (state.step, state.epoch, state.path.name))
+
+    def last_state(self) -> State | None:
+        """The furthest state that can be resumed from."""
+        return next((state for state in reversed(self.states()) if not state.problem), None)
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "sample"
+
+    @property
+    def cache(self) -> Path:
+        return self.path / "cache"
+
+    @property
+    def thumbnails(self) -> Path:
+        return self.path / "cache" / "thumbnails"
+
+
+def read_state(path: Path) -> State:
+    """What a state folder says of itself; every file is compared with the size that its state.json promises."""
+    try:
+        said = json.loads((path / STATE_FILE).read_text(encoding="utf-8"))
+        state = State(path, int(said["step"]), int(said["epoch"]), int(said["position"]))
+        files = dict(said["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return State(path, 0, 0, 0, f"{STATE_FILE} cannot be read: {error}")
+    for file, size in files.items():
+        there = (path / file).stat().st_size if (path / file).is_file() else None
+        if there != size:
+            return State(path, state.step, state.epoch, state.position, f"{file}: got {there} bytes, expected {size}")
+    return state
