@@ -1,4 +1,4 @@
-"""Holds the numbers of our style: sizes, nesting, types, docstrings, things that are never written, layers, and a test for each module.
+"""Holds the numbers of our style: sizes, nesting, types, docstrings, layers, and a test for each module.
 
 Needs nothing but the standard library, except for the layer tests, which import each package in a fresh interpreter."""
 
