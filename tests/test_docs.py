@@ -1,0 +1,55 @@
+"""Documented things are true: links resolve, the README's settings parse, its verbs exist, each file of a run is in its table."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from trainer.config import parse_config
+from trainer.folder import RunFolder
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("trainer/**/*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_resolve(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{target} does not exist"
+
+
+def test_settings_in_readme_parse() -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", README, re.S)
+    assert parse_config(tomllib.loads(block)).name == "my-lora"
+
+
+def test_verbs_in_readme_exist() -> None:
+    verbs = set(re.findall(r"python -m fluxgym (\w+)", README))
+    assert verbs == {"demo", "start", "list", "show", "log", "stop", "resume"}
+    for verb in verbs:
+        done = subprocess.run([sys.executable, "-m", "fluxgym", verb, "--help"], cwd=ROOT, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_run_folder_table_names_every_path() -> None:
+    folder = RunFolder(Path("outputs/<name>"))
+    paths = [value.fget(folder) for value in vars(RunFolder).values() if isinstance(value, property)]
+    for path in [
+        *(path for path in paths if isinstance(path, Path)),
+        folder.epoch_lora(4),
+        folder.epoch_state(4),
+        folder.step_state(123),
+    ]:
+        top = path.relative_to(folder.path).parts[0]
+        assert f"`{top}`" in README or f"`{top}/`" in README, f"{top} is not in README's table"
+
+
+def test_benchmarks_in_readme_exist() -> None:
+    scripts = re.findall(r"tests/benchmarks/(\w+)\.py", README)
+    assert scripts
+    assert {path.stem for path in (ROOT / "tests/benchmarks").glob("*.py")} == set(scripts)
