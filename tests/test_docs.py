@@ -1,4 +1,4 @@
-"""Documented things are true: links resolve, the README's settings parse, its verbs exist, each file of a run is in its table."""
+"""Documented things are true: links resolve, settings parse, verbs exist, each file of a run is in the table."""
 
 import re
 import subprocess

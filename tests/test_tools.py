@@ -1,4 +1,4 @@
-"""The tools agree: ruff formats and lints the tree, mypy checks the types of fluxgym/ and trainer/. Settings: pyproject.toml."""
+"""The tools agree: ruff formats and lints the tree, mypy checks the types. Settings: pyproject.toml."""
 
 import subprocess
 import sys
