@@ -103,12 +103,16 @@ def _font(path: Path) -> ImageFont.FreeTypeFont:
 
 
 @functools.cache
-def draw_glyph(char: str) -> Image.Image | None:
-    """One emoji as RGBA, cropped to its ink; None where the font has none. Raises FontError."""
+def _draw_glyph(font: Path, char: str) -> Image.Image | None:
     image = Image.new("RGBA", (PICTURE, PICTURE), (0, 0, 0, 0))
-    ImageDraw.Draw(image).text((MARGIN, MARGIN), char, font=_font(FONT), embedded_color=True)
+    ImageDraw.Draw(image).text((MARGIN, MARGIN), char, font=_font(font), embedded_color=True)
     box = image.getbbox()
     return image.crop(box) if box else None
+
+
+def draw_glyph(char: str) -> Image.Image | None:
+    """One emoji as RGBA, cropped to its ink; None where the font has none. Raises FontError."""
+    return _draw_glyph(FONT, char)
 
 
 def draw_subject(subject: str) -> Image.Image:
