@@ -1,0 +1,54 @@
+"""All processes of a run's training: what it started, also what left its process group, its session or its parent.
+
+A training is started with FLUXGYM_RUN=<its folder> in its environment, which everything that it starts inherits. So its
+processes are found after their parents died, and by a supervisor that came later.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fluxgym.run.identity import Identity, Stat, boot_id, is_alive, read_stat
+from trainer.folder import RunFolder
+
+MARK = "FLUXGYM_RUN"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One process of the family, as it was when looked at."""
+
+    identity: Identity
+    stat: Stat
+
+
+def mark(folder: RunFolder) -> str:
+    """Value of MARK for a run."""
+    return str(folder.path.resolve())
+
+
+def find_family(folder: RunFolder, leader: Identity | None = None) -> list[Member]:
+    """The living processes of a run's training, the eldest first: marked ones, the leader, and all descendants of these."""
+    wanted = f"{MARK}={mark(folder)}".encode(errors="surrogateescape")
+    living = {pid: stat for pid, stat in _all_processes().items() if is_alive(stat)}
+    found = {pid for pid in living if pid != os.getpid() and wanted in _environment(pid)}
+    if leader and leader.pid in living and leader.alive():
+        found.add(leader.pid)
+    grown = found
+    while grown:
+        grown = {pid for pid, stat in living.items() if stat.parent in grown and pid not in found}
+        found |= grown
+    members = [Member(Identity(pid, living[pid].start_ticks, boot_id()), living[pid]) for pid in found]
+    return sorted(members, key=lambda member: (member.stat.start_ticks, member.identity.pid))
+
+
+def _all_processes() -> dict[int, Stat]:
+    stats = {int(path.name): read_stat(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdecimal()}
+    return {pid: stat for pid, stat in stats.items() if stat}
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # gone, or somebody else's
+        return []

@@ -1,0 +1,59 @@
+"""Where the runs are: one folder each below the outputs root."""
+
+import difflib
+import os
+from pathlib import Path
+
+from trainer.folder import RunFolder
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+
+
+class NoSuchRun(ValueError):
+    """No run has this name. `near` holds names that look like it."""
+
+    def __init__(self, name: str, root: Path, names: list[str]):
+        self.name, self.near = name, difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        shown = name if len(name) <= 80 else f"{name[:80]}... ({len(name)} characters)"
+        hint = f"did you mean {' or '.join(self.near)}?" if self.near else f"there are {len(names)} runs there"
+        super().__init__(f"got the run {shown!r}, expected one in {root}; {hint}")
+
+
+def outputs_root() -> Path:
+    """FLUXGYM_OUTPUTS (a pod's volume, say), or outputs/ in the project. Relative: from the project's folder."""
+    return PROJECT / os.environ.get("FLUXGYM_OUTPUTS", "outputs")
+
+
+def list_runs() -> list[RunFolder]:
+    """Every folder that holds a run, ours or another tool's, the most recently written first."""
+    try:
+        folders = [RunFolder(path) for path in outputs_root().iterdir() if not path.name.startswith(".")]
+    except OSError:
+        return []
+    written = {folder: _last_written(folder) for folder in folders}
+    return sorted((folder for folder in folders if written[folder]), key=lambda folder: (-written[folder], folder.name))
+
+
+def find_run(name: str) -> RunFolder:
+    """The run of this name. The name is compared, never joined to a path. Raises NoSuchRun."""
+    folders = {folder.name: folder for folder in list_runs()}
+    if name not in folders:
+        raise NoSuchRun(name, outputs_root(), sorted(folders))
+    return folders[name]
+
+
+def shown_path(path: Path) -> str:
+    """Relative to the project where it lies inside, as command lines and logs print it."""
+    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
+
+
+def _last_written(folder: RunFolder) -> float:
+    """Time of the newest of the files that make a folder a run; 0 when none is there."""
+    return max(map(_modified, (folder.config, folder.record, folder.training_log)))
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

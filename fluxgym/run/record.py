@@ -1,0 +1,154 @@
+"""run.json: identity, attempts, state and verdict of a run. Written only by the holder of run.lock, beside and renamed over.
+
+A file that is damaged or of a future version is never overwritten in passing: it is read as a Record whose `problem` says
+what is wrong, and a new start keeps it as run.json.bad-<time>.
+"""
+
+import dataclasses
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fluxgym.run.identity import Identity
+from trainer.folder import RunFolder
+
+VERSION = 1
+ACTIVE = ("queued", "starting", "running", "stopping")  # a run goes through these in order, never back within an attempt
+ENDED = ("completed", "stopped", "failed", "lost")
+STATES = ACTIVE + ENDED
+PERSON, SYSTEM = "person", "system"  # who asked for a stop
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an attempt ended, and from what that is known."""
+
+    state: str  # one of ENDED
+    message: str  # one or two sentences for people
+    kind: str | None = None  # of a failure: one of fluxgym.log.failures' kinds
+    missing: list[str] = field(default_factory=list)  # what a completed run would have
+    step: int | None = None
+    total_steps: int | None = None
+    last_lines: list[str] = field(default_factory=list)  # end of the training's log, of a failure
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One process that trained, or tried to."""
+
+    number: int
+    started: float  # s since 1970
+    command: list[str]
+    resumed_from: str | None = None  # name of the state's folder
+    training: Identity | None = None
+    stop: str | None = None  # PERSON or SYSTEM, once a stop was asked for
+    ended: float | None = None
+    exit_code: int | None = None  # negative: the signal; None: not ended, or nobody was there to see it
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that run.json says."""
+
+    name: str
+    created: float
+    command: list[str]  # of the training; an attempt that resumes adds to it
+    state: str
+    since: float  # of the state, s since 1970
+    supervisor: Identity | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    version: int = VERSION
+    problem: str = ""
+
+    @property
+    def attempt(self) -> Attempt | None:
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        return self.attempt.verdict if self.attempt and self.state in ENDED else None
+
+    def to(self, state: str, **changes: Any) -> "Record":
+        """The record in another state, with `changes` made to its last attempt."""
+        attempts = [*self.attempts[:-1], dataclasses.replace(self.attempts[-1], **changes)]
+        since = self.since if state == self.state else time.time()
+        return dataclasses.replace(self, state=state, since=since, attempts=attempts)
+
+
+def read_record(folder: RunFolder) -> Record | None:
+    """What run.json says; None when there is none. Raises nothing: see Record.problem."""
+    try:
+        said = json.loads(folder.record.read_bytes())
+        if not isinstance(said, dict):
+            raise ValueError(f"got {type(said).__name__}, expected an object")
+        if isinstance(said.get("version"), int) and said["version"] > VERSION:
+            return _unreadable(folder, f"is of version {said['version']}, this FluxGym reads up to {VERSION}", said["version"])
+        return _record(said)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return _unreadable(folder, f"cannot be read: {type(error).__name__}: {error}", VERSION)
+
+
+def write_record(folder: RunFolder, record: Record) -> None:
+    """Replaces run.json as a whole: a reader sees the old one or the new one, after a power loss too."""
+    said = dataclasses.asdict(record)
+    del said["problem"]
+    beside = folder.record.with_name("run.json.new")
+    with beside.open("w", encoding="utf-8") as file:
+        json.dump(said, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(folder.record)
+
+
+def put_aside(folder: RunFolder) -> Path:
+    """Keeps an unreadable run.json under another name, so that a new one can be written."""
+    kept = folder.record.with_name(time.strftime("run.json.bad-%Y%m%d%H%M%S"))
+    folder.record.replace(kept)
+    return kept
+
+
+def _unreadable(folder: RunFolder, problem: str, version: int) -> Record:
+    return Record(folder.name, 0, [], "", 0, version=version, problem=f"run.json {problem}")
+
+
+def _record(said: dict[str, Any]) -> Record:
+    if said["state"] not in STATES:
+        raise ValueError(f"got the state {said['state']!r}, expected one of {', '.join(STATES)}")
+    attempts = [_attempt(dict(attempt)) for attempt in said["attempts"]]
+    if not attempts:
+        raise ValueError("got no attempt, expected at least one")
+    return Record(
+        name=str(said["name"]),
+        created=float(said["created"]),
+        command=[str(part) for part in said["command"]],
+        state=said["state"],
+        since=float(said["since"]),
+        supervisor=_identity(said["supervisor"]),
+        attempts=attempts,
+        version=int(said["version"]),
+    )
+
+
+def _attempt(said: dict[str, Any]) -> Attempt:
+    verdict = said["verdict"]
+    return Attempt(
+        number=int(said["number"]),
+        started=float(said["started"]),
+        command=[str(part) for part in said["command"]],
+        resumed_from=said["resumed_from"],
+        training=_identity(said["training"]),
+        stop=said["stop"],
+        ended=said["ended"],
+        exit_code=said["exit_code"],
+        verdict=Verdict(**verdict) if verdict else None,
+    )
+
+
+def _identity(said: dict[str, Any] | None) -> Identity | None:
+    return Identity(int(said["pid"]), int(said["start_ticks"]), str(said["boot_id"])) if said else None

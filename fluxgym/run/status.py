@@ -1,0 +1,113 @@
+"""What is true of a run now, from disk: verdict written? identities alive? lock held? Starts nothing and writes nothing."""
+
+import time
+from dataclasses import dataclass, field
+
+from fluxgym.log.failures import Failure
+from fluxgym.run import lock
+from fluxgym.run.family import find_family
+from fluxgym.run.identity import Identity
+from fluxgym.run.record import ENDED, Record, Verdict, read_record
+from trainer.folder import RunFolder, State
+
+START_LIMIT = 60  # s; a start whose supervisor has not come up by then has failed
+
+
+@dataclass(frozen=True)
+class Status:
+    """The truth about a run. `state` is one of fluxgym.run.record.STATES; None: no readable run.json, see `message`."""
+
+    state: str | None
+    message: str = ""
+    since: float | None = None  # of the state, s since 1970
+    started: float | None = None  # of the last attempt
+    step: int | None = None  # where it ended; of a run under way the log tells
+    total_steps: int | None = None
+    attempt: int = 0
+    pid: int | None = None  # of the training, while it lives
+    failure: Failure | None = None
+    last_lines: list[str] = field(default_factory=list)  # of a failed run
+    resumable: State | None = None  # the state that a resume would begin from
+    is_active: bool = False
+    needs_supervisor: bool = False  # under way or just ended, and nobody guards it: look_after sends somebody
+
+
+def read_status(folder: RunFolder) -> Status:
+    """The truth about a run, as far as the disk and the kernel tell it."""
+    record = read_record(folder)
+    if record is None or record.problem:
+        return _read_without_record(folder, record)
+    verdict = record.verdict
+    if record.state in ENDED and verdict:
+        return _ended(folder, record, verdict, is_settled=True)
+    training = find_training(folder, record)
+    guarded = bool(record.supervisor and record.supervisor.alive()) or lock.is_held(folder.lock)
+    waits = record.supervisor is None and training is None and time.time() - record.since < START_LIMIT
+    if guarded or training or waits or record.state == "queued":
+        return _active(record, training, guarded=guarded or waits)
+    return _ended(folder, record, judge_unseen(folder, record), is_settled=False)
+
+
+def find_training(folder: RunFolder, record: Record) -> Identity | None:
+    """The training if it lives. Its identity is in run.json, unless its supervisor died in the instant after starting it."""
+    attempt = record.attempt
+    if attempt and attempt.training:
+        return attempt.training if attempt.training.alive() else None
+    if record.supervisor is None or record.supervisor.alive():
+        return None
+    return next((member.identity for member in find_family(folder)), None)
+
+
+def judge_unseen(folder: RunFolder, record: Record) -> Verdict:
+    """The verdict on an active run of which neither supervisor nor training lives any more."""
+    from fluxgym.run.verdict import Ending, judge
+
+    attempt = record.attempts[-1]
+    if attempt.training is None:
+        why = f"did not come up within {START_LIMIT} s" if record.supervisor is None else "died before the training started"
+        return Verdict("failed", f"Its supervisor {why}; {folder.monitor_log.name} may say more.", "other", ["the training"])
+    return judge(folder, attempt, Ending(None, rebooted=not attempt.training.is_of_this_boot))
+
+
+def _active(record: Record, training: Identity | None, guarded: bool) -> Status:
+    attempt = record.attempts[-1]
+    return Status(
+        state=record.state,
+        message="" if guarded else "Its supervisor is gone; the training goes on.",
+        since=record.since,
+        started=attempt.started,
+        attempt=attempt.number,
+        pid=training.pid if training else None,
+        is_active=True,
+        needs_supervisor=not guarded and record.state != "queued",
+    )
+
+
+def _ended(folder: RunFolder, record: Record, verdict: Verdict, is_settled: bool) -> Status:
+    attempt = record.attempts[-1]
+    failure = Failure(verdict.kind or "other", verdict.message) if verdict.state == "failed" else None
+    return Status(
+        state=verdict.state,
+        message=verdict.message,
+        since=record.since if is_settled else None,
+        started=attempt.started,
+        step=verdict.step,
+        total_steps=verdict.total_steps,
+        attempt=attempt.number,
+        failure=failure,
+        last_lines=verdict.last_lines,
+        resumable=None if verdict.state == "completed" else folder.last_state(),
+        needs_supervisor=not is_settled,
+    )
+
+
+def _read_without_record(folder: RunFolder, record: Record | None) -> Status:
+    """A folder of another tool, a start that has not written its record yet, or a run.json that cannot be read."""
+    held = lock.is_held(folder.lock)
+    if record is None:
+        return Status("starting", is_active=True) if held else Status(None, "It has no run.json: FluxGym did not start it.")
+    family = find_family(folder)
+    note = f" Its training is alive (process {family[0].identity.pid})." if family else ""
+    return Status(
+        None, f"{record.problem}.{note}", pid=family[0].identity.pid if family else None, is_active=held or bool(family)
+    )

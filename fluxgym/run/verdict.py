@@ -1,0 +1,106 @@
+"""How an attempt ended. `completed` is earned: exit code 0, the last step reached, and a new LoRA that is whole.
+
+Everything else says what is missing. Where nobody saw the exit code, log and files decide, and the verdict says so.
+"""
+
+import signal
+from dataclasses import dataclass
+
+from fluxgym.log.failures import find_failure
+from fluxgym.log.history import History
+from fluxgym.log.tail import tail
+from fluxgym.run.lora_file import find_problem
+from fluxgym.run.record import PERSON, Attempt, Verdict
+from trainer.folder import RunFolder
+
+LOOKED_AT, QUOTED, QUOTED_LENGTH = 200, 10, 300  # lines, lines, characters
+CLOCK = 0.05  # s; times of files come from a clock that ticks coarsely
+TERMINATED = (143, -signal.SIGTERM)  # our trainer's exit code after SIGTERM, and that of a process without a handler
+UNSEEN = "Nobody saw its exit code: its supervisor was gone."
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What was seen of the end of a training."""
+
+    exit_code: int | None = None  # negative: the signal; None: nobody was there
+    rebooted: bool = False  # it ran on a boot that is over
+
+
+def judge(folder: RunFolder, attempt: Attempt, ending: Ending) -> Verdict:
+    """The verdict on an attempt whose training has ended."""
+    history = History(folder.training_log)
+    history.update()
+    step, total = history.step, history.total_steps
+    where = f"at step {step:,} of {total:,}" if step is not None and total else "before the first step"
+    missing = find_missing(folder, attempt, ending, history)
+    if not missing:
+        note = f" {UNSEEN} Its log and its LoRA are complete." if ending.exit_code is None else ""
+        return Verdict(
+            "completed", f"All {total:,} steps are done and {folder.lora.name} is whole.{note}", None, [], step, total
+        )
+    lines = last_lines(folder)
+    if ending.rebooted:
+        return Verdict("lost", f"The machine restarted {where}.", None, missing, step, total)
+    if _was_stopped(attempt, ending, lines):
+        return Verdict("stopped", f"{_who_stopped(attempt, ending)} {where}.", None, missing, step, total)
+    kind, message = _find_cause(ending, missing, where, lines)
+    quoted = [line[:QUOTED_LENGTH] for line in lines[-QUOTED:]]
+    return Verdict("failed", message, kind, missing, step, total, quoted)
+
+
+def find_missing(folder: RunFolder, attempt: Attempt, ending: Ending, history: History) -> list[str]:
+    """What stands between an attempt and `completed`, one sentence each."""
+    missing = []
+    if ending.exit_code:
+        missing.append(f"the exit code is {ending.exit_code}, expected 0")
+    if ending.exit_code is None and not history.finished:
+        missing.append("the log does not say that the training finished")
+    if not history.total_steps or history.step is None:
+        missing.append("the log shows no step")
+    elif history.step < history.total_steps:
+        missing.append(f"the last step was not reached: {history.step:,} of {history.total_steps:,}")
+    if not folder.lora.is_file():
+        missing.append(f"{folder.lora.name} is not there")
+    elif folder.lora.stat().st_mtime < attempt.started - CLOCK:
+        missing.append(f"{folder.lora.name} is older than this start")
+    elif problem := find_problem(folder.lora):
+        missing.append(f"{folder.lora.name} is damaged: {problem}")
+    return missing
+
+
+def last_lines(folder: RunFolder) -> list[str]:
+    """End of the training's log, of this attempt only."""
+    lines = tail(folder.training_log, LOOKED_AT).lines
+    begin = max((number for number, line in enumerate(lines, 1) if line.startswith("=== Attempt ")), default=0)
+    return lines[begin:]
+
+
+def _was_stopped(attempt: Attempt, ending: Ending, lines: list[str]) -> bool:
+    """Ended because somebody asked: through us, or by a SIGTERM that the trainer answered with a state."""
+    if attempt.stop:
+        return ending.exit_code in (None, 0, *TERMINATED, -signal.SIGKILL, -signal.SIGINT)
+    return ending.exit_code in (None, *TERMINATED) and any(" Training stopped" in line for line in lines[-QUOTED:])
+
+
+def _who_stopped(attempt: Attempt, ending: Ending) -> str:
+    if not attempt.stop:
+        return "Stopped by a signal that did not come from FluxGym,"
+    who = "Stopped by you" if attempt.stop == PERSON else "Stopped by the system"
+    return f"{who}; it did not answer in time and was killed" if ending.exit_code == -signal.SIGKILL else who
+
+
+def _find_cause(ending: Ending, missing: list[str], where: str, lines: list[str]) -> tuple[str, str]:
+    """Kind and message of a failure. The log's own words come first, then the signal, then what is missing."""
+    found = find_failure(lines)
+    code = ending.exit_code
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else "an unknown signal"
+        hint = "; often the system does this when memory runs out" if code == -signal.SIGKILL else ""
+        return "killed", f"Killed by signal {-code} ({name}) {where}{hint}."
+    seen = UNSEEN if code is None else f"Exit code {code}."
+    if found:
+        return found.kind, f"{found.message.rstrip('.')}, {where}. {seen}"
+    if code == 0:
+        return "other", f"The training ended with exit code 0, but {'; '.join(missing)}."
+    return "other", f"Failed {where}, the cause is not in the log. {seen}"
