@@ -43,7 +43,8 @@ def find_run(name: str) -> RunFolder:
 
 
 def shown_path(path: Path) -> str:
-    """Relative to the project where it lies inside, as command lines and logs print it."""
+    """Relative to the project where it lies inside, as command lines and logs print it; absolute elsewhere."""
+    path = path.absolute()
     return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
 
 

@@ -41,6 +41,14 @@ class Identity:
         stat = read_stat(pid)
         return cls(pid, stat.start_ticks, boot_id()) if stat and is_alive(stat) else None
 
+    @classmethod
+    def of_child(cls, pid: int) -> Self:
+        """A child of ours that was not waited for; it may have ended already."""
+        stat = read_stat(pid)
+        if stat is None:
+            raise ProcessLookupError(f"process {pid} is no child of ours")
+        return cls(pid, stat.start_ticks, boot_id())
+
     @property
     def is_of_this_boot(self) -> bool:
         return self.boot_id == boot_id()

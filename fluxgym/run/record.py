@@ -7,18 +7,21 @@ what is wrong, and a new start keeps it as run.json.bad-<time>.
 import dataclasses
 import json
 import os
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fluxgym.run.folders import shown_path
 from fluxgym.run.identity import Identity
-from trainer.folder import RunFolder
+from trainer.folder import RunFolder, State
 
 VERSION = 1
 ACTIVE = ("queued", "starting", "running", "stopping")  # a run goes through these in order, never back within an attempt
 ENDED = ("completed", "stopped", "failed", "lost")
 STATES = ACTIVE + ENDED
+TRAINER = ["-m", "trainer"]
 PERSON, SYSTEM = "person", "system"  # who asked for a stop
 
 
@@ -77,6 +80,17 @@ class Record:
         attempts = [*self.attempts[:-1], dataclasses.replace(self.attempts[-1], **changes)]
         since = self.since if state == self.state else time.time()
         return dataclasses.replace(self, state=state, since=since, attempts=attempts)
+
+
+def begin_attempt(folder: RunFolder, record: Record | None, command: list[str], state: State | None = None) -> Record:
+    """The record with one more attempt, `starting`. `command` trains; empty: the one of before, or our trainer."""
+    command = command or (record.command if record else [])
+    if not command or command[1:3] == TRAINER:  # our own is made anew: the project or its Python may have moved
+        command = [sys.executable, *TRAINER, shown_path(folder.config)]
+    attempts, now = record.attempts if record else [], time.time()
+    full = [*command, "--resume", shown_path(state.path)] if state else command
+    attempt = Attempt(len(attempts) + 1, now, full, state.path.name if state else None)
+    return Record(folder.name, record.created if record else now, command, "starting", now, None, [*attempts, attempt])
 
 
 def read_record(folder: RunFolder) -> Record | None:

@@ -7,7 +7,7 @@ from fluxgym.log.failures import Failure
 from fluxgym.run import lock
 from fluxgym.run.family import find_family
 from fluxgym.run.identity import Identity
-from fluxgym.run.record import ENDED, Record, Verdict, read_record
+from fluxgym.run.record import Record, Verdict, read_record
 from trainer.folder import RunFolder, State
 
 START_LIMIT = 60  # s; a start whose supervisor has not come up by then has failed
@@ -32,20 +32,26 @@ class Status:
     needs_supervisor: bool = False  # under way or just ended, and nobody guards it: look_after sends somebody
 
 
-def read_status(folder: RunFolder) -> Status:
-    """The truth about a run, as far as the disk and the kernel tell it."""
+def read_status(folder: RunFolder, lock_is_ours: bool = False) -> Status:
+    """The truth about a run, as far as the disk and the kernel tell it. `lock_is_ours`: the caller holds run.lock."""
     record = read_record(folder)
+    verdict = record.verdict if record else None
+    supervised = bool(record and record.supervisor and record.supervisor.alive())
+    held = supervised or not (verdict or lock_is_ours) and lock.is_held(folder.lock)  # asking for the lock takes it: seldom
     if record is None or record.problem:
-        return _read_without_record(folder, record)
-    verdict = record.verdict
-    if record.state in ENDED and verdict:
+        return _read_without_record(folder, record, held)
+    if verdict:
         return _ended(folder, record, verdict, is_settled=True)
     training = find_training(folder, record)
-    guarded = bool(record.supervisor and record.supervisor.alive()) or lock.is_held(folder.lock)
-    waits = record.supervisor is None and training is None and time.time() - record.since < START_LIMIT
-    if guarded or training or waits or record.state == "queued":
-        return _active(record, training, guarded=guarded or waits)
+    waits = record.supervisor is None and training is None and is_fresh(record)
+    if held or training or waits or record.state == "queued":
+        return _active(record, training, guarded=held or waits)
     return _ended(folder, record, judge_unseen(folder, record), is_settled=False)
+
+
+def is_fresh(record: Record) -> bool:
+    """Whether somebody may still be on the way to change this record. A clock that was set back must not keep it so."""
+    return abs(time.time() - record.since) < START_LIMIT
 
 
 def find_training(folder: RunFolder, record: Record) -> Identity | None:
@@ -60,13 +66,15 @@ def find_training(folder: RunFolder, record: Record) -> Identity | None:
 
 def judge_unseen(folder: RunFolder, record: Record) -> Verdict:
     """The verdict on an active run of which neither supervisor nor training lives any more."""
+    from fluxgym.log.history import get_history
     from fluxgym.run.verdict import Ending, judge
 
     attempt = record.attempts[-1]
     if attempt.training is None:
         why = f"did not come up within {START_LIMIT} s" if record.supervisor is None else "died before the training started"
         return Verdict("failed", f"Its supervisor {why}; {folder.monitor_log.name} may say more.", "other", ["the training"])
-    return judge(folder, attempt, Ending(None, rebooted=not attempt.training.is_of_this_boot))
+    ending = Ending(None, rebooted=not attempt.training.is_of_this_boot)
+    return judge(folder, attempt, ending, get_history(folder.training_log))
 
 
 def _active(record: Record, training: Identity | None, guarded: bool) -> Status:
@@ -101,9 +109,8 @@ def _ended(folder: RunFolder, record: Record, verdict: Verdict, is_settled: bool
     )
 
 
-def _read_without_record(folder: RunFolder, record: Record | None) -> Status:
+def _read_without_record(folder: RunFolder, record: Record | None, held: bool) -> Status:
     """A folder of another tool, a start that has not written its record yet, or a run.json that cannot be read."""
-    held = lock.is_held(folder.lock)
     if record is None:
         return Status("starting", is_active=True) if held else Status(None, "It has no run.json: FluxGym did not start it.")
     family = find_family(folder)

@@ -27,9 +27,8 @@ class Ending:
     rebooted: bool = False  # it ran on a boot that is over
 
 
-def judge(folder: RunFolder, attempt: Attempt, ending: Ending) -> Verdict:
-    """The verdict on an attempt whose training has ended."""
-    history = History(folder.training_log)
+def judge(folder: RunFolder, attempt: Attempt, ending: Ending, history: History) -> Verdict:
+    """The verdict on an attempt whose training has ended; `history` is that of its log."""
     history.update()
     step, total = history.step, history.total_steps
     where = f"at step {step:,} of {total:,}" if step is not None and total else "before the first step"

@@ -1,0 +1,36 @@
+"""A fresh start under an old name: everything of the old run moves into logs/<time>/, nothing is lost or mistaken for new."""
+
+import gzip
+import shutil
+import time
+from pathlib import Path
+
+from trainer.folder import RunFolder
+
+
+def holds_run(folder: RunFolder) -> bool:
+    """Whether a fresh start would meet something of an earlier one. Settings alone, or a form's draft, are no run."""
+    return any(path.exists() for path in (folder.record, folder.training_log)) or bool(_made(folder))
+
+
+def archive(folder: RunFolder) -> Path:
+    """Moves logs (gzip), settings, record, LoRA files, states, samples. The cache stays: it is checked against its images."""
+    target = folder.old_logs / time.strftime("%Y%m%d-%H%M%S")
+    for number in range(2, 1000):
+        if not target.exists():
+            break
+        target = target.with_name(f"{target.name[:15]}-{number}")
+    target.mkdir(parents=True)
+    for log in filter(Path.exists, (folder.training_log, folder.monitor_log)):
+        with log.open("rb") as source, gzip.open(target / f"{log.name}.gz", "wb") as packed:
+            shutil.copyfileobj(source, packed)
+        log.unlink()
+    for path in [*_made(folder), *filter(Path.exists, (folder.config, folder.record))]:
+        path.rename(target / path.name)
+    return target
+
+
+def _made(folder: RunFolder) -> list[Path]:
+    """What a training has made."""
+    states = [state.path for state in folder.states()]
+    return [*folder.loras(), *states, *filter(Path.exists, [folder.samples])]

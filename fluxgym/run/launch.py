@@ -1,0 +1,210 @@
+"""What a person can ask of a run: create, start, resume, stop. Used by the dashboard and the terminal alike.
+
+Each returns at once; the work is done by a supervisor (fluxgym.run.supervise) that outlives whoever started it. Whether a
+wish can be fulfilled is decided, and written down, under run.lock: of two that come at the same moment one is told no.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fluxgym.run import lock
+from fluxgym.run.archive import archive, holds_run
+from fluxgym.run.family import MARK
+from fluxgym.run.folders import PROJECT, outputs_root, shown_path
+from fluxgym.run.identity import Identity
+from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, write_record
+from fluxgym.run.status import Status, read_status
+from trainer.folder import RunFolder, State, read_state
+
+if TYPE_CHECKING:
+    from trainer.config import Config
+
+PATIENCE = 5.0  # s; others hold the lock for an instant, a supervisor for hours
+ADOPTION = 15.0  # s in which a new supervisor must have come up
+SEND_AGAIN = 5.0  # s between two supervisors that this process sends to one run
+BLOCKED = {signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_sent: dict[RunFolder, float] = {}  # monotonic time of the last supervisor that look_after sent
+
+
+class RunError(ValueError):
+    """A wish that cannot be fulfilled; the message says why and what can be done."""
+
+    def __init__(self, folder: RunFolder, message: str):
+        super().__init__(message)
+        self.folder = folder
+
+
+class NameTaken(RunError):
+    """An earlier run has this name."""
+
+
+class RunIsActive(RunError):
+    """The run is under way."""
+
+
+class RunIsNotActive(RunError):
+    """The run is not under way."""
+
+
+class NothingToResume(RunError):
+    """No state, or not this one, can be resumed from."""
+
+
+def create_run(config: "Config", replace_old: bool = False) -> RunFolder:
+    """The folder of a new run with its config.toml. Raises NameTaken or RunIsActive; writes nothing then.
+
+    With `replace_old`, an earlier run of this name moves into logs/<time>/ first, all of it."""
+    from trainer.config import dump_config
+
+    folder = RunFolder(outputs_root() / config.name)
+    if folder.path.exists():
+        _refuse_active(folder, lock_is_ours=False)
+        _is_taken(folder, config, replace_old)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):  # looked at again: another start may have been a moment faster
+        _refuse_active(folder)
+        if _is_taken(folder, config, replace_old):
+            archive(folder)
+        if not folder.config.exists():
+            beside = folder.config.with_name("config.toml.new")
+            beside.write_text(dump_config(config), encoding="utf-8")
+            beside.replace(folder.config)
+    return folder
+
+
+def start_run(folder: RunFolder, command: list[str] | None = None) -> Status:
+    """Starts a run that was created. `command` trains; None: our trainer. Raises RunIsActive, or NameTaken after its end."""
+    if not command and not folder.config.is_file():
+        raise RunError(
+            folder, f"{folder.config.name} is missing in {shown_path(folder.path)}, expected the settings of the run"
+        )
+    with _locked(folder):
+        _refuse_active(folder)
+        record = read_record(folder)
+        if record and not record.problem:
+            raise NameTaken(folder, f"{folder.name} has run already; resume it, or create it anew")
+        _launch(folder, begin_attempt(folder, None, command or []))
+    return read_status(folder)
+
+
+def resume_run(folder: RunFolder, state: State | None = None) -> Status:
+    """Goes on from a state; None: the furthest whole one. Raises RunIsActive, NothingToResume."""
+    with _locked(folder):
+        status = _refuse_active(folder)
+        if status.state == "completed":
+            raise NothingToResume(folder, f"{folder.name} is completed, there is nothing left to do")
+        chosen = _choose_state(folder, state)
+        record = read_record(folder)
+        _launch(folder, begin_attempt(folder, None if record and record.problem else record, [], chosen))
+    return read_status(folder)
+
+
+def stop_run(folder: RunFolder, wait: float | None = None) -> Status:
+    """Asks a run to save its state and end. `wait`: at most so many seconds for the end. Raises RunIsNotActive, RunError."""
+    deadline = time.monotonic() + ADOPTION
+    while True:
+        status, record = look_after(folder), read_record(folder)
+        if not status.is_active:
+            raise RunIsNotActive(folder, f"{folder.name} is not running, it is {status.state or 'not a run of FluxGym'}")
+        if record and record.supervisor and record.supervisor.signal(signal.SIGUSR1):
+            break
+        if time.monotonic() > deadline:
+            raise RunError(folder, f"the supervisor of {folder.name} cannot be reached; it may run in another container")
+        time.sleep(lock.RETRY)
+    return wait_for_end(folder, wait) if wait is not None else read_status(folder)
+
+
+def wait_for_end(folder: RunFolder, timeout: float) -> Status:
+    """The status once the run has ended, or after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while (status := look_after(folder)).is_active and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return status
+
+
+def look_after(folder: RunFolder) -> Status:
+    """read_status, and a supervisor is sent where one is missing: it adopts the training, or writes down how it ended."""
+    status = read_status(folder)
+    now = time.monotonic()
+    if status.needs_supervisor and now - _sent.get(folder, -SEND_AGAIN) >= SEND_AGAIN:
+        _sent[folder] = now
+        _send_supervisor(folder)
+    return status
+
+
+@contextlib.contextmanager
+def _locked(folder: RunFolder) -> Iterator[None]:
+    try:
+        with lock.hold(folder.lock, PATIENCE):
+            yield
+    except lock.LockHeld as error:
+        raise RunIsActive(folder, f"{folder.name} is under way, its supervisor holds {folder.lock.name}") from error
+
+
+def _refuse_active(folder: RunFolder, lock_is_ours: bool = True) -> Status:
+    status = read_status(folder, lock_is_ours)
+    if status.is_active:
+        process = f", process {status.pid}" if status.pid else ""
+        raise RunIsActive(folder, f"{folder.name} is under way already ({status.state or status.message}{process})")
+    return status
+
+
+def _is_taken(folder: RunFolder, config: "Config", replace_old: bool) -> bool:
+    """Whether the folder must be cleared for a run of these settings. The very same settings alone are no obstacle.
+
+    Raises NameTaken where that is not wanted."""
+    from trainer.config import load_config
+
+    taken = holds_run(folder) or (folder.config.exists() and load_config(folder.config) != config)
+    if taken and not replace_old:
+        how = "choose another name, or replace it: all of it moves into its logs/ folder then"
+        raise NameTaken(folder, f"got the name {folder.name}, which an earlier run has; {how}")
+    return taken
+
+
+def _choose_state(folder: RunFolder, state: State | None) -> State:
+    chosen = read_state(state.path) if state else folder.last_state()
+    if chosen is None:
+        damaged = [f"{found.path.name} is damaged: {found.problem}" for found in folder.states()]
+        raise NothingToResume(folder, "; ".join([f"{folder.name} has no whole state to resume from", *damaged]))
+    if chosen.problem:
+        raise NothingToResume(folder, f"{chosen.path.name} is damaged: {chosen.problem}")
+    return chosen
+
+
+def _launch(folder: RunFolder, record: Record) -> None:
+    """Writes the record and starts a supervisor for it, which waits for the lock that we hold."""
+    if (there := read_record(folder)) and there.problem:
+        put_aside(folder)
+    write_record(folder, record)
+    write_record(folder, replace(record, supervisor=_send_supervisor(folder)))
+
+
+def _send_supervisor(folder: RunFolder) -> Identity | None:
+    """Starts a supervisor in a session of its own, with no pipe to us and no file of ours."""
+    environment = {key: value for key, value in os.environ.items() if key != MARK}
+    command = [sys.executable, "-m", "fluxgym.run", shown_path(folder.path)]
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)  # so that a stop asked for before it is up waits for it
+    try:
+        with folder.monitor_log.open("ab") as errors:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                cwd=PROJECT,
+                env=environment,
+                start_new_session=True,
+            )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    threading.Thread(target=process.wait, daemon=True).start()  # no zombie while we live
+    return Identity.of(process.pid)

@@ -1,0 +1,223 @@
+"""The supervisor: guards one run for its life. Started detached by fluxgym.run.launch, it needs nothing but the run's folder.
+
+It holds run.lock, starts the training in a session of its own (or adopts one whose supervisor died), waits for its end or for
+a wish to stop, judges, and writes the verdict. Its signals are blocked for life and fetched with sigtimedwait, so that none is
+lost and no handler interrupts anything:
+    SIGUSR1, SIGINT   a person asks for a stop         SIGTERM   the system asks for a stop
+    SIGCHLD           the training may have ended       SIGHUP    nothing
+"""
+
+import os
+import shlex
+import signal
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fluxgym.run import lock
+from fluxgym.run.family import MARK, find_family, mark
+from fluxgym.run.identity import Identity
+from fluxgym.run.monitor import Monitor
+from fluxgym.run.record import PERSON, SYSTEM, Attempt, Record, Verdict, begin_attempt, read_record, write_record
+from fluxgym.run.status import find_training, is_fresh, judge_unseen
+from fluxgym.run.verdict import Ending, judge
+from trainer.folder import RunFolder
+
+PATIENCE = 10  # s; whoever launched us holds the lock while writing the record
+LOOK_EVERY = 1.0  # s; a training that is not our child has no SIGCHLD
+EVIDENCE_EVERY = 30  # s
+GRACE = 120  # s from SIGTERM to SIGKILL; FLUXGYM_STOP_GRACE changes it
+REMAINS_GRACE = 5  # s for what a training leaves behind
+ASKED = {signal.SIGUSR1: PERSON, signal.SIGINT: PERSON, signal.SIGTERM: SYSTEM}
+FETCHED = [*ASKED, signal.SIGHUP, signal.SIGCHLD]
+RESET = [number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)]
+NOTHING_TO_DO, BUSY = 0, 3
+
+
+def main(arguments: list[str]) -> int:
+    """Guards the run in the folder that is named until it ends."""
+    if len(arguments) != 1 or not Path(arguments[0]).is_dir():
+        print(f"got {arguments}, expected the folder of one run", file=sys.stderr)
+        return 2
+    signal.pthread_sigmask(signal.SIG_SETMASK, FETCHED)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would take the exit code away
+    folder = RunFolder(Path(arguments[0]))
+    try:
+        with lock.hold(folder.lock, PATIENCE):
+            return guard(folder)
+    except lock.LockHeld:
+        Monitor(folder).note(f"supervisor {os.getpid()} ends: another one guards this run")
+        return BUSY
+
+
+def guard(folder: RunFolder) -> int:
+    """Starts, adopts or judges, whatever run.json says is to be done. The caller holds the lock."""
+    record = read_record(folder) or begin_attempt(folder, None, [])
+    if record.problem or record.state not in ("starting", "running", "stopping"):
+        return NOTHING_TO_DO
+    me, monitor = Identity.of(os.getpid()), Monitor(folder)
+    training = find_training(folder, record)  # looks at the old supervisor, so before we take its place
+    if training:
+        monitor.note(f"supervisor {os.getpid()} adopts the training, process {training.pid}")
+        state = "stopping" if record.state == "stopping" else "running"
+        _watch(folder, replace(record, supervisor=me).to(state, training=training), training, monitor)
+    elif _is_ours_to_start(record, me):
+        _start(folder, replace(record, supervisor=me), monitor)
+    else:
+        monitor.note(f"supervisor {os.getpid()}: the training ended while nobody watched")
+        _clear_remains(folder, monitor)
+        _settle(folder, record, None, judge_unseen(folder, record), monitor)
+    return 0
+
+
+def _is_ours_to_start(record: Record, me: Identity | None) -> bool:
+    """Whether this attempt waits for us, rather than for a supervisor that died over it."""
+    waits = record.state == "starting" and record.attempts[-1].training is None
+    return waits and (record.supervisor == me or (record.supervisor is None and is_fresh(record)))
+
+
+def _start(folder: RunFolder, record: Record, monitor: Monitor) -> None:
+    attempt = replace(record.attempts[-1], started=time.time())
+    try:
+        training = _start_training(folder, attempt)
+    except OSError as error:
+        verdict = Verdict("failed", f"The training could not be started: {error}", "other", ["the training"])
+        _settle(folder, record, None, verdict, monitor)
+        return
+    monitor.note(f"supervisor {os.getpid()} started the training, process {training.pid}: {shlex.join(attempt.command)}")
+    _watch(folder, record.to("running", training=training, started=attempt.started), training, monitor)
+
+
+def _watch(folder: RunFolder, record: Record, training: Identity, monitor: Monitor) -> None:
+    _write(folder, record, monitor)
+    Watch(folder, record, training, monitor).run()
+
+
+def _start_training(folder: RunFolder, attempt: Attempt) -> Identity:
+    """Starts the training in a session of its own, with its output straight into training.log and clean signals."""
+    _write_attempt_line(folder, attempt)
+    environment = dict(os.environ) | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", MARK: mark(folder)}
+    append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    pid = os.posix_spawnp(
+        attempt.command[0],
+        attempt.command,
+        environment,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(folder.training_log), append, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigmask=[],
+        setsigdef=RESET,
+    )
+    return Identity.of_child(pid)
+
+
+def _write_attempt_line(folder: RunFolder, attempt: Attempt) -> None:
+    """The visible line between attempts. A log whose writer was killed may end in the middle of a line: end that first."""
+    resumed = f", resumed from {attempt.resumed_from}" if attempt.resumed_from else ""
+    line = f"=== Attempt {attempt.number}, {time.strftime('%Y-%m-%d %H:%M:%S')}{resumed} ===\n".encode()
+    with folder.training_log.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else b"\n" + line
+        file.write(line)
+
+
+@dataclass
+class Watch:
+    """The time from the start (or adoption) of a training to its verdict."""
+
+    folder: RunFolder
+    record: Record
+    training: Identity
+    monitor: Monitor
+
+    def run(self) -> None:
+        deadline = self._ask_to_stop() if self.record.state == "stopping" else None
+        evidence = time.monotonic()
+        while self.training.alive():
+            now = time.monotonic()
+            if now >= evidence:
+                self.monitor.note_evidence(self.record.state, self.training)
+                evidence = now + EVIDENCE_EVERY
+            if deadline is not None and now >= deadline:
+                self._kill()
+                deadline = None
+            got = signal.sigtimedwait(FETCHED, LOOK_EVERY)
+            if got and got.si_signo in ASKED:
+                deadline = self._stop_was_asked(got) or deadline
+        self._end()
+
+    def _stop_was_asked(self, got: signal.struct_siginfo) -> float | None:
+        """The time by which the training must have ended; None when it was asked before."""
+        name = signal.Signals(got.si_signo).name
+        who = ASKED[signal.Signals(got.si_signo)]
+        self.monitor.note(f"stop asked by a {who} ({name} from process {got.si_pid})")
+        if self.record.state == "stopping":
+            return None
+        self.record = self.record.to("stopping", stop=who)
+        _write(self.folder, self.record, self.monitor)
+        return self._ask_to_stop()
+
+    def _ask_to_stop(self) -> float:
+        grace = float(os.environ.get("FLUXGYM_STOP_GRACE", GRACE))
+        sent = self.training.signal_group(signal.SIGTERM)
+        self.monitor.note(
+            f"SIGTERM to process group {self.training.pid}{'' if sent else ', which is gone'}; {grace:g} s to end"
+        )
+        return time.monotonic() + grace
+
+    def _kill(self) -> None:
+        family = find_family(self.folder, self.training)
+        self.training.signal_group(signal.SIGKILL)
+        for member in family:
+            member.identity.signal(signal.SIGKILL)
+        self.monitor.note(f"no answer to SIGTERM: SIGKILL to {len(family)} processes")
+
+    def _end(self) -> None:
+        exit_code = _reap(self.training.pid)
+        self.monitor.note(f"the training ended, exit code {'unknown' if exit_code is None else exit_code}")
+        _clear_remains(self.folder, self.monitor)
+        verdict = judge(self.folder, self.record.attempts[-1], Ending(exit_code), self.monitor.history)
+        _settle(self.folder, self.record, exit_code, verdict, self.monitor)
+
+
+def _clear_remains(folder: RunFolder, monitor: Monitor) -> None:
+    """A training has ended when all its processes have: one that stays behind may hold the GPU's memory."""
+    deadline = time.monotonic() + REMAINS_GRACE
+    remains = find_family(folder)
+    for member in remains:
+        member.identity.signal(signal.SIGTERM)
+        monitor.note(f"SIGTERM to process {member.identity.pid}, which the training left behind")
+    while any(member.identity.alive() for member in remains) and time.monotonic() < deadline:
+        signal.sigtimedwait([signal.SIGCHLD], 0.05)
+    for member in find_family(folder):
+        member.identity.signal(signal.SIGKILL)
+        monitor.note(f"SIGKILL to process {member.identity.pid}, which stayed")
+
+
+def _reap(pid: int) -> int | None:
+    """The exit code of our child, negative for a signal; None for a training that was adopted."""
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:
+        return None
+
+
+def _settle(folder: RunFolder, record: Record, exit_code: int | None, verdict: Verdict, monitor: Monitor) -> None:
+    """Writes the verdict, for good."""
+    ended = replace(record, supervisor=None).to(verdict.state, ended=time.time(), exit_code=exit_code, verdict=verdict)
+    _write(folder, ended, monitor)
+    missing = f" Missing: {'; '.join(verdict.missing)}." if verdict.missing else ""
+    monitor.note(f"{verdict.state}: {verdict.message}{missing}")
+
+
+def _write(folder: RunFolder, record: Record, monitor: Monitor) -> None:
+    """A record that cannot be written (a full disk, say) must not end the care for the training."""
+    try:
+        write_record(folder, record)
+    except OSError as error:
+        monitor.note(f"{folder.record.name} cannot be written: {error}")

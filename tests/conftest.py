@@ -1,0 +1,84 @@
+"""What many tests share: an outputs root of their own, waiting with a deadline, hostile names, a small real training."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fluxgym.run.family import find_family
+from fluxgym.run.folders import list_runs
+from fluxgym.run.launch import start_run
+from fluxgym.run.record import read_record
+from trainer.folder import RunFolder
+
+SMALL_TRAINING = Path(__file__).parent / "small_training.py"
+HOSTILE_NAMES = {
+    "empty": "",
+    "spaces": "my lora",
+    "quotes": 'it\'s "mine"',
+    "parent": "..",
+    "path": "../../etc/passwd",
+    "absolute": "/tmp/x",
+    "newline": "a\nb",
+    "command": "a; touch hacked",
+    "option": "--help",
+    "hidden": ".hidden",
+    "dot": "name.",
+    "long": "a" * 300,
+    "right-to-left": "\u202eexe.lora",
+    "arabic": "\u0645\u0631\u062d\u0628\u0627",
+    "emoji": "lora\U0001f600",
+    "null": "a\0b",
+    "percent": "%2e%2e",
+}
+
+
+@pytest.fixture(params=HOSTILE_NAMES.values(), ids=HOSTILE_NAMES.keys())
+def hostile_name(request: pytest.FixtureRequest) -> str:
+    """A name that must be refused everywhere, and must hurt nobody."""
+    return request.param
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An outputs root of this test's own; whatever still runs in it at the end is killed."""
+    root = tmp_path / "outputs"
+    root.mkdir()
+    monkeypatch.setenv("FLUXGYM_OUTPUTS", str(root))
+    yield root
+    for folder in list_runs():
+        record = read_record(folder)
+        if record and record.supervisor:
+            record.supervisor.signal(signal.SIGKILL)
+        for member in find_family(folder):
+            member.identity.signal(signal.SIGKILL)
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., object]:
+    """wait_until(condition, seconds): the first true result of the condition; fails when none comes in time."""
+
+    def wait(condition: Callable[[], object], seconds: float = 20) -> object:
+        deadline = time.monotonic() + seconds
+        while not (result := condition()):
+            assert time.monotonic() < deadline, f"did not happen within {seconds} s"
+            time.sleep(0.02)
+        return result
+
+    return wait
+
+
+@pytest.fixture
+def start_small(outputs: Path) -> Callable[..., RunFolder]:
+    """start_small(*options): a run of tests/small_training.py under a real supervisor."""
+
+    def start(*options: str, name: str = "small") -> RunFolder:
+        folder = RunFolder(outputs / name)
+        folder.path.mkdir(exist_ok=True)
+        start_run(folder, [sys.executable, str(SMALL_TRAINING), str(folder.path), *options])
+        return folder
+
+    return start
