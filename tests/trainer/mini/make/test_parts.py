@@ -1,0 +1,57 @@
+"""The parts: as large as flux-mini's own, saved and loaded whole, read as FluxPipeline reads."""
+
+import pytest
+import torch
+from diffusers import FluxPipeline
+from safetensors import safe_open
+
+from trainer.mini import MODEL
+from trainer.mini.make.parts import Parts, mix, new_vae, predict
+
+FILES = {"transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
+FILES |= {"text_encoder": "model", "text_encoder_2": "model"}
+
+
+def shapes_on_disk(part):
+    with safe_open(MODEL / part / f"{FILES[part]}.safetensors", "pt") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (not a dict)
+
+
+def test_fresh_parts_have_the_shapes_of_flux_mini(with_words):
+    parts = Parts.new(with_words)
+    fresh = {"transformer": parts.transformer, "vae": new_vae(), "text_encoder": parts.clip, "text_encoder_2": parts.t5}
+    for part, model in fresh.items():
+        there = shapes_on_disk(part)
+        ours = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+        assert {name: ours[name] for name in there} == there
+
+
+def test_a_fresh_transformer_predicts_nothing(with_words):
+    parts, img = Parts.new(with_words), torch.randn(2, 36, 64)
+    velocity = predict(parts.transformer, img, torch.tensor([0.2, 0.9]), parts.read(["a cat", ""], 24), torch.ones(2))
+    assert velocity.shape == img.shape
+    assert velocity.abs().max() == 0
+
+
+def test_saved_parts_come_back(with_words, tmp_path):
+    parts = Parts.new(with_words)
+    parts.save(tmp_path)
+    again = Parts.load(with_words, tmp_path)
+    assert all(torch.equal(one, other) for one, other in zip(parts.weights(), again.weights(), strict=True))
+
+
+@pytest.mark.parametrize("length", [16, 24, 512])
+def test_text_is_read_as_the_pipeline_reads_it(length):
+    pipe = FluxPipeline.from_pretrained(MODEL, dtype=torch.float32, local_files_only=True)
+    parts = Parts(pipe.tokenizer, pipe.tokenizer_2, pipe.text_encoder, pipe.text_encoder_2, pipe.transformer)
+    captions = ["a cat on a blue background", ""]
+    with torch.no_grad():
+        txt, pooled = parts.read(captions, length)
+        expected_txt, expected_pooled, _ = pipe.encode_prompt(captions, None, max_sequence_length=length)
+    assert torch.allclose(txt, expected_txt, atol=1e-5)
+    assert torch.allclose(pooled, expected_pooled, atol=1e-5)
+
+
+def test_mixing():
+    latents, noise = torch.ones(3, 2, 2), -torch.ones(3, 2, 2)
+    assert mix(latents, noise, torch.tensor([0.0, 0.5, 1.0]))[:, 0, 0].tolist() == [1, 0, -1]
