@@ -13,7 +13,8 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from fluxgym.run import lock
 from fluxgym.run.archive import archive, holds_run
@@ -188,13 +189,21 @@ def _launch(folder: RunFolder, record: Record) -> None:
     write_record(folder, replace(record, supervisor=_send_supervisor(folder)))
 
 
+def _open_errors(folder: RunFolder) -> IO[bytes]:
+    """Where a supervisor complains: its log, or nowhere when the outputs cannot be written."""
+    try:
+        return folder.monitor_log.open("ab")
+    except OSError:
+        return Path(os.devnull).open("ab")
+
+
 def _send_supervisor(folder: RunFolder) -> Identity | None:
     """Starts a supervisor in a session of its own, with no pipe to us and no file of ours."""
     environment = {key: value for key, value in os.environ.items() if key != MARK}
     command = [sys.executable, "-m", "fluxgym.run", shown_path(folder.path)]
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)  # so that a stop asked for before it is up waits for it
     try:
-        with folder.monitor_log.open("ab") as errors:
+        with _open_errors(folder) as errors:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

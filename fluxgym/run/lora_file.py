@@ -26,7 +26,7 @@ def find_problem(path: Path) -> str:
         return _find_gap(tensors, size - 8 - length) or _find_widow(set(tensors))
     except OSError as error:
         return error.strerror or str(error)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return f"the header cannot be read: {error}"
 
 

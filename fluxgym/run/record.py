@@ -104,7 +104,7 @@ def read_record(folder: RunFolder) -> Record | None:
         return _record(said)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return _unreadable(folder, f"cannot be read: {type(error).__name__}: {error}", VERSION)
 
 
@@ -137,6 +137,8 @@ def _record(said: dict[str, Any]) -> Record:
     attempts = [_attempt(dict(attempt)) for attempt in said["attempts"]]
     if not attempts:
         raise ValueError("got no attempt, expected at least one")
+    if said["state"] in ENDED and not attempts[-1].verdict:
+        raise ValueError(f"got the state {said['state']} without a verdict")
     return Record(
         name=str(said["name"]),
         created=float(said["created"]),

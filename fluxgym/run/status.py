@@ -35,13 +35,12 @@ class Status:
 def read_status(folder: RunFolder, lock_is_ours: bool = False) -> Status:
     """The truth about a run, as far as the disk and the kernel tell it. `lock_is_ours`: the caller holds run.lock."""
     record = read_record(folder)
-    verdict = record.verdict if record else None
+    if record and record.verdict:
+        return _ended(folder, record, record.verdict, is_settled=True)
     supervised = bool(record and record.supervisor and record.supervisor.alive())
-    held = supervised or not (verdict or lock_is_ours) and lock.is_held(folder.lock)  # asking for the lock takes it: seldom
+    held = supervised or (not lock_is_ours and lock.is_held(folder.lock))
     if record is None or record.problem:
         return _read_without_record(folder, record, held)
-    if verdict:
-        return _ended(folder, record, verdict, is_settled=True)
     training = find_training(folder, record)
     waits = record.supervisor is None and training is None and is_fresh(record)
     if held or training or waits or record.state == "queued":

@@ -1,0 +1,51 @@
+"""Where runs are found, and that a name never leads out of there."""
+
+import os
+
+import pytest
+
+from fluxgym.run.folders import PROJECT, NoSuchRun, find_run, list_runs, outputs_root, shown_path
+
+
+def make(outputs, name, file="config.toml", when=1000):
+    (outputs / name).mkdir()
+    (outputs / name / file).write_text("")
+    os.utime(outputs / name / file, (when, when))
+
+
+def test_root(monkeypatch, tmp_path):
+    monkeypatch.delenv("FLUXGYM_OUTPUTS", raising=False)
+    assert outputs_root() == PROJECT / "outputs"
+    monkeypatch.setenv("FLUXGYM_OUTPUTS", str(tmp_path))
+    assert outputs_root() == tmp_path
+    assert shown_path(PROJECT / "outputs" / "a") == "outputs/a"
+    assert shown_path(tmp_path) == str(tmp_path)
+
+
+def test_newest_first(outputs):
+    make(outputs, "old", "run.json", 1000)
+    make(outputs, "new", "training.log", 3000)
+    make(outputs, "by hand", "config.toml", 2000)
+    make(outputs, ".hidden")
+    make(outputs, "pictures", "a.png")
+    (outputs / "config.toml").write_text("")
+    assert [folder.name for folder in list_runs()] == ["new", "by hand", "old"]
+
+
+def test_no_root(monkeypatch, tmp_path):
+    monkeypatch.setenv("FLUXGYM_OUTPUTS", str(tmp_path / "gone"))
+    assert list_runs() == []
+
+
+def test_find(outputs):
+    make(outputs, "my-lora")
+    assert find_run("my-lora").path == outputs / "my-lora"
+    with pytest.raises(NoSuchRun, match="did you mean my-lora"):
+        find_run("my-lara")
+
+
+def test_hostile_names_lead_nowhere(outputs, hostile_name):
+    make(outputs, "my-lora")
+    with pytest.raises(NoSuchRun) as caught:
+        find_run(hostile_name)
+    assert len(str(caught.value)) < 400

@@ -1,0 +1,234 @@
+"""Create, start, resume, stop: what is refused, and that nothing is lost or written then."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from fluxgym.run.family import find_family
+from fluxgym.run.folders import list_runs
+from fluxgym.run.launch import (
+    NameTaken,
+    NothingToResume,
+    RunError,
+    RunIsActive,
+    RunIsNotActive,
+    create_run,
+    resume_run,
+    start_run,
+    stop_run,
+    wait_for_end,
+)
+from fluxgym.run.record import read_record
+from tests.small_training import write_lora, write_state
+from trainer.config import ConfigError, load_config, parse_config
+from trainer.folder import RunFolder
+
+
+def settings(name="small", **more):
+    return parse_config({"name": name, "model": {"base": "x"}, "data": {"folder": "y"}, **more})
+
+
+def names_in(path):
+    return sorted(found.name for found in path.iterdir())
+
+
+def test_create(outputs):
+    folder = create_run(settings())
+    assert load_config(folder.config) == settings()
+    assert names_in(folder.path) == ["config.toml", "run.lock"]
+
+
+def test_settings_written_by_hand_are_left_as_they_are(outputs):
+    folder = create_run(settings())
+    text = "# mine\n" + folder.config.read_text()
+    folder.config.write_text(text)
+    assert create_run(settings()).config.read_text() == text
+    with pytest.raises(NameTaken):
+        create_run(settings(trigger="other"))
+    assert folder.config.read_text() == text
+
+
+def test_an_earlier_run_is_refused_or_archived(outputs):
+    folder = create_run(settings())
+    write_lora(folder.lora)
+    with pytest.raises(NameTaken, match="got the name small, which an earlier run has; choose another"):
+        create_run(settings())
+    assert folder.lora.is_file()
+    create_run(settings(trigger="new"), replace_old=True)
+    assert not folder.lora.exists()
+    assert load_config(folder.config).trigger == "new"
+    [old] = folder.old_logs.iterdir()
+    assert names_in(old) == ["config.toml", "small.safetensors"]
+
+
+def test_hostile_names_write_nothing(outputs, hostile_name):
+    with pytest.raises(ConfigError, match="got the name"):
+        create_run(settings(hostile_name))
+    assert names_in(outputs) == []
+    assert names_in(outputs.parent) == ["outputs"]
+
+
+def test_start_needs_settings(outputs):
+    folder = RunFolder(outputs / "a")
+    folder.path.mkdir()
+    with pytest.raises(RunError, match=r"config\.toml is missing"):
+        start_run(folder)
+    assert names_in(folder.path) == []
+
+
+def test_a_run_to_its_end(start_small):
+    folder = start_small("--steps", "7")
+    status = wait_for_end(folder, 20)
+    assert (status.state, status.step, status.total_steps) == ("completed", 7, 7)
+    assert folder.training_log.read_text().startswith("=== Attempt 1, 2")
+    record = read_record(folder)
+    assert record.attempts[0].exit_code == 0
+    assert record.supervisor is None
+    with pytest.raises(NameTaken, match="has run already"):
+        start_run(folder, ["x"])
+    with pytest.raises(NothingToResume, match="completed"):
+        resume_run(folder)
+    with pytest.raises(RunIsNotActive, match="it is completed"):
+        stop_run(folder)
+
+
+def test_under_way_everything_else_is_refused(start_small, tmp_path):
+    folder = start_small("--hold", str(tmp_path / "go"))
+    for wish in (
+        lambda: start_run(folder, ["x"]),
+        lambda: resume_run(folder),
+        lambda: create_run(settings()),
+        lambda: create_run(settings(), replace_old=True),
+    ):
+        with pytest.raises(RunIsActive, match="small is under way"):
+            wish()
+    (tmp_path / "go").touch()
+    assert wait_for_end(folder, 20).state == "completed"
+
+
+def test_pressed_twice_at_the_same_moment(outputs, tmp_path):
+    folder = RunFolder(outputs / "small")
+    folder.path.mkdir()
+    command = [sys.executable, "tests/small_training.py", str(folder.path), "--hold", str(tmp_path / "go")]
+    gate, told = threading.Barrier(6), []
+
+    def press():
+        gate.wait()
+        try:
+            start_run(folder, command)
+            told.append("started")
+        except RunIsActive:
+            told.append("refused")
+
+    threads = [threading.Thread(target=press) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told) == ["refused"] * 5 + ["started"]
+    (tmp_path / "go").touch()
+    assert wait_for_end(folder, 20).state == "completed"
+    assert folder.training_log.read_text().count("=== Attempt") == 1
+
+
+def test_stop_and_resume(start_small, wait_until):
+    folder = start_small("--steps", "2000")
+    wait_until(lambda: b"steps:" in folder.training_log.read_bytes() if folder.training_log.exists() else False)
+    stopped = stop_run(folder, wait=20)
+    assert (stopped.state, stopped.total_steps) == ("stopped", 2000)
+    assert stopped.resumable.step == stopped.step
+    assert read_record(folder).attempts[0].exit_code == 143
+    first = folder.training_log.read_bytes()
+    resume_run(folder)
+    wait_until(lambda: b"Resuming: step" in folder.training_log.read_bytes())
+    assert stop_run(folder, wait=20).state == "stopped"
+    text = folder.training_log.read_bytes()
+    assert text.startswith(first)
+    assert (
+        f"\n=== Attempt 2, 2{text.decode()[len(first) + 16 :][:18]}, resumed from {stopped.resumable.path.name} ===\n"
+        in text.decode()
+    )
+    assert f"Resuming: step {stopped.step} of 2000".encode() in text
+    assert [attempt.number for attempt in read_record(folder).attempts] == [1, 2]
+
+
+def test_resume_names_what_is_damaged(outputs):
+    folder = RunFolder(outputs / "small")
+    folder.path.mkdir()
+    with pytest.raises(NothingToResume, match="small has no whole state"):
+        resume_run(folder)
+    damaged = write_state(folder.path, 4)
+    (damaged / "weights.bin").write_bytes(b"")
+    with pytest.raises(NothingToResume, match=r"small-step00000004-state is damaged: weights\.bin: got 0 bytes, expected 8"):
+        resume_run(folder)
+    with pytest.raises(NothingToResume, match="small-step00000004-state is damaged"):
+        resume_run(folder, folder.states()[0])
+    assert not folder.record.exists()
+
+
+def test_a_bad_record_is_kept_when_a_start_must_write(outputs):
+    folder = create_run(settings())
+    folder.record.write_text('{"version": 99}')
+    start_run(folder, [sys.executable, "tests/small_training.py", str(folder.path)])
+    assert wait_for_end(folder, 20).state == "completed"
+    [kept] = folder.path.glob("run.json.bad-*")
+    assert json.loads(kept.read_text()) == {"version": 99}
+
+
+def test_a_bad_record_does_not_hide_a_living_training(start_small, tmp_path, wait_until):
+    folder = start_small("--hold", str(tmp_path / "go"))
+    wait_until(lambda: find_family(folder))
+    read_record(folder).supervisor.signal(9)
+    folder.record.write_text("")
+    with pytest.raises(RunIsActive, match=r"run\.json cannot be read"):
+        start_run(folder, ["x"])
+    [member] = find_family(folder)
+    assert member.identity.alive()
+
+
+def test_a_command_that_does_not_exist(outputs):
+    folder = RunFolder(outputs / "small")
+    folder.path.mkdir()
+    start_run(folder, ["/does/not/exist"])
+    status = wait_for_end(folder, 20)
+    assert status.state == "failed"
+    assert "could not be started" in status.message
+    assert "No such file" in status.message
+
+
+def test_nothing_is_inherited(outputs, wait_until):
+    """No file, pipe or marking of the launcher reaches supervisor or training, whose input is empty."""
+    folder = RunFolder(outputs / "small")
+    folder.path.mkdir()
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+    script = "import os, sys, time; print(sys.stdin.read(), sorted(os.readlink(f'/proc/self/fd/{n}') for n in (0, 1, 2)))"
+    script += "; print('open:', os.listdir('/proc/self/fd'), os.getsid(0) == os.getpid(), flush=True); time.sleep(600)"
+    start_run(folder, [sys.executable, "-c", script])
+    os.close(writer)
+    wait_until(lambda: "open:" in folder.training_log.read_text() if folder.training_log.exists() else False)
+    assert os.read(reader, 1) == b""  # the other end is closed everywhere
+    os.close(reader)
+    text = folder.training_log.read_text()
+    assert f"['/dev/null', '{folder.training_log}', '{folder.training_log}']" in text
+    assert "['0', '1', '2', '3'] True" in text  # 3 is the listing itself
+    supervisor = read_record(folder).supervisor
+    assert os.getsid(supervisor.pid) == supervisor.pid
+
+
+def test_list_of_runs_is_light():
+    """What the terminal and the supervisor need of us loads nothing heavy."""
+    heavy = {"pydantic", "torch", "psutil", "numpy", "streamlit"}
+    script = f"import sys, fluxgym.run.launch; print(sorted(set(sys.modules) & {heavy}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_runs_are_listed(start_small):
+    folder = start_small()
+    assert list_runs() == [folder]
+    wait_for_end(folder, 20)

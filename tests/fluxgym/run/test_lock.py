@@ -1,0 +1,48 @@
+"""run.lock: one holder, freed by the kernel when the holder dies."""
+
+import subprocess
+import sys
+
+import pytest
+
+from fluxgym.run import lock
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from fluxgym.run import lock
+with lock.hold(Path(sys.argv[1]), 0):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_one_holder(tmp_path):
+    path = tmp_path / "run.lock"
+    assert not lock.is_held(path)
+    with lock.hold(path, 0):
+        assert lock.is_held(path)
+        with pytest.raises(lock.LockHeld, match=r"run\.lock"), lock.hold(path, 0.05):
+            pass
+    assert not lock.is_held(path)
+
+
+def test_freed_when_its_holder_is_killed(tmp_path, wait_until):
+    path = tmp_path / "run.lock"
+    with subprocess.Popen([sys.executable, "-c", HOLDER, path], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        assert lock.is_held(path)
+        holder.kill()
+        wait_until(lambda: not lock.is_held(path))
+    with lock.hold(path, 0):
+        pass
+
+
+def test_patience_outlasts_a_reader(tmp_path):
+    path = tmp_path / "run.lock"
+    with lock.hold(path, 0):
+        script = (
+            f"from pathlib import Path; from fluxgym.run import lock\nwith lock.hold(Path({str(path)!r}), 20): print('held')"
+        )
+        waiting = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert waiting.communicate(timeout=30)[0] == b"held\n"

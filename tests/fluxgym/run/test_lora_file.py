@@ -1,0 +1,73 @@
+"""A LoRA file is whole, or the problem is named."""
+
+import json
+
+import pytest
+
+from fluxgym.run.lora_file import find_problem
+from tests.small_training import write_lora
+
+
+@pytest.fixture
+def lora(tmp_path):
+    write_lora(tmp_path / "a.safetensors")
+    return tmp_path / "a.safetensors"
+
+
+def change(lora, **tensor):
+    raw = lora.read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + length])
+    header["a.lora_A.weight"] |= tensor
+    text = json.dumps(header).encode()
+    lora.write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + length :])
+
+
+def test_whole(lora):
+    assert find_problem(lora) == ""
+
+
+def test_what_safetensors_writes_is_whole(tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    sizes = {"x.lora_A.weight": (2, 3), "x.lora_B.weight": (5, 2), "y.lora_A.weight": (1, 7), "y.lora_B.weight": (7, 1)}
+    for kind in (torch.bfloat16, torch.float16, torch.float32):
+        save_file({name: torch.zeros(*size, dtype=kind) for name, size in sizes.items()}, tmp_path / "b.safetensors")
+        assert find_problem(tmp_path / "b.safetensors") == ""
+
+
+def test_every_cut_is_found(lora):
+    raw = lora.read_bytes()
+    for length in range(len(raw)):
+        lora.write_bytes(raw[:length])
+        assert find_problem(lora), f"cut to {length} bytes"
+
+
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [
+        ({"data_offsets": [0, 8]}, "lies at 0 to 8, expected 0 to 16"),
+        ({"data_offsets": [4, 20]}, "expected 0 to 16"),
+        ({"shape": [2, 3]}, "expected 0 to 24"),
+        ({"dtype": "F99"}, "F99"),
+        ({"data_offsets": [0]}, "cannot be read"),
+    ],
+)
+def test_wrong_tensors(lora, tensor, words):
+    change(lora, **tensor)
+    assert words in find_problem(lora)
+
+
+def test_other_trouble(lora, tmp_path):
+    assert find_problem(tmp_path / "none.safetensors") == "No such file or directory"
+    lora.write_bytes(lora.read_bytes() + b"x")
+    assert find_problem(lora) == "its tensors have 33 bytes, expected 32"
+    write_lora(lora, ("a.lora_A.weight",))
+    assert find_problem(lora) == "a.lora_A.weight is there, a.lora_B.weight is not"
+    write_lora(lora, ("a.weight",))
+    assert "a.weight is no part of a LoRA" in find_problem(lora)
+    write_lora(lora, ())
+    assert find_problem(lora) == "it holds no tensor"
+    lora.write_bytes((2).to_bytes(8, "little") + b"[]")
+    assert "cannot be read" in find_problem(lora)

@@ -1,0 +1,84 @@
+"""run.json: written whole, read back the same, and what cannot be read says so and is kept."""
+
+import json
+
+import pytest
+
+from fluxgym.run.identity import Identity
+from fluxgym.run.record import TRAINER, VERSION, Verdict, begin_attempt, put_aside, read_record, write_record
+from trainer.folder import RunFolder, State
+
+
+@pytest.fixture
+def folder(tmp_path) -> RunFolder:
+    path = tmp_path / "my-lora"
+    path.mkdir()
+    return RunFolder(path)
+
+
+@pytest.fixture
+def record(folder):
+    first = begin_attempt(folder, None, ["python", "a b", "it's"]).to("running", training=Identity(12, 345, "boot"))
+    ended = first.to("failed", exit_code=-9, ended=5.5, verdict=Verdict("failed", "why", "killed", ["all"], 3, 9, ["x"]))
+    return begin_attempt(folder, ended, [], State(folder.step_state(3), 3, 0, 3))
+
+
+def test_reads_back_the_same(folder, record):
+    assert read_record(folder) is None
+    write_record(folder, record)
+    assert read_record(folder) == record
+    assert [path.name for path in folder.path.iterdir()] == ["run.json"]
+
+
+def test_an_attempt_that_resumes_keeps_the_command(record):
+    first, second = record.attempts
+    assert (first.number, second.number) == (1, 2)
+    assert second.command[:3] == first.command == ["python", "a b", "it's"]
+    assert second.command[3] == "--resume"
+    assert second.resumed_from == "my-lora-step00000003-state"
+    assert record.verdict is None
+
+
+def test_our_trainers_command_is_made_anew(folder, record):
+    moved = begin_attempt(folder, None, ["/gone/python", *TRAINER, "/gone/config.toml"])
+    assert moved.command[0] != "/gone/python"
+    assert moved.command[-1] == str(folder.config)
+
+
+def test_time_of_a_state_is_kept(record):
+    assert record.to("starting").since == record.since
+    assert record.to("running").since > record.since
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"version": VERSION + 1}, f"is of version {VERSION + 1}, this FluxGym reads up to {VERSION}"),
+        ({"state": "resting"}, "got the state 'resting', expected one of queued, starting"),
+        ({"state": "completed"}, "without a verdict"),
+        ({"attempts": []}, "got no attempt"),
+        ({"attempts": [1]}, "TypeError"),
+        ({"attempts": None}, "TypeError"),
+        ({"supervisor": {"pid": 1}}, "start_ticks"),
+        ({"since": "now"}, "now"),
+    ],
+)
+def test_what_cannot_be_used_says_so(folder, record, change, words):
+    write_record(folder, record)
+    folder.record.write_text(json.dumps(json.loads(folder.record.read_text()) | change))
+    assert words in read_record(folder).problem
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"version": 1}', b"[" * 100_000])
+def test_damage_says_so(folder, content):
+    folder.record.write_bytes(content)
+    assert read_record(folder).problem.startswith("run.json cannot be read: ")
+    assert folder.record.read_bytes() == content
+
+
+def test_a_bad_file_is_kept_aside(folder):
+    folder.record.write_bytes(b"bad")
+    kept = put_aside(folder)
+    assert kept.name.startswith("run.json.bad-2")
+    assert kept.read_bytes() == b"bad"
+    assert not folder.record.exists()

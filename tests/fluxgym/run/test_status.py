@@ -1,0 +1,123 @@
+"""What is true of a run, from its folder alone; real processes are in tests/faults."""
+
+import dataclasses
+import os
+import time
+
+import pytest
+
+from fluxgym.run import lock
+from fluxgym.run.identity import Identity
+from fluxgym.run.record import Verdict, begin_attempt, write_record
+from fluxgym.run.status import START_LIMIT, read_status
+from tests.small_training import write_state
+from trainer.folder import RunFolder
+
+ME = Identity.of(os.getpid())
+GONE = Identity(2**22 + 1, 1, ME.boot_id)
+OLD_BOOT = dataclasses.replace(GONE, boot_id="another boot")
+
+
+@pytest.fixture
+def folder(outputs):
+    (outputs / "a").mkdir()
+    return RunFolder(outputs / "a")
+
+
+def write(folder, state, supervisor, training, since=None):
+    record = begin_attempt(folder, None, ["x"]).to(state, training=training)
+    write_record(folder, dataclasses.replace(record, supervisor=supervisor, since=since or record.since))
+
+
+def test_foreign(folder):
+    status = read_status(folder)
+    assert (status.state, status.is_active, status.needs_supervisor) == (None, False, False)
+    assert "no run.json" in status.message
+
+
+def test_a_supervisor_without_a_record_is_starting(folder):
+    with lock.hold(folder.lock, 0):
+        assert read_status(folder).state == "starting"
+
+
+@pytest.mark.parametrize("state", ["starting", "running", "stopping"])
+def test_under_way(folder, state):
+    write(folder, state, ME, ME)
+    status = read_status(folder)
+    assert (status.state, status.pid, status.is_active, status.needs_supervisor) == (state, os.getpid(), True, False)
+    assert (status.attempt, status.resumable, status.failure) == (1, None, None)
+
+
+def test_an_orphan_goes_on(folder):
+    write(folder, "running", GONE, ME)
+    status = read_status(folder)
+    assert (status.state, status.is_active, status.needs_supervisor) == ("running", True, True)
+
+
+def test_a_held_lock_means_alive_also_when_the_pids_are_of_another_container(folder):
+    write(folder, "running", GONE, GONE)
+    with lock.hold(folder.lock, 0):
+        status = read_status(folder)
+    assert (status.state, status.pid, status.is_active, status.needs_supervisor) == ("running", None, True, False)
+
+
+def test_all_dead(folder):
+    write(folder, "running", GONE, GONE)
+    write_state(folder.path, 3)
+    status = read_status(folder)
+    assert (status.state, status.is_active, status.needs_supervisor) == ("failed", False, True)
+    assert "Nobody saw its exit code" in status.message
+    assert status.failure.message == status.message
+    assert status.resumable.step == 3
+
+
+def test_another_boot(folder):
+    write(folder, "running", OLD_BOOT, dataclasses.replace(ME, boot_id="another boot"))
+    folder.training_log.write_text("steps:  10%|#| 4/40 [00:01<00:27, 11.00it/s, loss=0.9, avr_loss=0.9, lr=2e-04]\n")
+    write_state(folder.path, 3)
+    status = read_status(folder)
+    assert (status.state, status.step, status.total_steps, status.resumable.step) == ("lost", 4, 40, 3)
+    assert status.message == "The machine restarted at step 4 of 40."
+    assert os.getpid() == ME.pid  # and we were not harmed
+
+
+def test_a_start_that_never_came_up(folder):
+    write(folder, "starting", None, None)
+    assert read_status(folder).state == "starting"
+    write(folder, "starting", None, None, since=time.time() - START_LIMIT - 1)
+    status = read_status(folder)
+    assert status.state == "failed"
+    assert "did not come up within 60 s" in status.message
+    write(folder, "starting", GONE, None)
+    assert "died before the training started" in read_status(folder).message
+
+
+def test_ended(folder):
+    record = begin_attempt(folder, None, ["x"])
+    write_state(folder.path, 3)
+    for verdict in (
+        Verdict("failed", "why", "oom", [], 3, 9, ["x"]),
+        Verdict("stopped", "by you"),
+        Verdict("completed", "all"),
+    ):
+        write_record(folder, record.to(verdict.state, verdict=verdict))
+        status = read_status(folder)
+        assert (status.state, status.message, status.is_active, status.needs_supervisor) == (
+            verdict.state,
+            verdict.message,
+            False,
+            False,
+        )
+        assert (status.failure is not None) == (verdict.state == "failed")
+        assert (status.resumable is not None) == (verdict.state != "completed")
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"version": 99}'])
+def test_a_bad_record_says_so_and_stays(folder, content):
+    folder.record.write_text(content)
+    status = read_status(folder)
+    assert (status.state, status.is_active, status.needs_supervisor) == (None, False, False)
+    assert "run.json" in status.message
+    assert folder.record.read_text() == content
+    with lock.hold(folder.lock, 0):
+        assert read_status(folder).is_active

@@ -1,0 +1,160 @@
+"""`completed` is earned; everything else says what is missing and how it came."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fluxgym.log.history import History
+
+from fluxgym.run.record import PERSON, SYSTEM, Attempt
+from fluxgym.run.verdict import Ending, judge
+from tests.small_training import write_lora
+from trainer.folder import RunFolder
+
+SMALL_TRAINING = Path(__file__).parents[2] / "small_training.py"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder in which a training has just finished, all well."""
+    folder = RunFolder(tmp_path / "small")
+    folder.path.mkdir()
+    train(folder)
+    return folder
+
+
+def train(folder, *options):
+    with folder.training_log.open("a") as log:
+        print("=== Attempt 1, 2026-11-24 10:14:00 ===", file=log, flush=True)
+        subprocess.run([sys.executable, SMALL_TRAINING, folder.path, *options], stdout=log, check=False)
+
+
+def verdict(folder, exit_code=0, stop=None, rebooted=False, started=0.0):
+    attempt = Attempt(1, started or time.time() - 60, ["x"], stop=stop)
+    return judge(folder, attempt, Ending(exit_code, rebooted), History(folder.training_log))
+
+
+def test_completed(folder):
+    found = verdict(folder)
+    assert (found.state, found.step, found.total_steps, found.missing) == ("completed", 5, 5, [])
+
+
+@pytest.mark.parametrize("options", [{"stop": PERSON}, {"exit_code": None}, {"exit_code": None, "rebooted": True}])
+def test_completed_however_it_was_seen(folder, options):
+    found = verdict(folder, **options)
+    assert found.state == "completed"
+    assert ("Nobody saw its exit code" in found.message) == ("exit_code" in options)
+
+
+def test_an_old_file_earns_nothing(folder):
+    os.utime(folder.lora, (time.time() - 3600,) * 2)
+    found = verdict(folder, started=time.time() - 60)
+    assert found.state == "failed"
+    assert found.missing == ["small.safetensors is older than this start"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda folder: folder.lora.unlink(), "small.safetensors is not there"),
+        (lambda folder: folder.lora.write_bytes(folder.lora.read_bytes()[:-1]), "small.safetensors is damaged"),
+        (lambda folder: folder.lora.write_bytes(b""), "small.safetensors is damaged"),
+        (lambda folder: folder.training_log.unlink(), "the log shows no step"),
+    ],
+)
+def test_exit_code_0_is_not_enough(folder, damage, words):
+    damage(folder)
+    found = verdict(folder)
+    assert (found.state, found.kind) == ("failed", "other")
+    assert "exit code 0, but" in found.message
+    assert words in found.message
+    assert verdict(folder, exit_code=None).state == "failed"
+
+
+def test_the_last_step_must_be_reached(folder):
+    train(folder, "--steps", "9", "--end-at", "7")
+    assert verdict(folder).missing == ["the last step was not reached: 7 of 9"]
+    unseen = verdict(folder, exit_code=None)
+    assert "the log does not say that the training finished" in unseen.missing
+
+
+def test_killed_says_the_signal_and_the_last_lines(folder):
+    train(folder, "--steps", "9", "--end-at", "7")
+    found = verdict(folder, exit_code=-9)
+    assert (found.state, found.kind) == ("failed", "killed")
+    assert "signal 9 (SIGKILL) at step 7 of 9" in found.message
+    assert "7/9" in found.last_lines[-1]
+    assert len(found.last_lines) <= 10
+    assert "signal 11 (SIGSEGV)" in verdict(folder, exit_code=-11).message
+
+
+def test_lines_of_an_earlier_attempt_are_not_quoted(folder):
+    with folder.training_log.open("a") as log:
+        log.write("=== Attempt 2, 2026-11-24 10:20:00 ===\nfirst and last\n")
+    assert verdict(folder, exit_code=1).last_lines == ["first and last"]
+
+
+def test_the_logs_own_words(folder):
+    with folder.training_log.open("a") as log:
+        log.write("=== Attempt 2, 2026-11-24 10:20:00 ===\n")
+        log.write("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB.\n")
+    found = verdict(folder, exit_code=1)
+    assert (found.state, found.kind) == ("failed", "oom")
+    assert "out of memory" in found.message
+    assert "Exit code 1" in found.message
+
+
+def test_a_cause_that_the_log_does_not_tell(folder):
+    train(folder, "--steps", "9", "--end-at", "7")
+    assert "the cause is not in the log. Exit code 3." in verdict(folder, exit_code=3).message
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "stop", "words"),
+    [
+        (143, PERSON, "Stopped by you at step 7 of 9"),
+        (-15, SYSTEM, "Stopped by the system at step 7 of 9"),
+        (-9, PERSON, "did not answer in time and was killed"),
+        (None, PERSON, "Stopped by you"),
+    ],
+)
+def test_stopped(folder, exit_code, stop, words):
+    folder.lora.unlink()
+    train(folder, "--steps", "9", "--end-at", "7")
+    found = verdict(folder, exit_code, stop)
+    assert found.state == "stopped"
+    assert words in found.message
+
+
+def test_a_crash_after_a_stop_was_asked_is_a_failure(folder):
+    train(folder, "--steps", "9", "--end-at", "7")
+    assert verdict(folder, 1, PERSON).state == "failed"
+    assert verdict(folder, -11, PERSON).state == "failed"
+
+
+def test_a_sigterm_from_elsewhere(folder):
+    folder.lora.unlink()
+    train(folder, "--steps", "9", "--end-at", "7")
+    with folder.training_log.open("a") as log:
+        log.write("2026-11-24 10:15:06 Training stopped at step 3 of 9: resume from outputs/small/small-step00000003-state\n")
+    assert verdict(folder, 143).state == "stopped"
+    assert verdict(folder, None).state == "stopped"
+    assert "did not come from FluxGym" in verdict(folder, 143).message
+    assert verdict(folder, 1).state == "failed"
+
+
+def test_lost(folder):
+    train(folder, "--steps", "9", "--end-at", "7")
+    found = verdict(folder, None, rebooted=True)
+    assert (found.state, found.step, found.total_steps) == ("lost", 7, 9)
+    assert found.message == "The machine restarted at step 7 of 9."
+
+
+def test_before_the_first_step(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert "before the first step" in verdict(folder, -9).message
+    write_lora(folder.lora)
+    assert verdict(folder).state == "failed"
