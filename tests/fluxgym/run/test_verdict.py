@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from fluxgym.log.history import History
 
+from fluxgym.log.history import History
 from fluxgym.run.record import PERSON, SYSTEM, Attempt
 from fluxgym.run.verdict import Ending, judge
 from tests.small_training import write_lora
