@@ -1,0 +1,25 @@
+"""The front door: `streamlit run dashboard.py`.
+
+One file, two roles. Streamlit runs it as a script for each browser (`__main__`): it names the pages and draws the one that
+was asked for. Its server imports it once and serves `app`: our routes, then Streamlit's own.
+"""
+
+import streamlit as st
+
+from fluxgym.ui import routes
+
+if __name__ == "__main__":
+    st.set_page_config(page_title="FluxGym", page_icon=routes.ICON, layout="wide")
+    st.logo(routes.LOGO)
+    st.html(routes.STYLE)
+    pages = [
+        st.Page(routes.RUNS, title="Runs", icon=":material/view_list:", default=True),
+        st.Page(routes.TRAIN, title="Train", icon=":material/add_circle:"),
+        st.Page(routes.RUN, title="Run", icon=":material/monitoring:"),
+    ]
+    st.navigation(pages, position="top").run()
+else:
+    from fluxgym.ui import server
+
+    server.keep_pages_private()
+    app = st.App(__file__, routes=server.ROUTES, lifespan=server.lifespan)

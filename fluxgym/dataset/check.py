@@ -1,0 +1,80 @@
+"""Whether a form can be started: its settings, its images and captions, its name, and the plan that follows from them."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from fluxgym.dataset import form
+from fluxgym.dataset.images import CAPTION, check_image, find_folder, list_images
+from fluxgym.run.folders import list_runs
+from trainer.config import Config
+from trainer.plan import Plan, make_plan
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A form as it stands. It can be started when `problems` is empty."""
+
+    problems: dict[str, str]  # by the value they belong to
+    images: list[Path] = field(default_factory=list)
+    captioned: int = 0
+    config: Config | None = None
+    plan: Plan | None = None
+
+
+def check_form(values: form.Values) -> Checked:
+    """Everything that is wrong with a form, and what it will do when nothing is."""
+    problems = form.find_problems(values)
+    if values["name"] in {folder.name for folder in list_runs()}:
+        problems["name"] = f"got the name {values['name']}, which an earlier run has, expected another one"
+    folder = find_folder(values["data.folder"])
+    images = list_images(folder) if folder else []
+    if trouble := _check_images(values["data.folder"], folder, images):
+        problems["data.folder"] = trouble
+    regularisation = values["data.regularisation"]
+    if regularisation and not form.has_images(regularisation):
+        problems["data.regularisation"] = f"got {regularisation!r}, expected a folder with images and captions"
+    captioned = sum(image.with_suffix(CAPTION).is_file() for image in images)
+    config = None if form.find_problems(values) else form.to_config(values)
+    try:
+        plan = make_plan(config, len(images)) if config and images else None
+    except ValueError as error:
+        problems["data.validation_images"], plan = str(error), None
+    return Checked(problems, images, captioned, config, plan)
+
+
+def _check_images(given: str, folder: Path | None, images: list[Path]) -> str:
+    """One sentence about the first thing that is wrong with a folder of images; empty when nothing is."""
+    if not given:
+        return "No images yet: upload some, or choose a folder on this machine"
+    if folder is None:
+        return f"got the folder {given!r}, expected one that exists on this machine"
+    if not images:
+        return f"got no image in {given}, expected at least one"
+    unreadable = {image.name: problem for image in images if (problem := find_problem(image))}
+    if unreadable:
+        more = f" (and {len(unreadable) - 1} more)" if len(unreadable) > 1 else ""
+        return f"{next(iter(unreadable.values()))}{more}"
+    stems = {image.stem for image in images}
+    lonely = sorted(path.name for path in folder.glob(f"*{CAPTION}") if path.stem not in stems)
+    if lonely:
+        more = f" and {len(lonely) - 1} more" if len(lonely) > 1 else ""
+        return f"got the caption {lonely[0]}{more} without an image, expected an image of the same name beside it"
+    return ""
+
+
+def find_problem(image: Path) -> str:
+    """Why an image cannot be opened; empty when it can. Looked at again only when the file changes."""
+    try:
+        return _find_problem(image, image.stat().st_mtime_ns)
+    except OSError as error:
+        return f"{image.name} cannot be read: {error.strerror}"
+
+
+@lru_cache(maxsize=5000)
+def _find_problem(image: Path, _modified: int) -> str:
+    try:
+        check_image(image.name, image)
+    except ValueError as error:
+        return str(error)
+    return ""

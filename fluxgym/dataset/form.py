@@ -1,0 +1,189 @@
+"""The Train page's form without the page: flat values <-> Config <-> ui_state.json.
+
+A value's name is its place in config.toml ("train.epochs"). Values may be wrong while somebody is typing; `to_config`
+says what is wrong with which. What is typed lies in outputs/.draft/ui_state.json, and a started run gets a copy.
+"""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from typing import Any
+
+from fluxgym.dataset.images import datasets_root, find_folder, is_uploaded, list_images
+from fluxgym.run.folders import PROJECT, list_runs, outputs_root, shown_path
+from trainer.config import Config, ConfigError, parse_config
+from trainer.folder import RunFolder, check_name
+
+Values = dict[str, Any]
+
+VERSION = 1
+OPTIONAL = ("model.max_sequence_length", "data.regularisation")  # empty means unset
+DEMO = PROJECT / "trainer" / "mini" / "demo.toml"
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model that the form offers, with the settings that suit it."""
+
+    label: str
+    base: str  # config.toml's model.base; empty: asked for
+    note: str
+    values: Values
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> Values:
+    flat: Values = {}
+    for key, value in values.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+_DEMO = _flatten(tomllib.loads(DEMO.read_text(encoding="utf-8")))
+_FLUX: Values = {
+    "model.dtype": "auto",
+    "model.max_sequence_length": 512,
+    "data.resolution": 512,
+    "train.learning_rate": 1e-4,
+    "train.gradient_checkpointing": True,
+    "sample.steps": 20,
+    "sample.guidance": 3.5,
+    "sample.width": 512,
+    "sample.height": 512,
+}
+_GATED = "About 34 GB to download once; accept its licence on the Hugging Face Hub and log in on this machine first."
+BASES = (
+    Base("FLUX.1-dev", "black-forest-labs/FLUX.1-dev", _GATED, _FLUX),
+    Base("FLUX.1-Krea-dev", "black-forest-labs/FLUX.1-Krea-dev", _GATED, _FLUX | {"sample.guidance": 4.5}),
+    Base(
+        "FLUX.1-schnell",
+        "black-forest-labs/FLUX.1-schnell",
+        "About 34 GB to download once; Apache-2.0. It draws in four steps and learns less steadily than dev.",
+        _FLUX | {"model.max_sequence_length": 256, "sample.steps": 4, "sample.guidance": 0.0},
+    ),
+    Base(
+        "flux-mini",
+        _DEMO["model.base"],
+        "In this repository; four million weights, 96 px. For the demo and for trying things out without a GPU.",
+        {key: _DEMO[key] for key in _FLUX},
+    ),
+    Base("Another: a folder, or a name on the Hub", "", "FLUX.1 in diffusers format.", _FLUX),
+)
+
+
+def find_base(values: Values) -> Base:
+    """The entry of BASES whose model the form holds."""
+    return next((base for base in BASES if base.base == values.get("model.base")), BASES[-1])
+
+
+def default_values() -> Values:
+    """What an untouched form holds: the defaults of config.py, and what suits the first base model."""
+    config = Config.model_validate({"name": "x", "model": {"base": BASES[0].base}, "data": {"folder": "x"}})
+    flat = _flatten(config.model_dump())
+    return flat | {"name": "", "data.folder": "", "data.regularisation": "", "sample.prompts": []} | BASES[0].values
+
+
+def demo_values() -> Values:
+    """The demo's settings, under a name that no run has."""
+    taken = {folder.name for folder in list_runs()}
+    names = ["demo", *(f"demo-{number}" for number in range(2, len(taken) + 3))]
+    return default_values() | _DEMO | {"name": next(name for name in names if name not in taken)}
+
+
+def to_config(values: Values) -> Config:
+    """The settings of a form. Raises ConfigError with one sentence for each problem."""
+    nested: dict[str, Any] = {}
+    for key, value in values.items():
+        *sections, name = key.split(".")
+        place = nested
+        for section in sections:
+            place = place.setdefault(section, {})
+        if value or key not in OPTIONAL:
+            place[name] = value
+    return parse_config(nested, source="the form")
+
+
+def find_problems(values: Values) -> dict[str, str]:
+    """What is wrong with which value; empty when it all fits."""
+    try:
+        to_config(values)
+    except ConfigError as error:
+        named = [problem.partition(": ") for problem in error.problems]
+        return {_WIDGET.get(place, place): _say(place, values.get(place), sentence) for place, _, sentence in named}
+    return {}
+
+
+_WIDGET = {"data": "data.regularisation_images"}  # where a problem of several values is shown
+
+
+def _say(place: str, value: Any, sentence: str) -> str:
+    return f"Nothing here yet, expected: {explain(place)}" if value in ("", None) and place != "data" else sentence
+
+
+def explain(key: str) -> str:
+    """What a setting means: its description in trainer/config.py."""
+    model: Any = Config
+    *sections, name = key.split(".")
+    for section in sections:
+        model = model.model_fields[section].annotation
+    return str(model.model_fields[name].description)
+
+
+def draft() -> RunFolder:
+    """Where the form lies until it is started. No run can have this name."""
+    return RunFolder(outputs_root() / ".draft")
+
+
+def read_values(folder: RunFolder) -> Values:
+    """The form as it was left; what is missing or damaged is as in an untouched one."""
+    values = default_values()
+    try:
+        said = json.loads(folder.ui_state.read_bytes())["values"]
+        return values | {key: said[key] for key in values if key in said and _fits(said[key], values[key])}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return values
+
+
+def write_values(folder: RunFolder, values: Values) -> None:
+    """Keeps the form; a reader sees the old one or the new one, never half of one."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    beside = folder.ui_state.with_name(f"{folder.ui_state.name}.new")
+    beside.write_text(json.dumps({"version": VERSION, "values": values}, indent=1), encoding="utf-8")
+    beside.replace(folder.ui_state)
+
+
+def _fits(said: Any, default: Any) -> bool:
+    """Whether a kept value is of a type that its place can show; numbers may be empty (None) while somebody is typing."""
+    if isinstance(default, bool) or isinstance(said, bool):
+        return isinstance(said, bool) and isinstance(default, bool)
+    if isinstance(default, int | float):
+        return said is None or isinstance(said, int | float)
+    if isinstance(default, list):
+        return isinstance(said, list) and all(isinstance(line, str) for line in said)
+    return isinstance(said, str)
+
+
+def follow(values: Values, changes: Values) -> Values:
+    """The changes, and what follows from them: another base model brings its settings, a new name its folder of images."""
+    if "model.base" in changes:
+        changes = find_base(changes).values | changes
+    if "name" in changes and is_upload(values) and not has_images(values["data.folder"]):
+        changes = changes | {"data.folder": upload_folder(changes["name"])}
+    return changes
+
+
+def is_upload(values: Values) -> bool:
+    """Whether the images are among those that were uploaded, or none was chosen yet."""
+    return not values["data.folder"] or is_uploaded(PROJECT / values["data.folder"])
+
+
+def upload_folder(name: str) -> str:
+    """Where the images of a run of this name go when they are uploaded; empty while the name cannot be one."""
+    try:
+        return shown_path(datasets_root() / check_name(name))
+    except ValueError:
+        return ""
+
+
+def has_images(folder: str) -> bool:
+    path = find_folder(folder)
+    return bool(path and list_images(path))

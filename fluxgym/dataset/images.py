@@ -1,0 +1,121 @@
+"""The images and captions of a data set on disk: uploaded, listed, captioned, removed. What lies in the folder is the truth."""
+
+import base64
+import io
+import re
+import unicodedata
+from functools import lru_cache
+from pathlib import Path, PurePath
+
+from PIL import Image, UnidentifiedImageError
+
+from fluxgym.run.folders import PROJECT, outputs_root
+
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+CAPTION = ".txt"
+THUMBNAIL = 256  # px, the longer side
+CAPTION_LIMIT = 10_000  # characters
+DAMAGED = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what pillow raises, by the format of the file
+
+
+def datasets_root() -> Path:
+    """Where uploaded images go: beside outputs/, so that FLUXGYM_OUTPUTS moves both to the same volume."""
+    return outputs_root().parent / "datasets"
+
+
+def find_folder(folder: str) -> Path | None:
+    """The folder that a setting names, from the project's folder; None when there is none."""
+    try:
+        path = PROJECT / folder
+        return path if folder and path.is_dir() else None
+    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
+        return None
+
+
+def is_uploaded(folder: Path) -> bool:
+    """Whether a folder is one of those that uploads made; images are removed from these only."""
+    return folder.resolve().is_relative_to(datasets_root().resolve())
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The images of a data set by name; whether each can be read is another question."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES and path.is_file())
+
+
+def save_upload(folder: Path, name: str, data: bytes) -> None:
+    """Puts an uploaded image or caption into a data set, under a safe name. Raises ValueError when it is neither."""
+    safe = safe_name(name)
+    if safe.suffix.lower() == CAPTION:
+        data = data.decode("utf-8-sig", errors="replace")[:CAPTION_LIMIT].encode()
+    elif safe.suffix.lower() in IMAGES:
+        check_image(name, io.BytesIO(data), whole=True)
+    else:
+        raise ValueError(f"got {name!r}, expected an image ({', '.join(IMAGES)}) or a caption ({CAPTION})")
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / safe, data)
+
+
+def safe_name(name: str) -> PurePath:
+    """A name that is plain on every system, the same for an image and its caption: 'Ma photo!.PNG' -> 'Ma_photo.png'."""
+    last = PurePath(name.replace("\\", "/"))
+    plain = unicodedata.normalize("NFKC", last.stem)
+    stem = re.sub(r"[^\w.-]+", "_", plain).strip("._")[:80] or "image"
+    return PurePath(stem + last.suffix.lower())
+
+
+def check_image(name: str, source: Path | io.BytesIO, whole: bool = False) -> None:
+    """Raises ValueError when this is not an image. `whole`: its last pixel is looked at too, which takes 0.1 s for a photo."""
+    try:
+        with Image.open(source) as image:
+            if whole:
+                image.load()
+    except DAMAGED as error:
+        why = "it is in no format that is known" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise ValueError(f"{name} cannot be opened as an image: {why}") from error
+
+
+def read_caption(image: Path) -> str:
+    try:
+        return image.with_suffix(CAPTION).read_text(encoding="utf-8-sig", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def write_caption(image: Path, caption: str) -> None:
+    """Keeps a caption; an empty one removes the file."""
+    path = image.with_suffix(CAPTION)
+    if caption.strip():
+        _replace(path, f"{caption.strip()}\n".encode())
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_image(image: Path) -> None:
+    """Removes an image and its caption."""
+    image.unlink(missing_ok=True)
+    image.with_suffix(CAPTION).unlink(missing_ok=True)
+
+
+def thumbnail(image: Path) -> str:
+    """A small picture of an image as a data: address; empty when the image cannot be read."""
+    try:
+        return _thumbnail(image, image.stat().st_mtime_ns)
+    except DAMAGED:
+        return ""
+
+
+@lru_cache(maxsize=500)
+def _thumbnail(path: Path, _modified: int) -> str:
+    with Image.open(path) as image:
+        image.draft("RGB", (THUMBNAIL, THUMBNAIL))
+        small = image.convert("RGB")
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    out = io.BytesIO()
+    small.save(out, "WEBP", quality=80)
+    return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"
+
+
+def _replace(path: Path, data: bytes) -> None:
+    beside = path.with_name(f"{path.name}.new")
+    beside.write_bytes(data)
+    beside.replace(path)

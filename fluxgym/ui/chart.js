@@ -1,0 +1,68 @@
+// Draws the figure in data.figure (plotly's JSON) into the component's box, and again when data, width or theme change.
+const library = () =>
+  (window.fluxgymPlotly ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = new URL("vendor/plotly.min.js", document.baseURI);
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => {
+      window.fluxgymPlotly = undefined; // the next refresh tries again
+      reject(new Error("plotly.min.js could not be loaded"));
+    };
+    document.head.append(script);
+  }));
+
+const luminance = (colour) => {
+  const [red, green, blue] = (colour.match(/[\d.]+/g) ?? [255, 255, 255]).map(Number);
+  return 0.299 * red + 0.587 * green + 0.114 * blue;
+};
+
+function themed(figure, box) {
+  const text = getComputedStyle(box).color;
+  const [red, green, blue] = text.match(/[\d.]+/g) ?? [0, 0, 0];
+  const ink = (opacity) => `rgba(${red}, ${green}, ${blue}, ${opacity})`;
+  const dark = luminance(text) > 128;
+  const layout = figure.layout;
+  layout.font = { ...layout.font, color: ink(0.72), family: getComputedStyle(box).fontFamily };
+  layout.hoverlabel = { bgcolor: dark ? "#1A2021" : "#FFFFFF", bordercolor: ink(0.2), font: { color: text } };
+  layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: ink(0.4), activecolor: text };
+  layout.uirevision = "always"; // zoom and legend are the viewer's
+  layout.autosize = true;
+  for (const name of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) {
+    layout[name] = { ...layout[name], gridcolor: ink(0.1), zerolinecolor: ink(0.1), linecolor: ink(0.2) };
+  }
+  layout.shapes?.forEach((shape) => (shape.line = { ...shape.line, color: ink(0.12) }));
+  if (dark) {
+    figure.data.filter((trace) => trace.opacity < 0.5).forEach((trace) => (trace.opacity = Math.min(1, trace.opacity * 2)));
+  }
+  return figure;
+}
+
+async function draw(box) {
+  try {
+    const plotly = await library();
+    if (!box.isConnected) return;
+    const { data, layout } = themed(JSON.parse(box.figure), box);
+    const config = { displaylogo: false, responsive: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+    await plotly.react(box, data, layout, config);
+  } catch (error) {
+    box.textContent = `The chart cannot be drawn: ${error.message}`;
+  }
+}
+
+export default function ({ parentElement, data }) {
+  const box = parentElement.querySelector(".chart");
+  box.figure = data.figure;
+  box.style.height = `${data.height}px`;
+  box.setAttribute("aria-label", data.alt);
+  draw(box);
+
+  const resized = new ResizeObserver(() => box.layout && box.offsetWidth && window.Plotly.Plots.resize(box));
+  resized.observe(box);
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  const repaint = () => setTimeout(() => draw(box), 300); // after the page itself has changed
+  scheme.addEventListener("change", repaint);
+  return () => {
+    resized.disconnect();
+    scheme.removeEventListener("change", repaint);
+  };
+}

@@ -1,0 +1,23 @@
+"""A plotly figure that keeps its zoom and its legend while it grows.
+
+st.plotly_chart makes a new chart of each new figure. This gives the figure to Plotly.react, which changes the chart that is
+there. Colours that depend on the theme are taken from the page; plotly.min.js comes from our own server (server.py).
+"""
+
+from pathlib import Path
+
+import plotly.graph_objects as go
+import streamlit as st
+
+_FOLDER = Path(__file__).parent
+_mount = st.components.v2.component(
+    "fluxgym_chart",
+    html='<div class="chart" role="img"></div>\n<!-- inline: without a newline Streamlit takes it for a path -->',
+    js=(_FOLDER / "chart.js").read_text(encoding="utf-8"),
+    isolate_styles=False,  # plotly puts its styles into the page
+)
+
+
+def draw_chart(figure: go.Figure, key: str, height: int, alt: str) -> None:
+    """Draws a figure `height` px high. `alt` says in words what it shows."""
+    _mount(key=key, data={"figure": figure.to_json(validate=False), "height": height, "alt": alt}, height=height)

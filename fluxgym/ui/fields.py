@@ -1,0 +1,91 @@
+"""Widgets of the Train page's form. Each is bound to one value of fluxgym/dataset/form.py and keeps it on disk when it changes.
+
+The form's values are the truth, a widget only shows one of them: so a refresh, another page, a restart of the server and
+"Try the demo" need nothing special.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from fluxgym.dataset import form
+from fluxgym.ui.text import plain
+
+
+def values() -> form.Values:
+    """What the form holds; read from disk once a session."""
+    if "form" not in st.session_state:
+        st.session_state.form = form.read_values(form.draft())
+    return st.session_state.form
+
+
+def change(changes: form.Values) -> None:
+    """Changes values and keeps them on disk."""
+    values().update(changes)
+    form.write_values(form.draft(), values())
+
+
+def fill(everything: form.Values) -> None:
+    """Puts other values into the whole form."""
+    change(everything)
+    for key in ("source", "base", "refused", "start_pressed"):
+        st.session_state.pop(key, None)
+
+
+def text(key: str, label: str, **options: Any) -> None:
+    """One line, kept while it is typed."""
+    st.text_input(label, key=_bind(key, values()[key]), live=True, on_change=_keep, args=(key,), **_common(key, options))
+    show_problem(key)
+
+
+def lines(key: str, label: str, **options: Any) -> None:
+    """A list of texts, one a line."""
+    shown = st.session_state.get(_name(key), "")
+    same = [line.strip() for line in shown.splitlines() if line.strip()] == values()[key]
+    widget = _bind(key, shown if same else "\n".join(values()[key]))  # a blank line while typing is not taken away
+    st.text_area(label, key=widget, on_change=_keep, args=(key, _split), **_common(key, options))
+    show_problem(key)
+
+
+def number(key: str, label: str, **options: Any) -> None:
+    """A number that may be out of its range or empty: the problem is told below it, not typed over."""
+    given = {"step": 1, "value": None, **options}
+    st.number_input(label, key=_bind(key, values()[key]), on_change=_keep, args=(key,), **_common(key, given))
+    show_problem(key)
+
+
+def switch(key: str, label: str) -> None:
+    st.checkbox(label, key=_bind(key, values()[key]), on_change=_keep, args=(key,), **_common(key, {}))
+
+
+def show_problem(key: str) -> None:
+    """What is wrong with a value, right below it. Of an empty one that is told after somebody pressed Start."""
+    problem = st.session_state.get("problems", {}).get(key)
+    if problem and (st.session_state.get("start_pressed") or values().get(key) not in ("", None)):
+        st.markdown(f":red[:material/error: {plain(problem)}]")
+
+
+def _common(key: str, options: dict[str, Any]) -> dict[str, Any]:
+    return {"help": form.explain(key), **options}
+
+
+def _name(key: str) -> str:
+    return f"form:{key}"
+
+
+def _bind(key: str, value: Any) -> str:
+    """The widget's key, its state set to the value. Only where they differ: setting it drops what is typed and not yet sent."""
+    name = _name(key)
+    if name not in st.session_state or st.session_state[name] != value:
+        st.session_state[name] = value
+    return name
+
+
+def _keep(key: str, read: Callable[[str], Any] | None = None) -> None:
+    value = st.session_state[_name(key)]
+    change(form.follow(values(), {key: read(value) if read else value}))
+
+
+def _split(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -1,0 +1,39 @@
+"""Addresses: of the pages, of a run within them, of a run's files. The run and the tab in view are in the address."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+import streamlit as st
+
+RUNS, TRAIN, RUN = "pages/runs.py", "pages/train.py", "pages/run.py"
+LOGO = str(Path(__file__).parent / "logo.svg")
+ICON = str(Path(__file__).parent / "icon.svg")
+# Streamlit leaves 90 px empty above each page; the timer of live.py would have a gap around it; the plan stays in view.
+STYLE = """<style>
+.stMainBlockContainer{padding-top:4.5rem;padding-bottom:3rem}
+.st-key-timer{position:absolute} .st-key-plan{position:sticky;top:4.5rem}
+</style>"""
+
+
+def run_in_view() -> str | None:
+    """The run that the address names; after a switch of pages, which drops the query, the one that was in view before."""
+    name = st.query_params.get("run") or st.session_state.get("run_in_view")
+    if name:
+        st.session_state.run_in_view = st.query_params["run"] = name
+    return name
+
+
+def open_run(name: str) -> None:
+    """Goes to the Run page of a run."""
+    st.session_state.run_in_view = name
+    st.switch_page(RUN, query_params={"run": name})
+
+
+def run_url(name: str) -> str:
+    """The address of a run's page, from any page."""
+    return f"run?run={quote(name, safe='')}"
+
+
+def file_url(run: str, kind: str, file: str) -> str:
+    """The address of one file of a run, from any page; the kinds are those of files.py."""
+    return f"files/{quote(run, safe='')}/{kind}/{quote(file, safe='')}"

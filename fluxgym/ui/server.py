@@ -1,0 +1,44 @@
+"""What our server adds to Streamlit's: routes for files, and a start that makes each refresh cheap."""
+
+import gc
+import importlib
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import streamlit as st
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+from streamlit.runtime.pages_manager import PagesManager
+
+from fluxgym.ui import files
+
+PLOTLY = Path(importlib.import_module("plotly").__file__ or "").parent / "package_data"  # holds plotly.min.js
+ROUTES: list[BaseRoute] = [Mount("/vendor", StaticFiles(directory=PLOTLY)), *files.ROUTES]
+HEAVY = ("numpy", "pandas", "pyarrow", "PIL.Image", "plotly.graph_objects", "trainer.config", "fluxgym.ui.chart")
+
+
+def keep_pages_private() -> None:
+    """Before anybody has opened a page Streamlit would run any file of pages/ by its address, past dashboard.py.
+
+    Not public in Streamlit: its version is pinned, and a test asks for such a file."""
+    PagesManager.uses_pages_directory = False
+
+
+@asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[None]:
+    """Runs around the server's life."""
+    for module in HEAVY:
+        importlib.import_module(module)
+    for listener in find_listeners():
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it a kept-alive request takes 40 ms
+    gc.collect()
+    gc.freeze()  # Streamlit collects after each script run; what is frozen is not looked at again: a third of the CPU
+    yield
+
+
+def find_listeners() -> list[socket.socket]:
+    """The server's listening sockets. Neither Streamlit nor uvicorn hands them out."""
+    sockets = [thing for thing in gc.get_objects() if type(thing) is socket.socket and thing.fileno() >= 0]
+    return [each for each in sockets if each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)]

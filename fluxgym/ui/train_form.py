@@ -1,0 +1,155 @@
+"""The three steps of the Train page and the plan beside them."""
+
+import streamlit as st
+
+from fluxgym.dataset import form
+from fluxgym.dataset.check import Checked
+from fluxgym.ui import fields, gallery
+from fluxgym.ui.text import plain
+
+_ABOUT = ("name", "trigger", "model.base")
+_IMAGES = ("data.folder",)
+
+
+def draw_about(checked: Checked) -> None:
+    """Step 1: what is to be learned, and on which model."""
+    with st.container(border=True):
+        _draw_title(1, "What it learns", not _is_wrong(checked, _ABOUT))
+        left, right = st.columns(2)
+        with left:
+            fields.text("name", "Name", max_chars=None, placeholder="my-lora")
+        with right:
+            fields.text("trigger", "Trigger word", placeholder="sks person")
+        _draw_base()
+
+
+def draw_images(checked: Checked) -> None:
+    """Step 2: images and captions."""
+    with st.container(border=True):
+        _draw_title(2, "Images and captions", not _is_wrong(checked, _IMAGES))
+        gallery.draw_source()
+        if checked.images:
+            without = len(checked.images) - checked.captioned
+            rest = f"; the {without} without get the trigger word as their caption" if without else ""
+            st.caption(f"{len(checked.images)} images, {checked.captioned} with a caption{rest}.")
+        gallery.draw_gallery(checked.images)
+
+
+def draw_settings(checked: Checked) -> None:
+    """Step 3: how long, how strongly, and what is drawn on the way."""
+    wrong = set(checked.problems) - {*_ABOUT, *_IMAGES}
+    with st.container(border=True):
+        _draw_title(3, "How it trains", not wrong)
+        with st.grid(4, min_column_width=140):
+            with st.container():
+                fields.number("train.epochs", "Epochs")
+            with st.container():
+                fields.number("data.repeats", "Repeats")
+            with st.container():
+                fields.number("lora.rank", "Rank")
+            with st.container():
+                fields.number("train.learning_rate", "Learning rate", step=1e-5, format="%.1e")
+        fields.lines(
+            "sample.prompts",
+            "Sample prompts, one a line",
+            height=130,
+            placeholder="a sks person on a beach\na person on a beach",
+        )
+        with st.expander("More settings"):
+            _draw_more()
+
+
+def _draw_more() -> None:
+    with st.grid(3, min_column_width=150):
+        for key, label in (
+            ("data.batch_size", "Batch size"),
+            ("data.resolution", "Resolution, px"),
+            ("data.validation_images", "Validation images"),
+            ("model.max_sequence_length", "Tokens per caption"),
+            ("train.seed", "Seed"),
+            ("train.warmup_steps", "Warm-up, steps"),
+            ("sample.every_epochs", "Sample every, epochs"),
+            ("sample.steps", "Steps per sample"),
+            ("sample.width", "Sample width, px"),
+            ("sample.height", "Sample height, px"),
+            ("save.every_epochs", "Save the LoRA every, epochs"),
+            ("save.state_every_epochs", "Save the state every, epochs"),
+            ("data.regularisation_images", "Regularisation images per batch"),
+        ):
+            with st.container():
+                fields.number(key, label)
+        for key, label, step in (
+            ("lora.alpha", "Alpha", 1.0),
+            ("train.decay", "Decay, share of steps", 0.05),
+            ("sample.guidance", "Guidance of samples", 0.5),
+        ):
+            with st.container():
+                fields.number(key, label, step=step)
+    fields.text("data.regularisation", "Folder of regularisation images")
+    fields.switch("train.gradient_checkpointing", "Gradient checkpointing")
+
+
+def draw_plan(checked: Checked) -> bool:
+    """What the training will do, and Start. Whether Start was pressed."""
+    with st.container(border=True, key="plan"):
+        st.subheader("Plan", anchor=False)
+        plan, config = checked.plan, checked.config
+        prompts = len(config.sample.prompts) if config else 0
+        rows = {
+            "Images": f"{plan.train_images:,}" if plan else "-",
+            "Held out for validation": f"{plan.validation_images:,}" if plan else "-",
+            "Steps per epoch": f"{plan.steps_per_epoch:,}" if plan else "-",
+            "Epochs": f"{config.train.epochs:,}" if config else "-",
+            "Samples": f"{plan.sample_rounds * prompts:,}" if plan else "-",
+            "LoRA files": f"{plan.lora_files + 1:,}" if plan else "-",
+        }
+        st.metric("Total steps", f"{plan.total_steps:,}" if plan else "-")
+        st.html(_table(rows))
+        pressed = st.button("Start", type="primary", icon=":material/play_arrow:", width="stretch", key="start")
+        if st.session_state.get("start_pressed") and checked.problems:
+            _draw_obstacles(checked)
+        st.caption("It goes on when you close this page, and when this server stops.")
+    return pressed
+
+
+def _draw_obstacles(checked: Checked) -> None:
+    count = len(checked.problems)
+    st.markdown(
+        f":red[:material/error: Not started, nothing was written: {count} thing{'s' if count > 1 else ''} to set right.]"
+    )
+
+
+def _table(rows: dict[str, str]) -> str:
+    cells = "".join(
+        f'<div style="display:flex;justify-content:space-between;padding:0.15rem 0"><span style="opacity:0.7">{label}</span>'
+        f'<span style="font-variant-numeric:tabular-nums">{value}</span></div>'
+        for label, value in rows.items()
+    )
+    return f"<div>{cells}</div>"
+
+
+def _draw_title(number: int, title: str, is_complete: bool) -> None:
+    mark = ":green[:material/check_circle:]" if is_complete else f":gray[:material/counter_{number}:]"
+    st.subheader(f"{mark} {number}. {title}", anchor=False)
+
+
+def _is_wrong(checked: Checked, keys: tuple[str, ...]) -> bool:
+    return any(key in checked.problems for key in keys)
+
+
+def _draw_base() -> None:
+    values = fields.values()
+    chosen = form.find_base(values)
+    labels = [base.label for base in form.BASES]
+    if st.session_state.get("base") not in labels or st.session_state.base_of != values["model.base"]:
+        st.session_state.base, st.session_state.base_of = chosen.label, values["model.base"]
+    st.selectbox("Base model", labels, key="base", on_change=_choose_base, help=form.explain("model.base"))
+    st.caption(plain(chosen.note))
+    if not chosen.base:
+        fields.text("model.base", "Folder or name", placeholder="models/my-flux, or owner/name")
+
+
+def _choose_base() -> None:
+    base = next(base for base in form.BASES if base.label == st.session_state.base)
+    fields.change(form.follow(fields.values(), {"model.base": base.base}))
+    st.session_state.base_of = base.base

@@ -1,0 +1,75 @@
+"""Whether a form can be started, and the plan that it makes."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fluxgym.dataset import form
+from fluxgym.dataset.check import check_form
+
+pytestmark = pytest.mark.usefixtures("outputs")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "images"
+    path.mkdir()
+    for number in range(3):
+        Image.new("RGB", (8, 8)).save(path / f"{number}.png")
+    (path / "0.txt").write_text("zero", encoding="utf-8")
+    return path
+
+
+def test_the_demo_can_be_started() -> None:
+    checked = check_form(form.demo_values())
+    assert checked.problems == {}
+    assert checked.plan is not None
+    assert (checked.plan.train_images, checked.plan.validation_images, checked.plan.total_steps) == (10, 2, 300)
+    assert checked.captioned == len(checked.images) == 12
+
+
+def problem_with(folder: Path | str) -> str:
+    return check_form(form.demo_values() | {"data.folder": str(folder), "data.validation_images": 0}).problems.get(
+        "data.folder", ""
+    )
+
+
+def test_images_need_no_captions(folder: Path) -> None:
+    assert problem_with(folder) == ""
+    assert check_form(form.demo_values() | {"data.folder": str(folder)}).captioned == 1
+
+
+def test_no_folder_no_image(tmp_path: Path) -> None:
+    assert "upload some" in problem_with("")
+    assert "expected one that exists" in problem_with(tmp_path / "no")
+    assert "expected at least one" in problem_with(tmp_path)
+
+
+def test_an_image_that_is_none(folder: Path) -> None:
+    (folder / "1.png").write_bytes(b"no image")
+    (folder / "2.png").write_bytes(b"")
+    assert "1.png cannot be opened as an image" in problem_with(folder)
+    assert "(and 1 more)" in problem_with(folder)
+
+
+def test_a_caption_without_an_image(folder: Path) -> None:
+    (folder / "lonely.txt").touch()
+    assert "got the caption lonely.txt without an image" in problem_with(folder)
+
+
+def test_a_name_that_a_run_has(outputs: Path) -> None:
+    (outputs / "cat").mkdir(parents=True)
+    (outputs / "cat" / "config.toml").touch()
+    assert "an earlier run has" in check_form(form.demo_values() | {"name": "cat"}).problems["name"]
+
+
+def test_everything_held_out(folder: Path) -> None:
+    checked = check_form(form.demo_values() | {"data.folder": str(folder), "data.validation_images": 3})
+    assert "expected at least one to learn from" in checked.problems["data.validation_images"]
+    assert checked.plan is None
+
+
+def test_regularisation_without_images(tmp_path: Path) -> None:
+    checked = check_form(form.demo_values() | {"data.regularisation": str(tmp_path)})
+    assert "expected a folder with images" in checked.problems["data.regularisation"]

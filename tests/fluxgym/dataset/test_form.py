@@ -1,0 +1,105 @@
+"""The form's values, their way to a Config and to ui_state.json and back, and what is said of wrong ones."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fluxgym.dataset import form
+from trainer.config import Config, load_config
+from trainer.folder import RunFolder
+
+pytestmark = pytest.mark.usefixtures("outputs")
+
+
+def test_the_demo_is_what_its_file_says() -> None:
+    assert form.to_config(form.demo_values()) == load_config(form.DEMO)
+
+
+def test_the_demo_takes_a_name_that_is_free(outputs: Path) -> None:
+    for name in ("demo", "demo-2"):
+        (outputs / name).mkdir(parents=True)
+        (outputs / name / "config.toml").touch()
+    assert form.demo_values()["name"] == "demo-3"
+
+
+def test_an_untouched_form_lacks_a_name_and_images_and_nothing_else() -> None:
+    assert set(form.find_problems(form.default_values())) == {"name", "data.folder"}
+
+
+def test_every_value_has_a_place_in_the_config_and_a_meaning() -> None:
+    for key in form.default_values():
+        assert len(form.explain(key)) > 1
+
+
+def test_what_is_kept_comes_back(outputs: Path) -> None:
+    values = form.demo_values() | {"name": "a <b>\"'", "train.epochs": None, "sample.prompts": ["\u00fc", "two"]}
+    form.write_values(form.draft(), values)
+    assert form.read_values(form.draft()) == values
+    assert list((outputs / ".draft").iterdir()) == [outputs / ".draft" / "ui_state.json"]
+
+
+@pytest.mark.parametrize("kept", [b"", b"{", b"[]", b'{"values": []}', b'{"values": 7}', b"\xff\xfe", b'{"version": 1}'])
+def test_a_damaged_form_is_an_untouched_one(kept: bytes, tmp_path: Path) -> None:
+    (tmp_path / "ui_state.json").write_bytes(kept)
+    assert form.read_values(RunFolder(tmp_path)) == form.default_values()
+
+
+def test_of_a_form_with_strange_values_the_rest_is_kept(tmp_path: Path) -> None:
+    said = {"name": ["x"], "train.epochs": "ten", "lora.rank": True, "trigger": "cat", "unknown": 1, "sample.prompts": [1]}
+    (tmp_path / "ui_state.json").write_text(json.dumps({"version": 1, "values": said}), encoding="utf-8")
+    assert form.read_values(RunFolder(tmp_path)) == form.default_values() | {"trigger": "cat"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "words"),
+    [
+        ({"name": "../x"}, "name", ["'../x'", "letters"]),
+        ({"name": "x" * 300}, "name", ["300 characters"]),
+        ({"name": ""}, "name", ["Nothing here yet", "Name of the run"]),
+        ({"train.epochs": 0}, "train.epochs", ["got 0", "greater than or equal to 1"]),
+        ({"train.epochs": None}, "train.epochs", ["Nothing here yet", "Passes"]),
+        ({"data.resolution": 100}, "data.resolution", ["got 100", "multiple of 16"]),
+        ({"train.learning_rate": 7.0}, "train.learning_rate", ["got 7.0", "less than or equal to 1"]),
+        ({"data.regularisation_images": 9}, "data.regularisation_images", ["batch"]),
+        ({"model.base": ""}, "model.base", ["Nothing here yet", "diffusers"]),
+    ],
+)
+def test_a_wrong_value_is_told_where_it_stands(changes: form.Values, place: str, words: list[str]) -> None:
+    problems = form.find_problems(form.demo_values() | changes)
+    assert set(problems) == {place}
+    assert all(word in problems[place] for word in words), problems[place]
+
+
+def test_an_empty_number_of_tokens_means_unset() -> None:
+    assert form.to_config(form.demo_values() | {"model.max_sequence_length": None}).model.max_sequence_length is None
+
+
+@pytest.mark.parametrize("base", form.BASES, ids=lambda base: base.label)
+def test_another_base_model_brings_settings_that_fit_it(base: form.Base) -> None:
+    values = form.demo_values() | {"model.base": "models/x"}
+    after = values | form.follow(values, {"model.base": base.base or "models/x"})
+    config = form.to_config(after)
+    assert isinstance(config, Config)
+    assert form.find_base(after) == base
+    assert config.data.resolution == base.values["data.resolution"]
+    assert config.name == "demo"
+
+
+def test_uploads_go_to_a_folder_of_the_run_s_name(outputs: Path) -> None:
+    values = form.default_values()
+    values |= form.follow(values, {"name": "cat"})
+    assert values["data.folder"] == str(outputs.parent / "datasets" / "cat")
+    values |= form.follow(values, {"name": "a/b"})
+    assert values["data.folder"] == ""
+    values |= form.follow(values, {"name": "dog"})
+    images = Path(values["data.folder"])
+    images.mkdir(parents=True)
+    (images / "1.png").touch()
+    values |= form.follow(values, {"name": "doggy"})
+    assert values["data.folder"] == str(images), "a folder that has images stays"
+
+
+def test_a_folder_of_one_s_own_does_not_follow_the_name(tmp_path: Path) -> None:
+    values = form.default_values() | {"data.folder": str(tmp_path / "mine")}
+    assert form.follow(values, {"name": "cat"}) == {"name": "cat"}

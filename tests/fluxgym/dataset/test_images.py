@@ -1,0 +1,90 @@
+"""Images and captions on disk: uploads under safe names, what is refused, captions, thumbnails."""
+
+import base64
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fluxgym.dataset import images
+
+
+def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30)) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, "teal").save(out, kind)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("a.png", "a.png"),
+        ("Ma photo!.PNG", "Ma_photo.png"),
+        ("../../etc/passwd.png", "passwd.png"),
+        ("..\\..\\x.jpg", "x.jpg"),
+        ("a\nb\x00c.webp", "a_b_c.webp"),
+        (".png.png", "png.png"),
+        ("' ; rm -rf *.png", "rm_-rf.png"),
+        ("\u202egnp.png", "gnp.png"),
+        ("\U0001f600.png", "image.png"),
+        ("x" * 300 + ".png", "x" * 80 + ".png"),
+    ],
+)
+def test_uploads_get_safe_names(name: str, safe: str, tmp_path: Path) -> None:
+    images.save_upload(tmp_path / "set", name, picture())
+    assert [path.name for path in (tmp_path / "set").iterdir()] == [safe]
+    assert list(tmp_path.iterdir()) == [tmp_path / "set"]
+
+
+@pytest.mark.parametrize("name", ["x.exe", "x", "x.png.html", "x.svg"])
+def test_other_files_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"got .* expected an image \(.png"):
+        images.save_upload(tmp_path / "set", name, picture())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"no image", picture()[:60], picture("JPEG", (300, 300))[:900]])
+def test_an_image_that_is_none_is_refused(data: bytes, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"x\.png cannot be opened as an image"):
+        images.save_upload(tmp_path / "set", "x.png", data)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_captions_are_uploaded_written_read_and_removed(tmp_path: Path) -> None:
+    images.save_upload(tmp_path, "a.png", picture())
+    images.save_upload(tmp_path, "a.txt", "\ufeffa \u00fcber cat\n".encode())
+    image = tmp_path / "a.png"
+    assert images.read_caption(image) == "a \u00fcber cat"
+    images.write_caption(image, "  two\nlines ")
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "two\nlines\n"
+    images.write_caption(image, " ")
+    assert not (tmp_path / "a.txt").exists()
+    images.write_caption(image, "x")
+    images.remove_image(image)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_images_are_listed_by_name(tmp_path: Path) -> None:
+    for name in ("b.PNG", "a.jpg", "c.txt", "d.webp.new"):
+        (tmp_path / name).touch()
+    (tmp_path / "e.png").mkdir()
+    assert [path.name for path in images.list_images(tmp_path)] == ["a.jpg", "b.PNG"]
+
+
+@pytest.mark.parametrize("folder", ["", "no/such", "x\0y", "~nobody-at-all/x"])
+def test_a_folder_that_is_not_there(folder: str) -> None:
+    assert images.find_folder(folder) is None
+
+
+def test_a_thumbnail_is_small_and_follows_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(picture(size=(2000, 1000)))
+    first = images.thumbnail(path)
+    kind, _, data = first.partition(";base64,")
+    assert kind == "data:image/webp"
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (images.THUMBNAIL, images.THUMBNAIL // 2)
+    path.write_bytes(picture(size=(10, 10)))
+    assert images.thumbnail(path) != first
+    path.write_bytes(b"no image")
+    assert images.thumbnail(path) == ""
