@@ -1,0 +1,282 @@
+"""The verbs of `python -m fluxgym`: what a person can ask of runs in a terminal. The dashboard asks the same functions.
+
+Exit codes: 0 done, 1 the run failed, 2 wrong use. Errors are one clear line on stderr. Heavy imports are inside the verbs, so
+that `list` answers at once.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fluxgym.log.follow import Follower
+from fluxgym.log.history import get_history
+from fluxgym.log.tail import tail
+from fluxgym.run.folders import PROJECT, find_run, list_runs, outputs_root, shown_path
+from fluxgym.run.launch import create_run, look_after, resume_run, start_run, stop_run, wait_for_end
+from fluxgym.run.status import Status
+from trainer.folder import RunFolder, State
+
+if TYPE_CHECKING:
+    from trainer.config import Config
+
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+LOOK_EVERY = 0.2  # s, while following
+PATIENT = 10 * 365 * 86400.0  # s; a wait without an end
+
+
+def main(arguments: list[str]) -> int:
+    """Does what the command line says; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.verb(options))
+    except BrokenPipeError:  # `| head` has seen enough; what is still buffered must not complain at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (ValueError, OSError) as error:
+        print(f"fluxgym: {error}", file=sys.stderr)
+        return WRONG_USE
+
+
+# ---- the verbs -------------------------------------------------------------------------------------------------------
+def demo(options: argparse.Namespace) -> int:
+    from trainer.config import load_config
+    from trainer.mini import DEMO
+
+    name = options.name or _free_name("demo")
+    return _begin(load_config(DEMO).model_copy(update={"name": _checked(name)}), options)
+
+
+def start(options: argparse.Namespace) -> int:
+    from trainer.config import load_config
+
+    config = load_config(Path(options.config))
+    if options.name is not None:
+        config = config.model_copy(update={"name": _checked(options.name)})
+    return _begin(config, options)
+
+
+def list_(options: argparse.Namespace) -> int:
+    found = [(folder, look_after(folder)) for folder in list_runs()]
+    if options.json:
+        print(json.dumps([_row(folder, status) for folder, status in found], indent=1))
+    elif not found:
+        print(f"No run in {shown_path(outputs_root())} yet. Try: python -m fluxgym demo")
+    else:
+        _print_table([_cells(folder, status) for folder, status in found])
+    return DONE
+
+
+def show(options: argparse.Namespace) -> int:
+    from fluxgym.view.show import show_fields
+
+    target = _target(options.target)
+    if target.is_dir() and target.parent == outputs_root():
+        look_after(RunFolder(target))
+    fields = show_fields(target)
+    if options.json:
+        print(json.dumps(fields, indent=1))
+        return DONE
+    width = max(map(len, fields))
+    for key, value in fields.items():
+        print(f"{key:{width}}  {_readable(value)}")
+    return DONE
+
+
+def log(options: argparse.Namespace) -> int:
+    target = _target(options.target)
+    folder = RunFolder(target) if target.is_dir() else None
+    path = (folder.monitor_log if options.monitor else folder.training_log) if folder else target
+    if not path.is_file() and not (options.follow and folder):
+        raise ValueError(f"got {options.target!r}, expected a run or a file with a log; {shown_path(path)} is not there")
+    end = tail(path, options.lines)
+    for line in end.lines:
+        print(line)
+    if options.follow:
+        for line in _follow(Follower(path, end.size), lambda: folder is None or _may_go_on(look_after(folder))):
+            print(line, flush=True)
+    return DONE
+
+
+def stop(options: argparse.Namespace) -> int:
+    folder = find_run(options.name)
+    status = stop_run(folder, PATIENT if options.wait else None)
+    print(_sentence(folder, status))
+    return DONE if status.is_active or status.state in ("stopped", "completed") else FAILED
+
+
+def resume(options: argparse.Namespace) -> int:
+    folder = find_run(options.name)
+    status = resume_run(folder, _state(folder, options.state) if options.state else None)
+    print(_sentence(folder, status))
+    return _wait(folder) if options.wait else DONE
+
+
+# ---- what they share -------------------------------------------------------------------------------------------------
+def _begin(config: "Config", options: argparse.Namespace) -> int:
+    """Checks the data set before anything is written, then creates and starts the run."""
+    from trainer.dataset import read_dataset
+    from trainer.plan import make_plan
+
+    os.chdir(PROJECT)  # paths in settings are taken from where the trainer is started
+    make_plan(config, len(read_dataset(config)))
+    folder = create_run(config, replace_old=options.again)
+    print(_sentence(folder, start_run(folder)))
+    return _wait(folder) if options.wait else DONE
+
+
+def _wait(folder: RunFolder) -> int:
+    """Prints the log until the run has ended. Ctrl-C ends the waiting, not the run."""
+    try:
+        for line in _follow(Follower(folder.training_log), lambda: look_after(folder).is_active):
+            print(line, flush=True)
+    except KeyboardInterrupt:
+        print(f"The run goes on. Stop it with: python -m fluxgym stop {folder.name}")
+        raise
+    status = wait_for_end(folder, PATIENT)
+    print(_sentence(folder, status), file=sys.stdout if status.state == "completed" else sys.stderr)
+    return DONE if status.state == "completed" else FAILED
+
+
+def _follow(follower: Follower, is_active: Callable[[], bool]) -> Iterator[str]:
+    """Lines as they come, until the run has ended and all of them are read."""
+    active = True
+    while active:
+        active = is_active()  # before reading, so that the last lines are read after the end
+        yield from follower.read().lines
+        if active:
+            time.sleep(LOOK_EVERY)
+
+
+def _may_go_on(status: Status) -> bool:
+    """Of a run that we did not start, the end is not known: it is followed until Ctrl-C."""
+    return status.is_active or status.state is None
+
+
+def _free_name(wanted: str) -> str:
+    taken = {folder.name for folder in list_runs()}
+    return next(name for name in (wanted, *(f"{wanted}-{number}" for number in range(2, 10_000))) if name not in taken)
+
+
+def _checked(name: str) -> str:
+    from trainer.folder import check_name
+
+    return check_name(name)
+
+
+def _target(text: str) -> Path:
+    """A run's name, or the path of any folder or file."""
+    named = {folder.name: folder.path for folder in list_runs()}.get(text)
+    path = Path(text)
+    if named is None and ("\0" in text or len(text) > 4096 or not path.exists()):
+        return find_run(text).path  # raises, with the names that are near
+    return named or path.absolute()
+
+
+def _state(folder: RunFolder, name: str) -> State:
+    states = {state.path.name: state for state in folder.states()}
+    if name not in states:
+        raise ValueError(f"got the state {name!r}, expected one of: {', '.join(states) or 'there is none'}")
+    return states[name]
+
+
+def _row(folder: RunFolder, status: Status) -> dict[str, Any]:
+    """One run for `list --json`."""
+    history = get_history(folder.training_log)
+    history.update()
+    return {
+        "name": folder.name,
+        "state": status.state,
+        "message": status.message,
+        "attempt": status.attempt,
+        "pid": status.pid,
+        "phase": history.phase if status.is_active else None,
+        "step": history.step,
+        "total_steps": history.total_steps,
+        "epoch": history.epoch,
+        "total_epochs": history.total_epochs,
+        "loss": history.loss,
+        "eta_seconds": history.eta_seconds if status.is_active else None,
+        "last_line_age_seconds": history.last_line_age_seconds,
+        "resumable_from": status.resumable.path.name if status.resumable else None,
+        "folder": str(folder.path),
+    }
+
+
+def _cells(folder: RunFolder, status: Status) -> list[str]:
+    """One run for `list`."""
+    from fluxgym.view import words
+
+    row = _row(folder, status)
+    ending = f"ends in {words.duration(row['eta_seconds'])}" if row["eta_seconds"] is not None else ""
+    return [
+        folder.name,
+        status.state or "-",
+        f"epoch {row['epoch'] or '-'}/{row['total_epochs'] or '-'}",
+        f"step {words.steps(row['step'])}/{words.steps(row['total_steps'])}",
+        f"loss {words.loss4(row['loss'])}",
+        words.age(row["last_line_age_seconds"]),
+        ending or status.message,
+    ]
+
+
+def _print_table(rows: list[list[str]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _readable(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, list):
+        return "\n".join(["", *(f"    {item}" for item in value)]) if value else "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {item}" for key, item in value.items())
+    return str(value)
+
+
+def _sentence(folder: RunFolder, status: Status) -> str:
+    quoted = "".join(f"\n    {line}" for line in status.last_lines)
+    back = f" Resume goes on from {status.resumable.path.name}." if status.resumable else ""
+    where = f" {shown_path(folder.path)}" if status.is_active else ""
+    return f"{folder.name}: {status.state}.{where} {status.message}".rstrip() + back + quoted
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m fluxgym", description="Train FLUX LoRAs, each run a folder.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(function: Callable[[argparse.Namespace], int], text: str, wait: str = "") -> argparse.ArgumentParser:
+        sub = verbs.add_parser(function.__name__.strip("_"), help=text, description=text)
+        sub.set_defaults(verb=function)
+        if wait:
+            sub.add_argument("--wait", action="store_true", help=wait)
+        return sub
+
+    follow = "print the log until the run has ended; exit code 1 when it failed"
+    for sub in (verb(demo, "train the demo: a small FLUX learns a robot", follow), verb(start, "start a training", follow)):
+        sub.add_argument("--name", help="name of the run and its folder")
+        sub.add_argument("--again", action="store_true", help="replace an ended run of this name: it moves into its logs/")
+        if sub.get_default("verb") is start:
+            sub.add_argument("config", metavar="CONFIG", help="settings, a .toml file")
+    verb(list_, "all runs").add_argument("--json", action="store_true")
+    sub = verb(show, "what is known of a run")
+    sub.add_argument("target", metavar="TARGET", help="a run's name, any folder, or any log file")
+    sub.add_argument("--json", action="store_true")
+    sub = verb(log, "the training's log")
+    sub.add_argument("target", metavar="NAME|PATH")
+    sub.add_argument("-n", dest="lines", type=int, default=100, help="how many of the last lines")
+    sub.add_argument("-f", dest="follow", action="store_true", help="go on until the run has ended")
+    sub.add_argument("--monitor", action="store_true", help="the supervisor's log instead")
+    verb(stop, "save the state and end", "wait for the end").add_argument("name", metavar="NAME")
+    sub = verb(resume, "go on from a saved state", follow)
+    sub.add_argument("name", metavar="NAME")
+    sub.add_argument("--from", dest="state", metavar="STATE", help="name of the state's folder; the furthest one without")
+    return parser
