@@ -5,10 +5,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from fluxgym.dataset import form
-from fluxgym.dataset.images import CAPTION, check_image, find_folder, list_images
+from fluxgym.dataset.images import check_image, find_folder, list_images, read_caption
 from fluxgym.run.folders import list_runs
 from trainer.config import Config
+from trainer.dataset import CAPTION, DatasetError, read_dataset
 from trainer.plan import Plan, make_plan
+
+SHOWN = 3  # problems of a data set that are told at once
 
 
 @dataclass(frozen=True)
@@ -23,24 +26,39 @@ class Checked:
 
 
 def check_form(values: form.Values) -> Checked:
-    """Everything that is wrong with a form, and what it will do when nothing is."""
+    """What is wrong with a form as far as a quick look tells, and what it will do. `check_dataset` looks at every byte."""
     problems = form.find_problems(values)
+    config = None if problems else form.to_config(values)
     if values["name"] in {folder.name for folder in list_runs()}:
         problems["name"] = f"got the name {values['name']}, which an earlier run has, expected another one"
     folder = find_folder(values["data.folder"])
     images = list_images(folder) if folder else []
+    captioned = sum(bool(read_caption(image)) for image in images)
     if trouble := _check_images(values["data.folder"], folder, images):
         problems["data.folder"] = trouble
+    elif captioned < len(images) and not values["trigger"]:
+        problems["trigger"] = (
+            f"{len(images) - captioned} images have no caption, expected captions or a trigger word to use for them"
+        )
     regularisation = values["data.regularisation"]
     if regularisation and not form.has_images(regularisation):
         problems["data.regularisation"] = f"got {regularisation!r}, expected a folder with images and captions"
-    captioned = sum(image.with_suffix(CAPTION).is_file() for image in images)
-    config = None if form.find_problems(values) else form.to_config(values)
     try:
         plan = make_plan(config, len(images)) if config and images else None
     except ValueError as error:
         problems["data.validation_images"], plan = str(error), None
     return Checked(problems, images, captioned, config, plan)
+
+
+def check_dataset(config: Config) -> str:
+    """What the trainer would say of its images, every byte read; empty when it would begin. Takes 0.1 s for a photo."""
+    try:
+        read_dataset(config)
+    except DatasetError as error:
+        return "; ".join(error.problems[:SHOWN]) + (
+            f"; and {len(error.problems) - SHOWN} more" if error.problems[SHOWN:] else ""
+        )
+    return ""
 
 
 def _check_images(given: str, folder: Path | None, images: list[Path]) -> str:
@@ -51,16 +69,18 @@ def _check_images(given: str, folder: Path | None, images: list[Path]) -> str:
         return f"got the folder {given!r}, expected one that exists on this machine"
     if not images:
         return f"got no image in {given}, expected at least one"
-    unreadable = {image.name: problem for image in images if (problem := find_problem(image))}
+    unreadable = [problem for image in images if (problem := find_problem(image))]
     if unreadable:
-        more = f" (and {len(unreadable) - 1} more)" if len(unreadable) > 1 else ""
-        return f"{next(iter(unreadable.values()))}{more}"
+        return unreadable[0] + _and_more(unreadable)
     stems = {image.stem for image in images}
     lonely = sorted(path.name for path in folder.glob(f"*{CAPTION}") if path.stem not in stems)
     if lonely:
-        more = f" and {len(lonely) - 1} more" if len(lonely) > 1 else ""
-        return f"got the caption {lonely[0]}{more} without an image, expected an image of the same name beside it"
+        return f"got the caption {lonely[0]}{_and_more(lonely)} without an image, expected an image of the same name beside it"
     return ""
+
+
+def _and_more(things: list[str]) -> str:
+    return f" (and {len(things) - 1} more)" if len(things) > 1 else ""
 
 
 def find_problem(image: Path) -> str:

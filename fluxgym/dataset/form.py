@@ -4,6 +4,7 @@ A value's name is its place in config.toml ("train.epochs"). Values may be wrong
 says what is wrong with which. What is typed lies in outputs/.draft/ui_state.json, and a started run gets a copy.
 """
 
+import itertools
 import json
 import tomllib
 from dataclasses import dataclass
@@ -84,9 +85,22 @@ def default_values() -> Values:
 
 def demo_values() -> Values:
     """The demo's settings, under a name that no run has."""
+    return default_values() | _DEMO | {"name": free_name(_DEMO["name"])}
+
+
+def again(folder: RunFolder) -> Values:
+    """The form from which a run was started, under a name that no run has."""
+    values = read_values(folder)
+    return values | {"name": free_name(folder.name)}
+
+
+def free_name(name: str) -> str:
+    """The name itself, or with the first number behind it that no run has: demo, demo-2, demo-3."""
     taken = {folder.name for folder in list_runs()}
-    names = ["demo", *(f"demo-{number}" for number in range(2, len(taken) + 3))]
-    return default_values() | _DEMO | {"name": next(name for name in names if name not in taken)}
+    stem, _, number = name.rpartition("-")
+    stem = stem if stem and number.isdigit() else name
+    numbered = (f"{stem}-{count}" for count in itertools.count(2))
+    return name if name not in taken else next(each for each in numbered if each not in taken)
 
 
 def to_config(values: Values) -> Config:

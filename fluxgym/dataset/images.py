@@ -10,12 +10,10 @@ from pathlib import Path, PurePath
 from PIL import Image, UnidentifiedImageError
 
 from fluxgym.run.folders import PROJECT, outputs_root
+from trainer.dataset import CAPTION, DAMAGED, IMAGES
 
-IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-CAPTION = ".txt"
 THUMBNAIL = 256  # px, the longer side
 CAPTION_LIMIT = 10_000  # characters
-DAMAGED = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what pillow raises, by the format of the file
 
 
 def datasets_root() -> Path:

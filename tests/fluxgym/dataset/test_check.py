@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from fluxgym.dataset import form
-from fluxgym.dataset.check import check_form
+from fluxgym.dataset.check import check_dataset, check_form
 
 pytestmark = pytest.mark.usefixtures("outputs")
 
@@ -73,3 +73,18 @@ def test_everything_held_out(folder: Path) -> None:
 def test_regularisation_without_images(tmp_path: Path) -> None:
     checked = check_form(form.demo_values() | {"data.regularisation": str(tmp_path)})
     assert "expected a folder with images" in checked.problems["data.regularisation"]
+
+
+def test_an_image_without_a_caption_needs_a_trigger(folder: Path) -> None:
+    values = form.demo_values() | {"data.folder": str(folder), "trigger": ""}
+    assert "2 images have no caption" in check_form(values).problems["trigger"]
+
+
+def test_every_byte_is_looked_at(folder: Path) -> None:
+    values = form.demo_values() | {"data.folder": str(folder), "data.validation_images": 0}
+    assert check_dataset(form.to_config(values)) == ""
+    Image.effect_noise((300, 300), 50).save(folder / "1.png")
+    whole = (folder / "1.png").read_bytes()
+    (folder / "1.png").write_bytes(whole[: len(whole) // 2])
+    assert check_form(values).problems == {}, "a quick look takes its first bytes for an image"
+    assert "1.png" in check_dataset(form.to_config(values))

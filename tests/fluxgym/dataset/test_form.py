@@ -16,11 +16,19 @@ def test_the_demo_is_what_its_file_says() -> None:
     assert form.to_config(form.demo_values()) == load_config(form.DEMO)
 
 
-def test_the_demo_takes_a_name_that_is_free(outputs: Path) -> None:
-    for name in ("demo", "demo-2"):
+def test_names_that_are_taken_are_counted_on(outputs: Path) -> None:
+    for name in ("demo", "demo-2", "cat-7", "x-y"):
         (outputs / name).mkdir(parents=True)
         (outputs / name / "config.toml").touch()
     assert form.demo_values()["name"] == "demo-3"
+    assert [form.free_name(name) for name in ("cat", "cat-7", "x-y", "demo-2")] == ["cat", "cat-2", "x-y-2", "demo-3"]
+
+
+def test_again_is_the_same_form_under_another_name(outputs: Path) -> None:
+    folder = RunFolder(outputs / "cat")
+    form.write_values(folder, form.demo_values() | {"name": "cat", "train.epochs": 3})
+    folder.config.touch()
+    assert form.again(folder) == form.demo_values() | {"name": "cat-2", "train.epochs": 3}
 
 
 def test_an_untouched_form_lacks_a_name_and_images_and_nothing_else() -> None:
