@@ -49,7 +49,7 @@ def demo(options: argparse.Namespace) -> int:
     from trainer.config import load_config
     from trainer.mini import DEMO
 
-    name = options.name or _free_name("demo")
+    name = _free_name("demo") if options.name is None else options.name
     return _begin(load_config(DEMO).model_copy(update={"name": _checked(name)}), options)
 
 
@@ -74,9 +74,9 @@ def list_(options: argparse.Namespace) -> int:
 
 
 def show(options: argparse.Namespace) -> int:
+    target = _target(options.target)
     from fluxgym.view.show import show_fields
 
-    target = _target(options.target)
     if target.is_dir() and target.parent == outputs_root():
         look_after(RunFolder(target))
     fields = show_fields(target)
@@ -173,10 +173,16 @@ def _checked(name: str) -> str:
 def _target(text: str) -> Path:
     """A run's name, or the path of any folder or file."""
     named = {folder.name: folder.path for folder in list_runs()}.get(text)
-    path = Path(text)
-    if named is None and ("\0" in text or len(text) > 4096 or not path.exists()):
+    if named is None and not _is_there(Path(text)):
         return find_run(text).path  # raises, with the names that are near
-    return named or path.absolute()
+    return named or Path(text).absolute()
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _state(folder: RunFolder, name: str) -> State:

@@ -43,7 +43,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--end-at", type=int, help="exit with --code after this step")
+    parser.add_argument("--end-at", type=int, help="end with --code right after this step")
     parser.add_argument("--code", type=int, default=0)
     parser.add_argument("--pause", type=float, default=0.01, help="s a step")
     parser.add_argument("--hold", type=Path, help="do not end before this file exists")
@@ -81,7 +81,7 @@ def main() -> int:
         write_lora(options.folder / f"{options.folder.name}.safetensors")
         say(f"Saving LoRA: {options.folder / options.folder.name}.safetensors")
     say("Training finished")
-    return options.code
+    return 0
 
 
 if __name__ == "__main__":

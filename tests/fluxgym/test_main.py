@@ -1,0 +1,64 @@
+"""`python -m fluxgym`, as a process: light, with clear errors and exit codes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def fluxgym(*arguments, **more):
+    return subprocess.run(
+        [sys.executable, "-m", "fluxgym", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60, **more
+    )
+
+
+def test_help_names_every_verb():
+    done = fluxgym("--help")
+    assert done.returncode == 0
+    assert all(verb in done.stdout for verb in ("demo", "start", "list", "show", "log", "stop", "resume"))
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["list", "--loud"], ["stop"], ["log", "x", "-n", "many"]])
+def test_wrong_use(outputs, arguments):
+    done = fluxgym(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: python -m fluxgym")
+
+
+def test_list_is_light(outputs):
+    (outputs / "a").mkdir()
+    (outputs / "a" / "training.log").write_text("Epoch 1/2\n")
+    script = "import sys; from fluxgym.terminal import main; main(['list']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("a  ")
+    loaded = set(done.stderr.split())
+    assert not loaded & {"torch", "streamlit", "plotly", "pandas", "numpy", "pydantic", "PIL", "psutil"}
+
+
+def test_a_reader_that_has_seen_enough(outputs):
+    """`python -m fluxgym log x | head -1` ends quietly."""
+    (outputs / "a").mkdir()
+    (outputs / "a" / "training.log").write_text("line\n" * 200_000)
+    reader, writer = os.pipe()
+    command = [sys.executable, "-m", "fluxgym", "log", "a", "-n", "200000"]
+    with subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE) as process:
+        os.close(writer)
+        assert os.read(reader, 5) == b"line\n"
+        os.close(reader)
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
+def test_ctrl_c_ends_the_waiting(outputs, start_small, wait_until):
+    folder = start_small("--steps", "20000")
+    wait_until(folder.training_log.exists)
+    with subprocess.Popen(
+        [sys.executable, "-m", "fluxgym", "log", "small", "-f"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        while b"steps:" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(2)
+        process.stdout.read()
+        assert process.wait() == 130
+        assert b"Traceback" not in process.stderr.read()
