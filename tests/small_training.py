@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
 
 
 def say(text: str) -> None:
@@ -46,6 +46,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--end-at", type=int, help="end with --code right after this step")
     parser.add_argument("--code", type=int, default=0)
     parser.add_argument("--pause", type=float, default=0.01, help="s a step")
+    parser.add_argument("--saving", type=float, default=0, help="s that it takes to save a state")
     parser.add_argument("--hold", type=Path, help="do not end before this file exists")
     parser.add_argument("--stubborn", action="store_true", help="ignore SIGTERM")
     parser.add_argument("--child", action="store_true", help="start a child that leaves the group and ignores SIGTERM")
@@ -57,7 +58,8 @@ def main() -> int:
     options, asked = parse(), []
     signal.signal(signal.SIGTERM, signal.SIG_IGN if options.stubborn else lambda *_: asked.append(True))
     if options.child:
-        child = subprocess.Popen([sys.executable, "-c", STUBBORN], start_new_session=True)
+        child = subprocess.Popen([sys.executable, "-c", DEAF], start_new_session=True, stdout=subprocess.PIPE)
+        child.stdout.readline()  # it is deaf from here on
         say(f"child {child.pid}")
     begin = json.loads((options.resume / "state.json").read_text())["step"] if options.resume else 0
     say(f"Training: {options.steps} steps, 1 epochs of {options.steps} steps, batch 1, 8 LoRA parameters, fp32 base on cpu")
@@ -73,8 +75,9 @@ def main() -> int:
         while options.hold and step == options.steps and not options.hold.exists() and not asked:
             time.sleep(0.01)
         if asked:
-            state = write_state(options.folder, step)
             say("Stopping: SIGTERM received, finishing the step")
+            time.sleep(options.saving)
+            state = write_state(options.folder, step)
             say(f"Training stopped at step {step} of {options.steps}: resume from {state}")
             return 143
     if not options.no_lora:

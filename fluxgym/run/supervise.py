@@ -28,7 +28,7 @@ PATIENCE = 10  # s; whoever launched us holds the lock while writing the record
 LOOK_EVERY = 1.0  # s; a training that is not our child has no SIGCHLD
 EVIDENCE_EVERY = 30  # s
 GRACE = 120  # s from SIGTERM to SIGKILL; FLUXGYM_STOP_GRACE changes it
-REMAINS_GRACE = 5  # s for what a training leaves behind
+REMAINS_GRACE = 20  # s for what a training leaves behind when it ends by itself
 ASKED = {signal.SIGUSR1: PERSON, signal.SIGINT: PERSON, signal.SIGTERM: SYSTEM}
 FETCHED = [*ASKED, signal.SIGHUP, signal.SIGCHLD]
 RESET = [number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)]
@@ -134,41 +134,41 @@ class Watch:
     record: Record
     training: Identity
     monitor: Monitor
+    deadline: float | None = None  # monotonic time at which a training that was asked to end is killed
 
     def run(self) -> None:
-        deadline = self._ask_to_stop() if self.record.state == "stopping" else None
+        if self.record.state == "stopping":
+            self._ask_to_stop()
         evidence = time.monotonic()
         while self.training.alive():
             now = time.monotonic()
             if now >= evidence:
                 self.monitor.note_evidence(self.record.state, self.training)
                 evidence = now + EVIDENCE_EVERY
-            if deadline is not None and now >= deadline:
+            if self.deadline is not None and now >= self.deadline:
                 self._kill()
-                deadline = None
+                self.deadline = now
             got = signal.sigtimedwait(FETCHED, LOOK_EVERY)
             if got and got.si_signo in ASKED:
-                deadline = self._stop_was_asked(got) or deadline
+                self._stop_was_asked(got)
         self._end()
 
-    def _stop_was_asked(self, got: signal.struct_siginfo) -> float | None:
-        """The time by which the training must have ended; None when it was asked before."""
+    def _stop_was_asked(self, got: signal.struct_siginfo) -> None:
         name = signal.Signals(got.si_signo).name
         who = ASKED[signal.Signals(got.si_signo)]
         self.monitor.note(f"stop asked by a {who} ({name} from process {got.si_pid})")
-        if self.record.state == "stopping":
-            return None
-        self.record = self.record.to("stopping", stop=who)
-        _write(self.folder, self.record, self.monitor)
-        return self._ask_to_stop()
+        if self.record.state != "stopping":
+            self.record = self.record.to("stopping", stop=who)
+            _write(self.folder, self.record, self.monitor)
+            self._ask_to_stop()
 
-    def _ask_to_stop(self) -> float:
-        grace = float(os.environ.get("FLUXGYM_STOP_GRACE", GRACE))
+    def _ask_to_stop(self) -> None:
+        grace = _read_grace(self.monitor)
+        self.deadline = time.monotonic() + grace
         sent = self.training.signal_group(signal.SIGTERM)
         self.monitor.note(
             f"SIGTERM to process group {self.training.pid}{'' if sent else ', which is gone'}; {grace:g} s to end"
         )
-        return time.monotonic() + grace
 
     def _kill(self) -> None:
         family = find_family(self.folder, self.training)
@@ -180,23 +180,38 @@ class Watch:
     def _end(self) -> None:
         exit_code = _reap(self.training.pid)
         self.monitor.note(f"the training ended, exit code {'unknown' if exit_code is None else exit_code}")
-        _clear_remains(self.folder, self.monitor)
+        _clear_remains(self.folder, self.monitor, self.deadline)
         verdict = judge(self.folder, self.record.attempts[-1], Ending(exit_code), self.monitor.history)
         _settle(self.folder, self.record, exit_code, verdict, self.monitor)
 
 
-def _clear_remains(folder: RunFolder, monitor: Monitor) -> None:
-    """A training has ended when all its processes have: one that stays behind may hold the GPU's memory."""
-    deadline = time.monotonic() + REMAINS_GRACE
+def _clear_remains(folder: RunFolder, monitor: Monitor, deadline: float | None = None) -> None:
+    """A training has ended when all its processes have: one that stays behind may hold the GPU's memory.
+
+    With a `deadline` they were asked to end before, and have until then: of a training under `accelerate launch` the launcher
+    ends first, while the process that learns is still saving its state."""
     remains = find_family(folder)
     for member in remains:
-        member.identity.signal(signal.SIGTERM)
-        monitor.note(f"SIGTERM to process {member.identity.pid}, which the training left behind")
+        asked = "which was asked to end before" if deadline else "which the training left behind: SIGTERM"
+        monitor.note(f"process {member.identity.pid}, {asked}")
+        if not deadline:
+            member.identity.signal(signal.SIGTERM)
+    deadline = deadline or time.monotonic() + min(REMAINS_GRACE, _read_grace(monitor))
     while any(member.identity.alive() for member in remains) and time.monotonic() < deadline:
         signal.sigtimedwait([signal.SIGCHLD], 0.05)
     for member in find_family(folder):
         member.identity.signal(signal.SIGKILL)
-        monitor.note(f"SIGKILL to process {member.identity.pid}, which stayed")
+        monitor.note(f"process {member.identity.pid}, which stayed: SIGKILL")
+
+
+def _read_grace(monitor: Monitor) -> float:
+    """Seconds from SIGTERM to SIGKILL."""
+    wanted = os.environ.get("FLUXGYM_STOP_GRACE", str(GRACE))
+    try:
+        return float(wanted)
+    except ValueError:
+        monitor.note(f"FLUXGYM_STOP_GRACE: got {wanted!r}, expected a number of seconds; it will be {GRACE}")
+        return GRACE
 
 
 def _reap(pid: int) -> int | None:

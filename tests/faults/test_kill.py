@@ -13,7 +13,7 @@ import pytest
 from fluxgym.run import lock
 from fluxgym.run.family import MARK, find_family, mark
 from fluxgym.run.identity import Identity
-from fluxgym.run.launch import look_after, resume_run, stop_run, wait_for_end
+from fluxgym.run.launch import look_after, resume_run, start_run, stop_run, wait_for_end
 from fluxgym.run.record import read_record, write_record
 from fluxgym.run.status import read_status
 from trainer.folder import RunFolder
@@ -222,13 +222,36 @@ def test_deaf_training_with_a_child_that_left(running, monkeypatch, wait_until):
     assert "SIGKILL to 2 processes" in folder.monitor_log.read_text()
 
 
-def test_what_a_killed_training_leaves_behind_is_cleared(running, killed, wait_until):
+def test_what_a_killed_training_leaves_behind_is_cleared(running, killed, monkeypatch):
+    monkeypatch.setenv("FLUXGYM_STOP_GRACE", "0.5")
     folder, _, training = running(*RUNNING, "--child")
     [_, child] = [member.identity for member in find_family(folder)]
     killed(training)
     assert wait_for_end(folder, 20).state == "failed"
     assert not child.alive()
-    assert f"SIGKILL to process {child.pid}, which stayed" in folder.monitor_log.read_text()
+    assert f"process {child.pid}, which stayed: SIGKILL" in folder.monitor_log.read_text()
+
+
+def test_a_launcher_that_ends_before_its_training_does_not_cut_the_saving_short(outputs, wait_until):
+    """As under `accelerate launch`: SIGTERM ends the launcher at once, the process that learns needs a second to save."""
+    folder = RunFolder(outputs / "small")
+    folder.path.mkdir()
+    inner = [sys.executable, "tests/small_training.py", str(folder.path), *RUNNING, "--saving", "1"]
+    start_run(folder, [sys.executable, "-c", f"import subprocess; subprocess.run({inner})"])
+    wait_until(lambda: read_status(folder).pid and "steps:" in folder.training_log.read_text())
+    status = stop_run(folder, wait=20)
+    assert status.state == "stopped"
+    assert status.resumable.step == status.step
+    assert read_record(folder).attempts[-1].exit_code == -signal.SIGTERM
+    assert folder.training_log.read_text().count("Stopping: SIGTERM received") == 1
+
+
+@pytest.mark.parametrize("grace", ["soon", ""])
+def test_a_grace_that_is_no_number(running, monkeypatch, grace):
+    monkeypatch.setenv("FLUXGYM_STOP_GRACE", grace)
+    folder, _, _ = running(*RUNNING)
+    assert stop_run(folder, wait=20).state == "stopped"
+    assert f"got '{grace}', expected a number of seconds" in folder.monitor_log.read_text()
 
 
 def test_a_stranger_with_the_trainings_pid_survives(running, killed, wait_until):
