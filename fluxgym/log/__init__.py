@@ -1,0 +1,1 @@
+"""training.log turned into meaning: tail, follow, dialects, history, failures. Standard library only."""

@@ -1,0 +1,87 @@
+"""What one line of a training log can say. Plain values: what a line does not say is None."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A progress bar. `loss` is the step's own, `average` a running mean; both may be nan where the bar says so."""
+
+    step: int
+    total: int
+    loss: float | None
+    average: float | None
+    lr: float | None
+    clock: float | None  # seconds: of the time stamp where the line has one, else since the bar began
+    is_stamped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A training process is started; the supervisor writes the line."""
+
+    number: int
+    is_resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The training goes on after `step` steps."""
+
+    step: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long the training will be."""
+
+    total_steps: int | None = None
+    total_epochs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """An epoch begins, counted from 1. A data loader's own count is a hint, not an announcement."""
+
+    epoch: int
+    total: int | None = None
+    is_hint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What the training does now: loading, caching, training, sampling or saving."""
+
+    name: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The loss on held-out images."""
+
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A LoRA file or a state was written."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sample picture was written."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The training says that it is done."""
+
+
+Event = Attempt | Resume | Plan | Epoch | Phase | Validation | Checkpoint | Sample | Finished

@@ -1,0 +1,24 @@
+"""Bytes of a log as lines for the eye: the last state of a progress bar, no colour codes, no endless lines."""
+
+import re
+
+LIMIT = 4096  # bytes of one line that are ever looked at; no line that means something is longer
+SHOWN = 2000  # characters of one line that are shown
+
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def clean(text: str) -> str:
+    """The text without colour codes and control characters; tabs stay."""
+    return CONTROL.sub("", ANSI.sub("", text)) if not text.isprintable() else text
+
+
+def show_line(raw: bytes) -> str:
+    """One line, as a terminal would leave it: what stands after the last carriage return, cut to SHOWN characters."""
+    raw = raw.rstrip(b"\r\n")
+    raw = raw[raw.rfind(b"\r") + 1 :]
+    text = clean(raw[: 4 * SHOWN].decode("utf-8", "replace"))
+    if len(text) <= SHOWN and len(raw) <= 4 * SHOWN:
+        return text
+    return f"{text[:SHOWN]}... (+{len(raw) - len(text[:SHOWN].encode()):,} bytes)"

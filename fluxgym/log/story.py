@@ -1,0 +1,243 @@
+"""What a training log says so far: fed line by line, the same however the lines arrive."""
+
+import math
+import re
+from array import array
+
+from fluxgym.log.curve import Curve, EpochMeans
+from fluxgym.log.dialects import BAR, read_bar, read_text, split_line
+from fluxgym.log.events import (
+    Attempt,
+    Checkpoint,
+    Epoch,
+    Event,
+    Finished,
+    Phase,
+    Plan,
+    Resume,
+    Sample,
+    Step,
+    Validation,
+)
+from fluxgym.log.failures import ERROR_LEVELS, Failure, FailureFinder
+from fluxgym.log.lines import LIMIT, clean
+from fluxgym.log.runs import Run
+
+TRAINING = Phase("training")
+PYTHON_WARNING = re.compile(r"\S+:\d+: \w*Warning: ")
+
+
+class Story:
+    """Attributes are None, or empty, where the log does not say."""
+
+    def __init__(self) -> None:
+        self.step: int | None = None
+        self.total_steps: int | None = None
+        self.epoch: int | None = None
+        self.total_epochs: int | None = None
+        self.loss: float | None = None  # last finite one of a single step
+        self.avr_loss: float | None = None
+        self.lr: float | None = None
+        self.validation: list[tuple[int, float]] = []  # (step, loss)
+        self.epochs: list[tuple[int, int]] = []  # (epoch, its first step)
+        self.attempts: list[tuple[int, int]] = []  # (number, steps done before it)
+        self.checkpoints: list[str] = []
+        self.samples: list[str] = []
+        self.warnings = self.errors = 0
+        self.version = 0  # grows with everything that is said
+        self.curve = Curve()
+        self._means = EpochMeans()
+        self._finder = FailureFinder()
+        self._phase: Phase | None = None
+        self._said_finished = False
+        self._nan_at: int | None = None
+        self._position = 0  # the last step of this attempt
+        self._is_fresh = True  # no step of this attempt was seen
+        self._is_announced = False  # an epoch of this attempt was
+        self._open: str | None = None  # a text that may go on in the next line
+        self._open_is_read = False
+
+    # ---- what it says --------------------------------------------------------------------------------------------
+    @property
+    def steps(self) -> "array[int]":
+        return self.curve.steps
+
+    @property
+    def losses(self) -> "array[float]":
+        return self.curve.losses
+
+    @property
+    def times(self) -> "array[float]":
+        return self.curve.times
+
+    @property
+    def points(self) -> int:
+        """How many distinct steps have a finite loss."""
+        return self.curve.points
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the training ended, or cannot end well."""
+        if self._finder.failure or self._nan_at is None:
+            return self._finder.failure
+        return Failure("nan", f"the loss is not a number since step {self._nan_at}")
+
+    @property
+    def finished(self) -> bool:
+        """The training said that it is done, and nothing speaks against it."""
+        return self._said_finished and self.failure is None
+
+    @property
+    def phase(self) -> str | None:
+        """loading, caching, training, sampling or saving; None when it is none of them, or over."""
+        return None if self._phase is None or self._is_over else self._phase.name
+
+    @property
+    def phase_detail(self) -> str | None:
+        return None if self._phase is None or self._is_over else self._phase.detail
+
+    @property
+    def _is_over(self) -> bool:
+        return self._said_finished or self._finder.failure is not None
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        return self.curve.seconds_per_step()
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Time to the last step; None when it is not known or the training broke off."""
+        if self.step is None or self.total_steps is None or (self._is_over and not self.finished):
+            return None
+        return self.curve.eta_seconds(self.total_steps - self.step)
+
+    def epoch_means(self) -> list[tuple[int, float, bool]]:
+        """(epoch, mean loss, is complete) of each epoch."""
+        at_end = self._said_finished or (self.total_steps is not None and self._position >= self.total_steps)
+        return self._means.read(self.curve, self.epochs, at_end)
+
+    # ---- how it is told ------------------------------------------------------------------------------------------
+    def hear_line(self, raw: bytes) -> None:
+        """Takes one line, of which a bar at its beginning was taken away."""
+        text = raw[:LIMIT].decode("utf-8", "replace")
+        plain = clean(text)
+        while plain is not text and (bar := BAR.match(plain.encode())):  # it was hidden by colour codes
+            self.hear_bar(read_bar(bar))
+            plain = plain.encode()[bar.end() :].decode()
+        if not plain.strip():
+            return
+        line = split_line(plain)
+        self._count(line.level, line.text, line.goes_on)
+        self._finder.feed(line)
+        text = line.text
+        if line.goes_on and self._open is not None:
+            text = self._open = f"{self._open} {line.text}"[:LIMIT]
+        else:
+            self._open, self._open_is_read = line.text if line.is_wrapped else None, False
+        event = None if self._open_is_read else read_text(text)
+        if event is not None:
+            self._open_is_read = self._open is not None
+            self._apply(event)
+        self.version += 1
+
+    def _count(self, level: str | None, text: str, goes_on: bool) -> None:
+        if not goes_on:
+            self.warnings += level == "WARNING" or PYTHON_WARNING.match(text) is not None
+            self.errors += level in ERROR_LEVELS or text.startswith("Traceback (most recent call last):")
+
+    def hear_bar(self, bar: Step, run: Run | None = None) -> None:
+        """Takes a step, or a run of them of which `bar` is the last."""
+        first = bar.step - len(run.steps) + 1 if run else bar.step
+        if not self._is_fresh and first < self._position:
+            self._begin(Attempt((self.attempts[-1][0] if self.attempts else 1) + 1, is_resumed=False))
+        if self._is_fresh:
+            self._meet_first(first)
+        if bar.step > self._position:
+            self._said_finished = False
+        self.step = self._position = bar.step
+        self.total_steps = bar.total
+        self._hear_losses(bar)
+        self._finder.progress(bar.step)
+        self._phase = TRAINING
+        self._open = None
+        self.version += 1
+        if run:
+            self.curve.place(run.steps, run.losses, run.times, bar.is_stamped)
+        elif bar.step > 0:
+            loss = bar.loss if bar.loss is not None else bar.average
+            self.curve.add(
+                bar.step,
+                math.nan if loss is None else loss,
+                math.nan if bar.clock is None else bar.clock,
+                bar.is_stamped,
+            )
+
+    def _meet_first(self, first: int) -> None:
+        """The first step of an attempt is there: from now on it is known where the attempt goes on."""
+        self._is_fresh = False
+        done = max(first - 1, 0)
+        self.attempts[-1:] = [(self.attempts[-1][0] if self.attempts else 1, done)]
+        while self.validation and self.validation[-1][0] > done:
+            self.validation.pop()
+
+    def _hear_losses(self, bar: Step) -> None:
+        shown = bar.loss if bar.loss is not None else bar.average
+        if shown is not None:
+            is_number = math.isfinite(shown)
+            self._nan_at = None if is_number else self._nan_at if self._nan_at is not None else bar.step
+        if bar.loss is not None and math.isfinite(bar.loss):
+            self.loss = bar.loss
+        if bar.average is not None and math.isfinite(bar.average):
+            self.avr_loss = bar.average
+        if bar.lr is not None and math.isfinite(bar.lr):
+            self.lr = bar.lr
+
+    def _begin(self, attempt: Attempt) -> None:
+        self.attempts.append((attempt.number, self._position if attempt.is_resumed else 0))
+        if not attempt.is_resumed:
+            self.step, self._position = None, 0
+        self._finder.forget()
+        self._nan_at, self._phase, self._said_finished = None, None, False
+        self._is_fresh, self._is_announced = True, False
+        self.curve.begin_attempt()
+
+    def _apply(self, event: Event) -> None:
+        match event:
+            case Attempt():
+                self._begin(event)
+            case Resume():
+                self.step, self.total_steps, self._position = event.step, event.total, event.step
+                if self.attempts:
+                    self.attempts[-1] = (self.attempts[-1][0], event.step)
+            case Plan():
+                self.total_steps = event.total_steps or self.total_steps
+                self.total_epochs = event.total_epochs or self.total_epochs
+            case Epoch():
+                self._hear_epoch(event)
+            case Validation():
+                while self.validation and self.validation[-1][0] >= event.step:
+                    self.validation.pop()
+                self.validation.append((event.step, event.loss))
+            case Checkpoint():
+                self.checkpoints.append(event.path)
+                self._phase = Phase("saving", f"Saved {event.path}"[:200])
+            case Sample():
+                self.samples.append(event.path)
+                self._phase = Phase("sampling", f"Saved {event.path}"[:200])
+            case Phase():
+                self._phase = event
+            case Finished():
+                self._said_finished = True
+        if not isinstance(event, Epoch | Plan):
+            self.curve.pause()
+
+    def _hear_epoch(self, event: Epoch) -> None:
+        if event.is_hint and self._is_announced:
+            return  # the loader's workers say it late, and each of them
+        self._is_announced = self._is_announced or not event.is_hint
+        self.epoch, self.total_epochs = event.epoch, event.total or self.total_epochs
+        self._phase = TRAINING
+        while self.epochs and self.epochs[-1][0] > event.epoch:
+            self.epochs.pop()
+        if not self.epochs or self.epochs[-1][0] < event.epoch:
+            self.epochs.append((event.epoch, self._position + 1))

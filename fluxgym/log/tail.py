@@ -1,0 +1,43 @@
+"""The last lines of a file of any size: seeks from the end, never reads the whole."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fluxgym.log.lines import show_line
+
+BLOCK = 64 * 1024  # bytes of one step backwards
+MOST = 8 * 1024 * 1024  # bytes looked at in all; only endless lines need more
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The end of a file. `size` is where it ends: a Follower that starts there misses nothing."""
+
+    lines: list[str] = field(default_factory=list)
+    size: int = 0  # bytes
+    age_seconds: float | None = None  # since the last write; None where there is no file
+
+
+def tail(path: Path, lines: int = 100) -> Tail:
+    """The last `lines` lines, ready for the eye (see show_line)."""
+    try:
+        file = path.open("rb", buffering=0)
+    except (FileNotFoundError, NotADirectoryError):
+        return Tail()
+    with file:
+        size = file.seek(0, 2)
+        start, blocks, newlines = size, [b""], 0
+        while start > 0 and newlines <= lines and size - start < MOST:
+            length = min(BLOCK, start)
+            start -= length
+            file.seek(start)
+            blocks.append(file.read(length))
+            newlines += blocks[-1].count(b"\n")
+        age = max(0.0, time.time() - path.stat().st_mtime) if path.exists() else None
+    raw = b"".join(reversed(blocks)).split(b"\n")
+    if raw[-1] == b"":
+        raw.pop()
+    if start > 0 and len(raw) > lines:
+        raw = raw[1:]  # its beginning was not read
+    return Tail([show_line(line) for line in raw[-lines:]] if lines > 0 else [], size, age)

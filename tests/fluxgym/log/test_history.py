@@ -1,0 +1,176 @@
+"""A history read from a file: however the bytes arrive, the same comes out; nothing in a file can break it."""
+
+import random
+import threading
+import time
+
+import pytest
+
+from fluxgym.log import history as module
+from fluxgym.log.history import History, get_history
+
+from .logs import FLUXGYM, KOHYA, OURS, our_step, our_steps, regular_steps, stamp
+
+LONG = regular_steps(1, 2500, 0, 0.7) + f"{stamp(9)} Epoch 2/3\n" + regular_steps(2501, 2600, 1800, 0.7)
+ODD = (
+    "\x1b[32m"
+    + our_step(3, 9, 1, 0.5).rstrip()
+    + "\x1b[0m\n"
+    + our_step(4, 9, 2, 0.5).rstrip()
+    + " and more\n"
+    + "y" * 9000
+    + "\n"
+    + our_step(5, 9, 3, float("nan"))
+    + our_step(6, 9, 3, 0.4).replace("/9 ", "/8 ")
+    + our_step(5, 9, 4, 0.3) * 2
+)
+STATE = [
+    *("step", "total_steps", "epoch", "total_epochs", "phase", "phase_detail", "loss", "avr_loss", "lr", "steps"),
+    *("validation", "epochs", "points", "checkpoints", "samples", "attempts", "finished", "failure", "warnings", "errors"),
+    *("seconds_per_step", "eta_seconds"),
+]
+
+
+def state(history):
+    said = {name: getattr(history, name) for name in STATE}
+    curve = history.curve
+    numbers = [repr(list(values)) for values in (curve.losses, curve.times)]  # repr: nan equals nan
+    return said, numbers, history.epoch_means(), (curve.end, curve.rewinds, curve.attempt_seconds, curve.attempt_steps)
+
+
+def read_at_once(path, data):
+    path.write_bytes(data)
+    history = History(path)
+    history.update()
+    return state(history)
+
+
+@pytest.mark.parametrize("log", [OURS, KOHYA, FLUXGYM, LONG, ODD], ids=["ours", "kohya", "fluxgym", "long", "odd"])
+def test_any_cut_gives_the_same(tmp_path, log):
+    data = log.encode()
+    expected = read_at_once(tmp_path / "whole.log", data)
+    for seed in range(12):
+        chance = random.Random(seed)
+        most = chance.choice([7, 300, 5000] if len(data) < 50_000 else [900, 20_000, 100_000])
+        path = tmp_path / f"{seed}.log"
+        history = History(path)
+        with path.open("ab", buffering=0) as file:
+            at = 0
+            while at < len(data):
+                length = chance.randint(1, most)
+                file.write(data[at : at + length])
+                at += length
+                history.update()
+        assert state(history) == expected, f"seed {seed}"
+
+
+@pytest.mark.parametrize("log", [OURS, KOHYA, LONG, ODD], ids=["ours", "kohya", "long", "odd"])
+def test_runs_give_the_same_as_single_lines(tmp_path, log, monkeypatch):
+    by_runs = read_at_once(tmp_path / "a.log", log.encode())
+    monkeypatch.setattr(module, "read_run", lambda *_: None)
+    assert read_at_once(tmp_path / "a.log", log.encode()) == by_runs
+
+
+def test_damaged_logs_by_runs_and_by_lines(tmp_path, monkeypatch):
+    """Bytes changed at random in a long run must read the same in both ways."""
+    lines = regular_steps(1000, 1400, 0, 0.7).encode()
+    by_runs = []
+    for seed in range(60):
+        chance, data = random.Random(seed), bytearray(lines)
+        for _ in range(chance.randint(1, 3)):
+            data[chance.randrange(len(data))] = chance.choice(b"0123456789:.,|] \n\r\x1b-na/_\xff")
+        by_runs.append((bytes(data), read_at_once(tmp_path / "a.log", bytes(data))))
+    monkeypatch.setattr(module, "read_run", lambda *_: None)
+    for data, expected in by_runs:
+        assert read_at_once(tmp_path / "a.log", data) == expected
+
+
+def test_any_bytes_are_survived(tmp_path):
+    words = [
+        *(line.encode() + b"\n" for line in (OURS + KOHYA).split("\n")),
+        b"\r",
+        b"\x1b[",
+        b"\xff\xfe\x00",
+        b"]",
+        b"nan",
+        b"9" * 40,
+    ]
+    for seed in range(150):
+        chance = random.Random(seed)
+        parts = [chance.choice(words) if chance.random() < 0.8 else chance.randbytes(chance.randint(0, 50)) for _ in range(60)]
+        data = b"".join(part[: chance.randint(0, len(part))] if chance.random() < 0.2 else part for part in parts)
+        path = tmp_path / f"{seed}.log"
+        expected = read_at_once(path, data)
+        path.unlink()
+        history = History(path)
+        for at in range(0, len(data), 97):
+            with path.open("ab") as file:
+                file.write(data[at : at + 97])
+            history.update()
+        assert state(history) == expected, f"seed {seed}"
+        assert list(history.steps) == sorted(set(history.steps))
+
+
+def test_a_line_without_end_costs_little(tmp_path):
+    path = tmp_path / "a.log"
+    with path.open("wb") as file:
+        for _ in range(100):
+            file.write(b"steps: 12%|" + b"x" * 2_000_000)
+        file.write(b"\n" + our_step(3, 9, 1, 0.5).encode())
+    history = History(path)
+    begin = time.process_time()
+    history.update()
+    assert (history.step, history.points) == (3, 1)
+    assert time.process_time() - begin < 5
+    assert len(history._carry) <= module.LIMIT
+
+
+def test_a_file_that_shrinks_or_is_replaced_is_read_anew(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_text(our_steps(1, 50, 90))
+    history = History(path)
+    history.update()
+    version = history.version
+    path.write_text(our_steps(1, 20, 30))
+    history.update()
+    assert (history.points, history.total_steps, history.step) == (20, 30, 20)
+    assert history.version > version
+    path.unlink()
+    history.update()
+    assert (history.points, history.last_line_age_seconds) == (20, None)
+
+
+def test_an_update_reads_only_what_is_new(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_text(our_steps(1, 20_000, 90_000))
+    history = History(path)
+    history.update()
+    version, begin = history.version, time.process_time()
+    for _ in range(100):
+        history.update()
+    assert time.process_time() - begin < 0.1
+    assert history.version == version
+    with path.open("a") as file:
+        file.write(our_step(20_001, 90_000, 9999, 0.5))
+    history.update()
+    assert (history.version, history.step) == (version + 1, 20_001)
+
+
+def test_many_may_look_at_once(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_text(our_steps(1, 3000, 9000))
+    history = get_history(path)
+    threads = [threading.Thread(target=history.update) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert history.points == 3000
+    assert get_history(path) is history
+
+
+def test_histories_that_nobody_looks_at_are_forgotten(tmp_path):
+    first = get_history(tmp_path / "first.log")
+    for number in range(module.MOST_HISTORIES):
+        get_history(tmp_path / f"{number}.log")
+    assert get_history(tmp_path / "first.log") is not first

@@ -1,0 +1,48 @@
+"""The last lines of a file."""
+
+import os
+import time
+
+from fluxgym.log.tail import tail
+
+
+def test_the_last_lines_of_a_large_file(tmp_path):
+    log = tmp_path / "training.log"
+    log.write_bytes(b"".join(b"line %d\n" % number for number in range(200_000)))
+    end = tail(log, 100)
+    assert end.lines == [f"line {number}" for number in range(199_900, 200_000)]
+    assert end.size == log.stat().st_size
+
+
+def test_fewer_lines_than_asked_for_and_an_unfinished_one(tmp_path):
+    log = tmp_path / "a.log"
+    log.write_bytes(b"one\r\ntwo\n\nhal")
+    assert tail(log, 100).lines == ["one", "two", "", "hal"]
+    assert tail(log, 2).lines == ["", "hal"]
+    assert tail(log, 0).lines == []
+
+
+def test_lines_that_are_longer_than_what_is_read_at_once(tmp_path):
+    log = tmp_path / "a.log"
+    log.write_bytes(b"first\n" + b"a" * 300_000 + b"\nlast\n")
+    assert [len(line) for line in tail(log, 2).lines] == [2000 + len("... (+298,000 bytes)"), 4]
+    assert tail(log, 3).lines[0] == "first"
+
+
+def test_an_endless_line_costs_little(tmp_path):
+    log = tmp_path / "a.log"
+    with log.open("wb") as file:
+        file.truncate(2_000_000_000)  # a hole: no disk is used
+    begin = time.process_time()
+    assert len(tail(log).lines) == 1
+    assert time.process_time() - begin < 1
+
+
+def test_no_file_an_empty_file_and_the_age(tmp_path):
+    assert tail(tmp_path / "none.log") == tail(tmp_path / "none.log" / "below")
+    assert tail(tmp_path / "none.log").age_seconds is None
+    log = tmp_path / "a.log"
+    log.touch()
+    os.utime(log, (time.time() - 60, time.time() - 60))
+    assert tail(log).lines == []
+    assert 60 <= tail(log).age_seconds < 120
