@@ -32,5 +32,10 @@ def make_plan(config: Config, images: int) -> Plan:
     return Plan(images - held_out, held_out, steps_per_epoch, total, rounds, files)
 
 
+def is_due(count: int, every: int) -> bool:
+    """Whether something that is done every so often is done at this count; every 0: never."""
+    return bool(every) and count % every == 0
+
+
 def _marks(total: int, every: int) -> set[int]:
     return set(range(every, total + 1, every)) if every else set()

@@ -1,0 +1,19 @@
+"""Trains one LoRA: `python -m trainer outputs/<name>/config.toml [--resume <state>]`, also under `accelerate launch`.
+
+Exit codes: 0 finished, 1 it broke, 2 something was wrong with what it was given, 143 stopped and resumable."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from trainer.report import quiet_libraries
+
+quiet_libraries()
+from trainer.start import start  # noqa: E402  after the libraries were told to be quiet
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m trainer", description="Trains one FLUX LoRA.")
+    parser.add_argument("config", type=Path, help="config.toml in the run's folder")
+    parser.add_argument("--resume", type=Path, help="a state in the run's folder to go on from")
+    options = parser.parse_args()
+    sys.exit(start(options.config, options.resume))

@@ -1,0 +1,146 @@
+"""States to resume from: a folder each, written beside and renamed, so that a state is whole or not there.
+
+A state holds the LoRA in fp32, AdamW's moments, where the training stood, and the settings that its mathematics depends on.
+Nothing random is in it: noise and order are functions of (seed, step) and (seed, epoch, position)."""
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from trainer.folder import STATE_FILE, RunFolder, read_state
+from trainer.lora import serialise, sync_folder, write_whole
+
+VERSION = 1
+LORA, OPTIMIZER = "lora.safetensors", "optimizer.safetensors"
+WRITING, REPLACED = ".new", ".old"  # ends of names; no state to any reader
+Settings = dict[str, Any]
+
+
+class StateError(ValueError):
+    """A state that cannot be resumed from. `problems` holds one sentence each."""
+
+    def __init__(self, path: Path, problems: list[str]):
+        super().__init__(f"{path} cannot be resumed from:\n" + "\n".join(f"  {problem}" for problem in problems))
+        self.path, self.problems = path, problems
+
+
+@dataclass
+class Progress:
+    """Where a training stands."""
+
+    step: int = 0  # optimizer steps done
+    epoch: int = 0  # epochs finished
+    position: int = 0  # batches done in the epoch under way
+    losses: list[float] = field(default_factory=list)  # the last epoch's worth, for the average shown
+
+
+def save_state(
+    path: Path, progress: Progress, settings: Settings, weights: dict[str, Tensor], optimizer: torch.optim.Optimizer
+) -> None:
+    """Writes a state. When this returns it is on the disk, whole, under its name."""
+    beside = path.with_name(path.name + WRITING)
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    files = {LORA: _plain(weights), OPTIMIZER: _flatten(weights, optimizer)}
+    for name, tensors in files.items():
+        write_whole(beside / name, serialise(tensors, {}))
+    said = {
+        "version": VERSION,
+        "step": progress.step,
+        "epoch": progress.epoch,
+        "position": progress.position,
+        "files": {name: (beside / name).stat().st_size for name in files},
+        "losses": progress.losses,
+        "settings": settings,
+    }
+    write_whole(beside / STATE_FILE, json.dumps(said, indent=1).encode())
+    _take_place(beside, path)
+
+
+def read_progress(path: Path, settings: Settings) -> Progress:
+    """Where a state stands. Raises StateError when it is damaged, or when its training was another one."""
+    state = read_state(path)
+    if state.problem:
+        raise StateError(path, [state.problem])
+    said = json.loads((path / STATE_FILE).read_text(encoding="utf-8"))
+    if said.get("version") != VERSION:
+        raise StateError(path, [f"got a state of version {said.get('version')}, expected version {VERSION}"])
+    then = said["settings"]
+    problems = [
+        f"{name}: the state has {then.get(name)!r}, the settings have {settings.get(name)!r}"
+        for name in sorted(then.keys() | settings.keys())
+        if then.get(name) != settings.get(name)
+    ]
+    if problems:
+        raise StateError(path, [*problems, "expected the same; put them back, or start a new run with the new ones"])
+    return Progress(state.step, state.epoch, state.position, [float(loss) for loss in said["losses"]])
+
+
+def load_state(path: Path, weights: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+    """Puts a state's weights and moments in place."""
+    for name, tensor in load_file(path / LORA).items():
+        weights[name].data.copy_(tensor)
+    flat = load_file(path / OPTIMIZER)
+    moments = {
+        number: {key: flat[f"{name}.{key}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{name}.{key}" in flat}
+        for number, name in enumerate(weights)
+    }
+    there = {number: kept for number, kept in moments.items() if kept}  # before the first step there are none
+    optimizer.load_state_dict({"state": there, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def prune_states(folder: RunFolder, keep: int) -> None:
+    """Deletes all but the `keep` states written last; 0 keeps all. Call when the newest is whole."""
+    whole = [state.path for state in folder.states() if not state.problem]
+    by_age = sorted(whole, key=lambda path: (path / STATE_FILE).stat().st_mtime_ns)
+    for path in by_age[:-keep] if keep else []:
+        _delete(path)
+
+
+def tidy_states(folder: RunFolder) -> None:
+    """Clears away what an interrupted save has left; a state that was being replaced comes back."""
+    for path in folder.path.glob(f"*-state{REPLACED}"):
+        name = path.with_name(path.name.removesuffix(REPLACED))
+        if name.exists():
+            shutil.rmtree(path)
+        else:
+            path.replace(name)
+    for path in folder.path.glob(f"*-state{WRITING}"):
+        shutil.rmtree(path)
+
+
+def _take_place(beside: Path, path: Path) -> None:
+    replaced = path.with_name(path.name + REPLACED)
+    shutil.rmtree(replaced, ignore_errors=True)
+    if path.exists():
+        path.replace(replaced)  # a folder cannot be renamed over another that has files; tidy_states mends a stop here
+    beside.replace(path)
+    sync_folder(path.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _delete(path: Path) -> None:
+    """Under another name first, so that no half of it is ever taken for a state."""
+    doomed = path.with_name(path.name + WRITING)
+    shutil.rmtree(doomed, ignore_errors=True)
+    path.replace(doomed)
+    shutil.rmtree(doomed)
+
+
+def _plain(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
+
+
+def _flatten(weights: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's tensors, each under its weight's name: no pickle in a state."""
+    flat, state = {}, optimizer.state_dict()["state"]
+    for number, name in enumerate(weights):
+        for key, tensor in state.get(number, {}).items():
+            flat[f"{name}.{key}"] = tensor.detach().cpu().contiguous()
+    return flat

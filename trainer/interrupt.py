@@ -1,0 +1,37 @@
+"""SIGTERM and SIGINT: a request to stop that the training honours after its step. Imports no torch."""
+
+import signal
+from types import FrameType
+
+from trainer.report import say_at_once
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopped(Exception):
+    """The training was asked to stop at a moment when there is nothing to save."""
+
+
+class Stop:
+    """Whether somebody has asked to stop. `at_once`: leave by Stopped, in the midst of whatever is going on."""
+
+    def __init__(self) -> None:
+        self.signal = ""  # name of the first one received
+        self.at_once = True
+
+    def listen(self) -> None:
+        """From here on signals are requests, also where whoever started us ignores or blocks them."""
+        for number in SIGNALS:
+            signal.signal(number, self._hear)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal:
+            return
+        self.signal = signal.Signals(number).name
+        if self.at_once:
+            raise Stopped(self.signal)
+        say_at_once(f"Stopping: {self.signal} received, finishing the step")
+
+    def __bool__(self) -> bool:
+        return bool(self.signal)

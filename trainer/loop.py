@@ -1,0 +1,206 @@
+"""The training loop. `train` is the order of events, `take_step` one step; everything else is done once in a while."""
+
+import math
+from pathlib import Path
+
+import torch
+
+from trainer.checkpoint import prune_states, save_state
+from trainer.config import Config, Train
+from trainer.flow import VALIDATION_SIGMAS, Batch, compute_loss, draw_noise, draw_validation_noise
+from trainer.folder import RunFolder
+from trainer.interrupt import Stop
+from trainer.lora import describe_lora, export_lora
+from trainer.plan import is_due
+from trainer.prepare import Training, prepare
+from trainer.report import StepLines, say
+
+
+class TrainingBroke(ArithmeticError):
+    """The loss is no number any more. `step` is the step at which it was seen."""
+
+    def __init__(self, step: int, loss: float):
+        cure = "expected a finite number; start anew with a lower train.learning_rate. States saved before are whole"
+        super().__init__(f"the loss became {loss} at step {step}, {cure}")
+        self.step, self.loss = step, loss
+
+
+def train(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) -> bool:
+    """Learns the LoRA that the settings ask for. True when it is finished, False when it was stopped and can be resumed."""
+    training = prepare(config, folder, resume, stop)
+    progress, lines = training.progress, StepLines(training.plan.total_steps)
+    announce(training, resume)
+    stop.at_once = False  # from here on there is something to save
+
+    if not progress.step:  # how it was before anything was learned
+        validate(training)
+        sample(training, "e000000")
+
+    for epoch in range(progress.epoch, config.train.epochs):
+        say(f"Epoch {epoch + 1}/{config.train.epochs}")
+        while progress.position < training.plan.steps_per_epoch and not must_stop(training):
+            sample_between_epochs(training)
+            with lines.timed():
+                loss, learning_rate = take_step(training)
+            count_step(training, loss)
+            lines.say(progress.step, loss, sum(progress.losses) / len(progress.losses), learning_rate)
+
+        if not must_stop(training):
+            finish_epoch(training)
+        if must_stop(training):
+            save_and_stop(training)
+            return False
+
+    save_lora(training, folder.lora)
+    say("Training finished")
+    return True
+
+
+def take_step(training: Training) -> tuple[float, float]:
+    """Learns from one batch. The loss of the whole batch, in all processes together, and the learning rate."""
+    config, accelerator = training.config, training.accelerator
+    step = training.progress.step
+    batch = next_batch(training)
+    random = draw_noise(batch, config.train.seed, step, training.shift)
+    share = slice(accelerator.process_index, None, accelerator.num_processes)
+    batch, random = batch.take(share, accelerator.device), random.take(share, accelerator.device)
+
+    loss = compute_loss(training.model, batch, random, config.train.guidance)
+    accelerator.backward(loss)
+    if config.train.max_grad_norm:
+        torch.nn.utils.clip_grad_norm_(training.weights.values(), config.train.max_grad_norm)
+    learning_rate = schedule(config.train, step, training.plan.total_steps)
+    for group in training.optimizer.param_groups:
+        group["lr"] = learning_rate
+    training.optimizer.step()
+    training.optimizer.zero_grad(set_to_none=True)
+    return float(accelerator.reduce(loss.detach(), reduction="mean").item()), learning_rate
+
+
+def next_batch(training: Training) -> Batch:
+    """The images of the step to come, own ones first: a function of (seed, epoch, position)."""
+    images, sampler, progress = training.images, training.sampler, training.progress
+    own = [images.own[number] for number in sampler.own(progress.epoch, progress.position)]
+    ordinary = [images.ordinary[number] for number in sampler.ordinary(progress.epoch, progress.position)]
+    return training.material.make_batch(own + ordinary)
+
+
+def schedule(settings: Train, step: int, total: int) -> float:
+    """The learning rate of a step, counted from 0: a line up, level, and a line down to 0 after the last step."""
+    warm = min(1.0, (step + 1) / settings.warmup_steps) if settings.warmup_steps else 1.0
+    cool = min(1.0, (total - step) / (total * settings.decay)) if settings.decay else 1.0
+    return settings.learning_rate * warm * cool
+
+
+def count_step(training: Training, loss: float) -> None:
+    """Moves the training one step on. Raises TrainingBroke when the loss is no number."""
+    progress = training.progress
+    progress.step, progress.position = progress.step + 1, progress.position + 1
+    if not math.isfinite(loss):
+        raise TrainingBroke(progress.step, loss)
+    progress.losses = [*progress.losses, loss][-training.plan.steps_per_epoch :]
+
+
+# ---- once in a while -------------------------------------------------------------------------------------------------
+def announce(training: Training, resume: Path | None) -> None:
+    config, plan, accelerator = training.config, training.plan, training.accelerator
+    parameters = sum(weight.numel() for weight in training.weights.values())
+    epochs = f"{config.train.epochs} epochs of {plan.steps_per_epoch} steps"
+    base = f"{training.base.dtype_name} base on {accelerator.device.type}"
+    shared = f" in {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
+    say(
+        f"Training: {plan.total_steps} steps, {epochs}, batch {config.data.batch_size}, "
+        f"{parameters:,} LoRA parameters, {base}{shared}"
+    )
+    if resume:
+        say(f"Resuming: step {training.progress.step} of {plan.total_steps} from {resume}")
+
+
+def finish_epoch(training: Training) -> None:
+    """What an epoch ends with. When a stop comes in between, all of it is done again after the resume."""
+    config, progress = training.config, training.progress
+    epoch = progress.epoch + 1
+    validate(training)
+    if is_due(epoch, config.save.every_epochs):
+        save_lora(training, training.folder.epoch_lora(epoch))
+    if is_due(epoch, config.sample.every_epochs):
+        sample(training, f"e{epoch:06d}")
+    elif is_due(progress.step, config.sample.every_steps):
+        sample(training, f"{progress.step:06d}")
+    if must_stop(training):
+        return
+    progress.epoch, progress.position = epoch, 0
+    if is_due(epoch, config.save.state_every_epochs):
+        save(training)
+
+
+@torch.no_grad()
+def validate(training: Training) -> None:
+    """The loss on held-out images at fixed noise and noise levels, so that two numbers can be compared."""
+    if not training.images.held_out or not training.accelerator.is_main_process:
+        return
+    device, losses = training.accelerator.device, []
+    model = training.accelerator.unwrap_model(training.model)
+    size = min(training.config.data.batch_size, VALIDATION_SIGMAS)
+    for item in training.images.held_out:
+        batch = training.material.make_batch([item] * VALIDATION_SIGMAS)
+        noise = draw_validation_noise(batch, item.digest)
+        for start in range(0, VALIDATION_SIGMAS, size):
+            rows = slice(start, start + size)
+            part = noise.take(rows, device)
+            loss = compute_loss(model, batch.take(rows, device), part, training.config.train.guidance)
+            losses.append(loss.item() * len(part.sigmas))
+    mean = sum(losses) / VALIDATION_SIGMAS / len(training.images.held_out)
+    say(f"Validation: loss {mean:.4f} at step {training.progress.step}")
+
+
+def sample(training: Training, mark: str) -> None:
+    """Draws the prompts, in the first process alone; the others wait."""
+    if training.accelerator.is_main_process:
+        training.painter.draw_round(mark, training.progress.step, lambda: bool(training.stop))
+    training.accelerator.wait_for_everyone()
+
+
+def sample_between_epochs(training: Training) -> None:
+    """Draws the prompts after every so many steps; after a resume only what is not there yet."""
+    progress, mark = training.progress, f"{training.progress.step:06d}"
+    if not progress.position or not is_due(progress.step, training.config.sample.every_steps):
+        return
+    if progress.step != training.resumed_at or not training.painter.has_round(mark):
+        sample(training, mark)
+
+
+def must_stop(training: Training) -> bool:
+    """Whether any of the processes was asked to stop: all must leave after the same step."""
+    asked = bool(training.stop)
+    if training.accelerator.num_processes == 1:
+        return asked
+    flag = torch.tensor(float(asked), device=training.accelerator.device)
+    return bool(training.accelerator.reduce(flag, reduction="sum").item())
+
+
+def save_lora(training: Training, path: Path) -> None:
+    if training.accelerator.is_main_process:
+        config, name = training.config, training.folder.name
+        metadata = describe_lora(name, config.trigger, config.data.resolution, config.lora.rank)
+        export_lora(path, training.weights, config.lora, config.save.dtype, metadata)
+        say(f"Saving LoRA: {path}")
+    training.accelerator.wait_for_everyone()
+
+
+def save(training: Training) -> Path:
+    """Writes the state of this moment, then clears away the oldest ones."""
+    folder, progress = training.folder, training.progress
+    at_end_of_epoch = progress.step and not progress.position
+    path = folder.epoch_state(progress.epoch) if at_end_of_epoch else folder.step_state(progress.step)
+    if training.accelerator.is_main_process:
+        save_state(path, progress, training.settings, training.weights, training.optimizer)
+        say(f"Saving checkpoint: {path}")
+        prune_states(folder, training.config.save.keep_states)
+    training.accelerator.wait_for_everyone()
+    return path
+
+
+def save_and_stop(training: Training) -> None:
+    path, progress = save(training), training.progress
+    say(f"Training stopped at step {progress.step} of {training.plan.total_steps}: resume from {path}")

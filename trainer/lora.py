@@ -1,0 +1,108 @@
+"""The LoRA: which layers it is on, its first weights, and the file that every tool loads.
+
+The file has diffusers' names behind `transformer.`, `lora_A` and `lora_B`, and no alpha: it is folded into B, so that the
+scale is 1 in each tool (ComfyUI takes 1 where there is no alpha, InvokeAI refuses files with one)."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from safetensors.torch import save
+from torch import Tensor
+
+from trainer.config import Lora
+from trainer.flow import make_generator
+from trainer.model import DTYPES
+
+OWN, CONTEXT = ("to_q", "to_k", "to_v", "to_out.0"), ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
+ATTENTION = tuple(f"attn.{name}" for name in OWN + CONTEXT)
+MLP = ("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2", "proj_mlp", "proj_out")
+TARGETS = {"attention": ATTENTION, "all": ATTENTION + MLP}
+ADAPTER = "default"  # peft's name for the only adapter
+
+
+def find_targets(transformer: torch.nn.Module, targets: str) -> list[str]:
+    """Full names of the linears that get a LoRA, in both kinds of block; the model's own last proj_out is none of them."""
+    ends = "|".join(re.escape(name) for name in TARGETS[targets])
+    pattern = re.compile(rf"(single_)?transformer_blocks\.\d+\.({ends})")
+    linears = (name for name, module in transformer.named_modules() if isinstance(module, torch.nn.Linear))
+    return [name for name in linears if pattern.fullmatch(name)]
+
+
+def add_lora(transformer: Any, settings: Lora, seed: int) -> dict[str, Tensor]:
+    """Puts the LoRA on a frozen transformer. Its weights by name, fp32 also on a bf16 base, in a fixed order.
+
+    A is random with variance 1/rank^2, the same on every device; B is zero, so that nothing has changed yet."""
+    transformer.add_adapter(
+        LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=find_targets(transformer, settings.targets))
+    )
+    weights = {}
+    for name, weight in sorted(transformer.named_parameters()):
+        if not weight.requires_grad:
+            continue
+        weights[name.replace(f".{ADAPTER}.", ".")] = weight
+        first = torch.zeros(weight.shape)
+        if ".lora_A." in name:
+            first = torch.randn(weight.shape, generator=make_generator("lora", seed, name)) / settings.rank
+        weight.data = first.to(weight.device)
+    return weights
+
+
+def export_lora(path: Path, weights: dict[str, Tensor], settings: Lora, dtype: str, metadata: dict[str, str]) -> None:
+    """Writes the LoRA's file beside and renames it, so that whoever sees it sees all of it."""
+    tensors = {}
+    for name, weight in weights.items():
+        scale = settings.alpha / settings.rank if ".lora_B." in name else 1.0
+        tensors[f"transformer.{name}"] = (weight.detach().float() * scale).to("cpu", DTYPES[dtype]).contiguous()
+    write_whole(path, serialise(tensors, {"format": "pt", **metadata}))
+
+
+def describe_lora(name: str, trigger: str, resolution: int, rank: int) -> dict[str, str]:
+    """Metadata by which tools list a LoRA. No date: the same training makes the same bytes."""
+    described = {
+        "modelspec.sai_model_spec": "1.0.1",
+        "modelspec.architecture": "flux-1-dev/lora",
+        "modelspec.implementation": "diffusers",
+        "modelspec.title": name,
+        "modelspec.resolution": f"{resolution}x{resolution}",
+        "modelspec.prediction_type": "flow",
+        "ss_output_name": name,
+        "ss_base_model_version": "flux1",
+        "ss_network_dim": str(rank),
+        "ss_network_alpha": str(rank),  # as saved: the setting's alpha is folded into the weights
+        "ss_resolution": f"({resolution}, {resolution})",
+    }
+    return described | ({"modelspec.trigger_phrase": trigger} if trigger else {})
+
+
+def serialise(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
+    """A .safetensors file's bytes. The library writes metadata in an order that differs from process to process; we do not."""
+    data = save(tensors, metadata)
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors begin at a multiple of 8 bytes
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file so that it is there as a whole or not at all, also after a loss of power."""
+    beside = path.with_name(path.name + ".new")
+    with beside.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames in a folder last."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

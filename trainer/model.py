@@ -1,0 +1,292 @@
+"""A FLUX.1 in diffusers format: found, checked, and loaded part by part, so that not everything is in memory at once.
+
+First the text encoders, which encode captions and prompts and leave; then the VAE; then the transformer."""
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from diffusers.utils.logging import disable_progress_bar as quiet_diffusers
+from torch import Tensor
+from transformers.utils.logging import disable_progress_bar as quiet_transformers
+
+from trainer.config import Model
+from trainer.report import say
+
+quiet_diffusers()  # their bars are no lines; there is no setting in the environment for them
+quiet_transformers()
+
+TEXT_PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
+WEIGHTS = ("transformer", "vae", "text_encoder", "text_encoder_2")
+CONFIGS = {
+    "transformer": "config.json",
+    "vae": "config.json",
+    "text_encoder": "config.json",
+    "text_encoder_2": "config.json",
+    "tokenizer": "tokenizer_config.json",
+    "tokenizer_2": "tokenizer_config.json",
+    "scheduler": "scheduler_config.json",
+}
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+LFS_POINTER = b"version https://git-lfs"
+WHOLE = 64 * 2**20  # bytes up to which a file is hashed whole; of a larger one as many, in 64 evenly spread pieces
+GUIDED_LENGTH, UNGUIDED_LENGTH = 512, 256  # T5 tokens that FLUX.1-dev and FLUX.1-schnell were trained with
+
+
+class ModelError(ValueError):
+    """A base model that cannot be used. `base` is the setting, `problems` one sentence each, with the file and what to do."""
+
+    def __init__(self, base: str, problems: list[str]):
+        super().__init__(f"the base model {base} cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems))
+        self.base, self.problems = base, problems
+
+
+@dataclass(frozen=True)
+class Base:
+    """A model's folder and how it is to be used."""
+
+    name: str  # as in the settings
+    path: Path
+    device: torch.device
+    dtype: torch.dtype
+    max_sequence_length: int
+    is_guided: bool  # takes a guidance value, as FLUX.1-dev does and FLUX.1-schnell does not
+
+    @property
+    def dtype_name(self) -> str:
+        return next(name for name, dtype in DTYPES.items() if dtype == self.dtype)
+
+
+def find_base(settings: Model, device: torch.device) -> Base:
+    """The model's folder, checked, downloaded where it is a name on the Hub. Raises ModelError."""
+    path = Path(settings.base).expanduser()
+    if not path.is_dir():
+        path = _download(settings.base)
+    if problems := find_problems(path):
+        raise ModelError(settings.base, problems)
+    guided = json.loads((path / "transformer" / "config.json").read_text()).get("guidance_embeds")
+    length = settings.max_sequence_length or (GUIDED_LENGTH if guided else UNGUIDED_LENGTH)
+    return Base(settings.base, path, device, choose_dtype(settings, device), length, bool(guided))
+
+
+def choose_device(settings: Model) -> torch.device:
+    """Raises ModelError when a GPU is asked for and there is none."""
+    there = torch.cuda.is_available()
+    if settings.device == "cuda" and not there:
+        raise ModelError(settings.base, ["model.device: got cuda, but there is no usable GPU here; expected cpu or auto"])
+    return torch.device("cuda" if there and settings.device != "cpu" else "cpu")
+
+
+def choose_dtype(settings: Model, device: torch.device) -> torch.dtype:
+    if settings.dtype != "auto":
+        return DTYPES[settings.dtype]
+    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+
+
+# ---- checking --------------------------------------------------------------------------------------------------------
+def find_problems(path: Path) -> list[str]:
+    """What is missing from or wrong with a model's folder, one sentence each; empty when nothing is."""
+    index = path / "model_index.json"
+    if not index.is_file():
+        single = sorted(file.name for file in path.glob("*.safetensors"))
+        got = f"got the single file {single[0]}" if single else "got a folder without it"
+        return [f"model_index.json is missing: {got}, expected FLUX.1 in diffusers format, one folder for each part"]
+    kind = _read_json(index).get("_class_name")
+    if kind != "FluxPipeline":
+        return [f"model_index.json: got the model class {kind}, expected FluxPipeline (FLUX.1)"]
+    problems = [
+        f"{part}/{file} is missing: the folder is not whole, download it again"
+        for part, file in CONFIGS.items()
+        if not (path / part / file).is_file()
+    ]
+    for part in WEIGHTS:
+        problems += [f"{part}/{problem}" for problem in _find_weight_problems(path / part)]
+    return problems or _find_shape_problems(path)
+
+
+def _find_weight_problems(part: Path) -> Iterator[str]:
+    files = {file.name for file in part.glob("*.safetensors")}
+    for index in part.glob("*.safetensors.index.json"):
+        files |= set(_read_json(index).get("weight_map", {}).values())
+    if not files:
+        yield "*.safetensors is missing: the weights are not there, download them again"
+    for name in sorted(files):
+        if not (part / name).is_file():
+            yield f"{name} is missing: the folder is not whole, download it again"
+        elif problem := _find_file_problem(part / name):
+            yield f"{name}: {problem}"
+
+
+def _find_file_problem(file: Path) -> str:
+    """Compares the size of a .safetensors with what its header promises, which finds interrupted downloads at once."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        start = stream.read(len(LFS_POINTER))
+        if start == LFS_POINTER:
+            return "is a pointer of Git LFS instead of the weights; run: git lfs pull"
+        stream.seek(0)
+        try:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            header = json.loads(stream.read(min(length, size)))
+            end = max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
+        except (struct.error, ValueError, KeyError, TypeError) as error:
+            return f"got a file of {size} bytes that is no .safetensors ({error}), download it again"
+    expected = 8 + length + end
+    return "" if size == expected else f"got {size} bytes, expected {expected}: download it again"
+
+
+def _find_shape_problems(path: Path) -> list[str]:
+    """Our packing and sampling are those of FLUX.1: 16 latent channels at an eighth of the image, in patches of 2x2."""
+    transformer, vae = _read_json(path / "transformer" / "config.json"), _read_json(path / "vae" / "config.json")
+    got = transformer.get("in_channels"), vae.get("latent_channels"), len(vae.get("block_out_channels", []))
+    if got == (64, 16, 4):
+        return []
+    return [f"got (in_channels, latent_channels, VAE blocks) = {got}, expected (64, 16, 4), which FLUX.1 has"]
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """Empty where there is no readable object: what is missing is then reported by name."""
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _download(name: str) -> Path:
+    """The folder of a model on the Hub, downloaded where it is not there yet."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise ModelError(name, ["got no folder there, expected a folder, or a name on the Hub such as owner/model"])
+    say(f"Loading base model from the Hub: {name}")
+    patterns = ["model_index.json", *(f"{part}/*" for part in CONFIGS)]
+    try:
+        return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=["*.bin", "*.msgpack", "*.h5"]))
+    except GatedRepoError as error:
+        page = f"https://huggingface.co/{name}"
+        raise ModelError(name, [f"its licence is not accepted: accept it at {page}, then run: hf auth login"]) from error
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        problem = f"got neither a folder of that name nor the model from the Hub, expected one of them ({reason})"
+        raise ModelError(name, [problem]) from error
+
+
+def fingerprint(part: Path) -> str:
+    """Names the content of one part of a model. Of files over 64 MiB, 64 evenly spread MiB stand for the whole."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in part.iterdir() if path.is_file()):
+        size = file.stat().st_size
+        digest.update(f"{file.name} {size}\n".encode())
+        with file.open("rb") as stream:
+            if size <= WHOLE:
+                digest.update(stream.read())
+                continue
+            for piece in range(64):
+                stream.seek((size - 2**20) * piece // 63)
+                digest.update(stream.read(2**20))
+    return digest.hexdigest()
+
+
+# ---- loading ---------------------------------------------------------------------------------------------------------
+@contextmanager
+def text_encoders(base: Base) -> Iterator["TextEncoders"]:
+    """CLIP and T5 on the device, for as long as the block runs."""
+    say(f"Loading text encoders: {base.name}")
+    with _loading(base, "text encoders"):
+        pipe = FluxPipeline.from_pretrained(
+            base.path, transformer=None, vae=None, scheduler=None, dtype=base.dtype, local_files_only=True
+        )
+        pipe.to(base.device)
+    encoders = TextEncoders(pipe, base.max_sequence_length)
+    del pipe
+    try:
+        yield encoders
+    finally:
+        encoders.pipe = None  # the caller's variable outlives the block; the memory must not
+        _free(base.device)
+
+
+class TextEncoders:
+    """CLIP and T5 behind one function."""
+
+    def __init__(self, pipe: Any, max_sequence_length: int):
+        self.pipe, self.max_sequence_length = pipe, max_sequence_length
+
+    @torch.no_grad()
+    def encode(self, text: str) -> dict[str, Tensor]:
+        """txt (L, D) and pooled (P) of one text. One at a time: results must not depend on what stood beside it."""
+        txt, pooled, _ = self.pipe.encode_prompt(text, None, max_sequence_length=self.max_sequence_length)
+        return {"txt": txt[0].cpu().contiguous(), "pooled": pooled[0].cpu().contiguous()}
+
+
+class Vae:
+    """The image encoder and decoder, in fp32; on the device only while it works."""
+
+    def __init__(self, base: Base):
+        say(f"Loading VAE: {base.name}")
+        with _loading(base, "vae"):
+            self.model = AutoencoderKL.from_pretrained(base.path, subfolder="vae", dtype=torch.float32)
+        self.model.requires_grad_(False).eval()
+        self.device = base.device
+        self.shift, self.scale = self.model.config.shift_factor, self.model.config.scaling_factor
+
+    @contextmanager
+    def on_device(self) -> Iterator[None]:
+        self.model.to(self.device)
+        try:
+            yield
+        finally:
+            self.model.to("cpu")
+            _free(self.device)
+
+    @torch.no_grad()
+    def encode(self, image: Tensor) -> Tensor:
+        """(3, 8H, 8W) in -1..1 -> (C, H, W): the mean of the posterior, shifted and scaled as FLUX expects."""
+        mean = self.model.encode(image[None].to(self.device)).latent_dist.mean
+        return ((mean - self.shift) * self.scale)[0].cpu().contiguous()
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, 3, 8H, 8W) in about -1..1."""
+        return self.model.decode(latents.to(self.device).float() / self.scale + self.shift, return_dict=False)[0]
+
+
+def load_transformer(base: Base) -> FluxTransformer2DModel:
+    """The transformer on its device, frozen."""
+    say(f"Loading transformer: {base.name}")
+    with _loading(base, "transformer"):
+        transformer = FluxTransformer2DModel.from_pretrained(base.path, subfolder="transformer", dtype=base.dtype)
+    return transformer.requires_grad_(False).to(base.device)
+
+
+def load_scheduler(base: Base) -> FlowMatchEulerDiscreteScheduler:
+    return cast(Any, FlowMatchEulerDiscreteScheduler.from_pretrained(base.path, subfolder="scheduler"))
+
+
+@contextmanager
+def _loading(base: Base, part: str) -> Iterator[None]:
+    """Errors of the libraries about damaged files become ours, with the folder in them."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        problem = f"{part}: cannot be loaded from {base.path}: {error}; download it again"
+        raise ModelError(base.name, [problem]) from error
+
+
+def _free(device: torch.device) -> None:
+    import gc
+
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

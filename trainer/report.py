@@ -1,0 +1,98 @@
+"""What the training says: one time-stamped line each, flushed. The training log's readers rely on these shapes.
+
+Imports no torch. The libraries' own bars and harmless warnings are silenced here."""
+
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from tqdm import tqdm
+
+EVERY = 0.5  # s between two lines about the progress of something that is not training
+SMOOTHING = 0.1  # weight of the newest step in the rate shown
+T = TypeVar("T")
+
+_silent = False  # in all but the first of several processes
+
+
+def silence() -> None:
+    """From here on this process says nothing: another one speaks for it."""
+    global _silent  # noqa: PLW0603  one process has one log
+    _silent = True
+
+
+def say(text: str) -> None:
+    """Writes one line of the log."""
+    if not _silent:
+        print(time.strftime("%Y-%m-%d %H:%M:%S"), text, flush=True)
+
+
+def say_at_once(text: str) -> None:
+    """The same from a signal handler, which may run in the middle of a print: past Python's buffer, which is empty
+    between two lines."""
+    if not _silent:
+        os.write(sys.stdout.fileno(), f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n".encode())
+
+
+def warn(text: str) -> None:
+    say(f"WARNING {text}")
+
+
+def error(text: str) -> None:
+    """One line however long the text is: readers take a line as a message."""
+    say("ERROR " + "; ".join(line.strip() for line in text.splitlines()).replace(":;", ":"))
+
+
+def count(what: str, items: Sequence[T]) -> Iterator[T]:
+    """Goes through the items, saying 'Caching latents: 3/12' now and then, and at the last."""
+    said = 0.0
+    for number, item in enumerate(items, 1):
+        yield item
+        if time.monotonic() - said >= EVERY or number == len(items):
+            say(f"{what}: {number}/{len(items)}")
+            said = time.monotonic()
+
+
+class StepLines:
+    """One line for each step of training, in the shape of tqdm's bar."""
+
+    def __init__(self, total: int):
+        self.total = total
+        self.began = time.monotonic()
+        self.seconds_per_step: float | None = None
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Around the work of one step, so that sampling and saving stay out of the rate."""
+        began = time.monotonic()
+        yield
+        took = time.monotonic() - began
+        before = took if self.seconds_per_step is None else self.seconds_per_step
+        self.seconds_per_step = before + SMOOTHING * (took - before)
+
+    def say(self, step: int, loss: float, average: float, learning_rate: float) -> None:
+        rate = 1 / self.seconds_per_step if self.seconds_per_step else None
+        postfix = f"loss={loss:.4f}, avr_loss={average:.4f}, lr={short(learning_rate)}"
+        elapsed = time.monotonic() - self.began
+        say(tqdm.format_meter(step, self.total, elapsed, prefix="steps", rate=rate, postfix=postfix, ncols=None))
+
+
+def short(number: float) -> str:
+    """0.0002 -> '2e-04', 0.000185 -> '1.85e-04'."""
+    mantissa, exponent = f"{number:.2e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{exponent}"
+
+
+def quiet_libraries() -> None:
+    """Keeps bars and known harmless warnings of the libraries out of the log. Call before they are imported."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]

@@ -1,0 +1,39 @@
+"""One run of the trainer from its command line to its exit code."""
+
+from pathlib import Path
+
+from trainer import report
+from trainer.config import load_config
+from trainer.folder import RunFolder
+from trainer.interrupt import Stop, Stopped
+
+FINISHED, BROKE, WRONG, STOPPED = 0, 1, 2, 143  # exit codes
+
+
+def start(config_file: Path, resume: Path | None) -> int:
+    """Trains. Bad input is told in one line without a traceback; anything unforeseen is raised."""
+    stop = Stop()
+    try:
+        stop.listen()
+        config = load_config(config_file)
+        from trainer.loop import TrainingBroke, train  # torch takes seconds: what is wrong with the settings is said first
+    except Stopped:
+        return _say_stopped()
+    except ValueError as error:
+        report.error(str(error))
+        return WRONG
+    try:
+        return FINISHED if train(config, RunFolder(config_file.parent), resume, stop) else STOPPED
+    except Stopped:
+        return _say_stopped()
+    except TrainingBroke as error:
+        report.error(str(error))
+        return BROKE
+    except ValueError as error:
+        report.error(str(error))
+        return WRONG
+
+
+def _say_stopped() -> int:
+    report.say("Training stopped before its first step: nothing was lost, start it again or resume from the same state")
+    return STOPPED
