@@ -12,14 +12,14 @@ from typing import Any
 
 from fluxgym.dataset.images import datasets_root, find_folder, is_uploaded, list_images
 from fluxgym.run.folders import PROJECT, list_runs, outputs_root, shown_path
-from trainer.config import Config, ConfigError, parse_config
+from trainer.config import Config, ConfigError, load_config, parse_config
 from trainer.folder import RunFolder, check_name
+from trainer.mini import DEMO
 
 Values = dict[str, Any]
 
 VERSION = 1
 OPTIONAL = ("model.max_sequence_length", "data.regularisation")  # empty means unset
-DEMO = PROJECT / "trainer" / "mini" / "demo.toml"
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,9 @@ def demo_values() -> Values:
 
 
 def again(folder: RunFolder) -> Values:
-    """The form from which a run was started, under a name that no run has."""
-    values = read_values(folder)
+    """The form that gives a run's settings, under a name that no run has. Raises ConfigError."""
+    values = _flatten(load_config(folder.config).model_dump())
+    values["data.regularisation"] = values["data.regularisation"] or ""
     return values | {"name": free_name(folder.name)}
 
 

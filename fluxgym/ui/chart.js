@@ -27,7 +27,9 @@ function themed(figure, box) {
   layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: ink(0.4), activecolor: text };
   layout.uirevision = "always"; // zoom and legend are the viewer's
   layout.autosize = true;
-  for (const name of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) {
+  layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
+  const axes = Object.keys(layout).filter((key) => /^[xy]axis/.test(key));
+  for (const name of new Set(["xaxis", "yaxis", ...axes])) {
     layout[name] = { ...layout[name], gridcolor: ink(0.1), zerolinecolor: ink(0.1), linecolor: ink(0.2) };
   }
   layout.shapes?.forEach((shape) => (shape.line = { ...shape.line, color: ink(0.12) }));
@@ -42,8 +44,8 @@ async function draw(box) {
     const plotly = await library();
     if (!box.isConnected) return;
     const { data, layout } = themed(JSON.parse(box.figure), box);
-    const config = { displaylogo: false, responsive: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
-    await plotly.react(box, data, layout, config);
+    const modeBarButtons = [["zoom2d", "pan2d", "resetScale2d", "toImage"]];
+    await plotly.react(box, data, layout, { displaylogo: false, responsive: false, modeBarButtons });
   } catch (error) {
     box.textContent = `The chart cannot be drawn: ${error.message}`;
   }

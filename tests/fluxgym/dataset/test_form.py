@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fluxgym.dataset import form
-from trainer.config import Config, load_config
+from trainer.config import Config, dump_config, load_config
 from trainer.folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("outputs")
@@ -24,11 +24,12 @@ def test_names_that_are_taken_are_counted_on(outputs: Path) -> None:
     assert [form.free_name(name) for name in ("cat", "cat-7", "x-y", "demo-2")] == ["cat", "cat-2", "x-y-2", "demo-3"]
 
 
-def test_again_is_the_same_form_under_another_name(outputs: Path) -> None:
+def test_again_gives_the_same_settings_under_another_name(outputs: Path) -> None:
+    values = form.demo_values() | {"name": "cat", "train.epochs": 3, "data.regularisation": "", "data.regularisation_images": 0}
     folder = RunFolder(outputs / "cat")
-    form.write_values(folder, form.demo_values() | {"name": "cat", "train.epochs": 3})
-    folder.config.touch()
-    assert form.again(folder) == form.demo_values() | {"name": "cat-2", "train.epochs": 3}
+    folder.path.mkdir()
+    folder.config.write_text(dump_config(form.to_config(values)), encoding="utf-8")
+    assert form.again(folder) == values | {"name": "cat-2"}
 
 
 def test_an_untouched_form_lacks_a_name_and_images_and_nothing_else() -> None:

@@ -1,0 +1,60 @@
+"""Runs as cards: one bordered box each with name, state, progress, loss, age, and what can be pressed."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from fluxgym.log.history import History, get_history
+from fluxgym.run.launch import look_after
+from fluxgym.run.status import Status
+from fluxgym.ui import actions, routes
+from fluxgym.ui.text import plain
+from fluxgym.view import charts, words
+from fluxgym.view.summary import Summary, summarise
+from trainer.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Look:
+    """A run as it is at this moment."""
+
+    folder: RunFolder
+    status: Status
+    history: History
+    summary: Summary
+
+
+def look_at(folder: RunFolder) -> Look:
+    """Reads what is new of a run; sends a supervisor where one is missing."""
+    status = look_after(folder)
+    history = get_history(folder.training_log)
+    history.update()
+    return Look(folder, status, history, summarise(folder, status, history))
+
+
+def draw_badge(summary: Summary) -> None:
+    """The state as icon, word and colour."""
+    st.badge(summary.label, icon=f":material/{summary.icon}:", color=summary.colour)
+
+
+def draw_card(look: Look) -> None:
+    """One run. Call it in a refreshing part for a run that is under way."""
+    folder, status, summary = look.folder, look.status, look.summary
+    with st.container(border=True, key=f"card:{folder.name}"):
+        name, progress, loss, pressed = st.columns([3.2, 4, 2.2, 2.4], vertical_alignment="center")
+        with name:
+            st.page_link(routes.RUN, label=f"**{plain(folder.name)}**", query_params={"run": folder.name})
+            draw_badge(summary)
+        with progress:
+            st.progress(summary.progress, text=plain(summary.progress_text))
+            st.caption(plain(summary.sentence))
+        with loss:
+            spark = charts.sparkline(look.history)
+            st.metric("Loss, smoothed", words.loss4(spark[-1] if spark else None), chart_data=spark or None, height=96)
+        with pressed:
+            with st.container(horizontal=True, horizontal_alignment="right"):
+                if st.button("Open", key=f"open:{folder.name}"):
+                    routes.open_run(folder.name)
+                actions.draw_stop(folder, status)
+                actions.draw_resume(folder, status, is_primary=False)
+            st.caption(plain(summary.age_text), text_alignment="right")

@@ -1,0 +1,57 @@
+"""The parts of the Runs page."""
+
+import streamlit as st
+
+from fluxgym.run.folders import list_runs
+from fluxgym.run.status import read_status
+from fluxgym.ui import cards, routes
+from fluxgym.view import words
+from trainer.folder import RunFolder
+
+MOST_CARDS = 20  # earlier runs; more of them are a table
+
+
+def draw_welcome() -> bool:
+    """What this is, for somebody who has no run yet. Whether the demo was asked for."""
+    with st.container(border=True):
+        st.markdown(
+            "FluxGym trains a LoRA of FLUX on your images and shows how it goes; "
+            "the training goes on when you close this page, and when this server stops."
+        )
+        st.caption("The demo needs no GPU: a small FLUX that came with it learns twelve pictures of a robot in a few minutes.")
+        return st.button("Try the demo", icon=":material/science:", type="primary")
+
+
+def draw_active(active: list[RunFolder], count: int) -> None:
+    """The runs under way. Draws the whole page anew when one began or ended."""
+    runs = list_runs()
+    if len(runs) != count or {folder for folder in runs if read_status(folder).is_active} != set(active):
+        st.rerun()
+    for folder in active:
+        cards.draw_card(cards.look_at(folder))
+    if runs and not active:
+        st.caption("No training is under way.")
+
+
+def draw_earlier(folders: list[RunFolder]) -> None:
+    """Runs that ended, the latest first: cards, or when there are many a table that can be filtered."""
+    if len(folders) < MOST_CARDS:
+        for folder in folders:
+            cards.draw_card(cards.look_at(folder))
+        return
+    wanted = st.text_input("Filter", placeholder="Part of a name", live=True, icon=":material/search:", key="filter").lower()
+    looks = [cards.look_at(folder) for folder in folders if wanted in folder.name.lower()]
+    rows = [
+        {
+            "Run": look.folder.name,
+            "State": look.summary.label,
+            "Progress": look.summary.progress_text,
+            "Loss": words.loss4(look.history.avr_loss),
+            "Last line": words.age(look.history.last_line_age_seconds),
+        }
+        for look in looks
+    ]
+    chosen = st.dataframe(rows, hide_index=True, on_select="rerun", selection_mode="single-row", key=f"earlier:{wanted}")
+    if picked := chosen["selection"]["rows"]:
+        routes.open_run(looks[picked[0]].folder.name)
+    st.caption(f"{len(rows)} of {len(folders)} runs. Select one to open it.")

@@ -1,0 +1,49 @@
+"""The Train page: three steps to a training, the plan beside them, Start."""
+
+import streamlit as st
+
+from fluxgym.dataset import form
+from fluxgym.dataset.check import check_dataset, check_form
+from fluxgym.run.launch import RunError, create_run, start_run
+from fluxgym.ui import fields, live, routes, train_form
+from fluxgym.ui.text import plain
+
+title, demo = st.columns([3, 1], vertical_alignment="center")
+title.title("New training", anchor=False)
+with demo.container(horizontal=True, horizontal_alignment="right"):
+    if st.button("Try the demo", icon=":material/science:", help="Fills in everything: flux-mini learns a small robot."):
+        fields.fill(form.demo_values())
+
+checked = check_form(fields.values())
+st.session_state.problems = checked.problems
+
+steps, beside = st.columns([2.4, 1], gap="medium")
+with beside:
+    pressed = train_form.draw_plan(checked)
+with steps:
+    train_form.draw_about(checked)
+    train_form.draw_images(checked)
+    train_form.draw_settings(checked)
+
+live.come_back()
+if not pressed:
+    st.stop()
+
+st.session_state.start_pressed = True
+if checked.problems or not checked.config:
+    st.rerun()
+with beside, st.spinner("Looking at every image ..."):
+    trouble = check_dataset(checked.config)
+if trouble:
+    beside.error(f"Not started, nothing was written: {plain(trouble)}", icon=":material/error:")
+    st.stop()
+try:
+    folder = create_run(checked.config)
+    form.write_values(folder, fields.values())
+    start_run(folder)
+except (RunError, OSError) as error:
+    beside.error(f"It was not started: {plain(str(error))}", icon=":material/error:")
+    st.stop()
+st.session_state.start_pressed = False
+fields.fill(form.default_values())
+routes.open_run(folder.name)

@@ -1,0 +1,83 @@
+"""A real Chromium and a real server on a free port, both ended by their own process at the end of a test."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent.parent
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
+    "--disable-sync"
+)
+
+
+class Server:
+    """The dashboard's server: started, killed, started again on the same port."""
+
+    def __init__(self, log: Path, wait_until: Callable[..., object]):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self.url, self.log, self.wait_until = f"http://127.0.0.1:{self.port}", log, wait_until
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "streamlit", "run", "dashboard.py"]
+        options = ["--server.port", str(self.port), "--server.headless", "true"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([*command, *options], cwd=ROOT, stdout=log, stderr=log, env=dict(os.environ))
+        self.wait_until(self.is_up, 60)
+
+    def is_up(self) -> bool:
+        try:
+            return urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1).status == 200
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """SIGKILL: the server has no time for anything."""
+        if self.process:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def server(outputs: Path, tmp_path: Path, wait_until: Callable[..., object]) -> Iterator[Server]:
+    running = Server(tmp_path / "server.log", wait_until)
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("there is no chromium on this machine (Debian: apt install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A tab of its own; what the page's scripts complain about fails the test."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(30_000)
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    context.close()
+    assert complaints == []

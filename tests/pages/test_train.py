@@ -1,0 +1,170 @@
+"""The Train page: the demo, what is typed, what is wrong, Start. Driven through Streamlit's AppTest, on real folders."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from fluxgym.dataset import form
+from fluxgym.run.folders import list_runs
+from fluxgym.run.launch import stop_run
+from fluxgym.run.status import read_status
+from tests.pages.opened import open_page, press, primary, told
+from trainer.config import load_config
+from trainer.folder import RunFolder
+
+pytestmark = pytest.mark.usefixtures("outputs")
+
+
+def open_train() -> AppTest:
+    return open_page("train")
+
+
+def fill(page: AppTest, **values: object) -> AppTest:
+    for place, value in values.items():
+        widgets = [*page.text_input, *page.number_input, *page.text_area]
+        next(each for each in widgets if each.key == f"form:{place.replace('__', '.')}").set_value(value)
+    page.run()
+    assert not page.exception
+    return page
+
+
+def test_a_newcomer_sees_three_steps_and_no_reproach() -> None:
+    page = open_train()
+    assert [part.value.split("] ")[-1] for part in page.subheader] == [
+        "1. What it learns",
+        "2. Images and captions",
+        "3. How it trains",
+        "Plan",
+    ]
+    assert ":red[" not in told(page)
+    assert primary(page) == ["Start"]
+
+
+def test_the_demo_fills_in_everything_and_shows_its_plan() -> None:
+    page = press(open_train(), "Try the demo")
+    assert page.text_input(key="form:name").value == "demo"
+    assert page.metric[0].value == "300"
+    assert told(page).count(":green[:material/check_circle:]") == 3
+    assert "12 images, 12 with a caption" in told(page)
+
+
+def test_start_of_the_demo_starts_a_run_and_shows_it(outputs: Path) -> None:
+    page = press(press(open_train(), "Try the demo"), "Start")
+    folder = RunFolder(outputs / "demo")
+    try:
+        assert read_status(folder).is_active
+        assert load_config(folder.config) == load_config(form.DEMO)
+        assert form.read_values(folder) == form.demo_values() | {"name": "demo"}
+        assert [title.value for title in page.title] == ["demo"]
+        assert page.query_params["run"] in ("demo", ["demo"])
+    finally:
+        stop_run(folder, wait=60)
+
+
+def test_what_is_typed_is_back_after_a_refresh() -> None:
+    fill(open_train(), name="my-cat", trigger="sks cat", train__epochs=7, sample__prompts="a cat\n\n a dog ")
+    page = open_train()
+    assert page.text_input(key="form:name").value == "my-cat"
+    assert page.text_input(key="form:trigger").value == "sks cat"
+    assert page.number_input(key="form:train.epochs").value == 7
+    assert page.text_area(key="form:sample.prompts").value == "a cat\na dog"
+
+
+def test_a_hostile_name_is_refused_where_it_stands_and_nothing_is_written(hostile_name: str, outputs: Path) -> None:
+    page = fill(press(open_train(), "Try the demo"), name=hostile_name)
+    before = everything(outputs.parent)
+    press(page, "Start")
+    assert "Not started, nothing was written: 1 thing to set right" in told(page)
+    assert "got the name" in told(page) or "Nothing here yet" in told(page)
+    assert everything(outputs.parent) == before
+    assert list_runs() == []
+
+
+def everything(root: Path) -> set[Path]:
+    return {path for path in root.rglob("*") if path.name != "ui_state.json"}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"train__epochs": 0}, ["got 0", "greater than or equal to 1"]),
+        ({"train__epochs": None}, ["Nothing here yet, expected: Passes over the data set"]),
+        ({"train__learning_rate": 3.0}, ["got 3.0", "less than or equal to 1"]),
+        ({"lora__rank": 1000}, ["got 1000", "less than or equal to 256"]),
+        ({"data__resolution": 100}, ["got 100", "multiple of 16"]),
+        ({"data__validation_images": 12}, ["got 12 images with 12 held out"]),
+        ({"data__folder": "no/such/folder"}, ["got the folder 'no/such/folder'", "exists on this machine"]),
+        ({"data__regularisation": "no/such"}, ["got 'no/such'", "a folder with images"]),
+        ({"name": ""}, ["Nothing here yet, expected: Name of the run"]),
+    ],
+)
+def test_a_wrong_value_stops_the_start(values: dict[str, object], words: list[str], outputs: Path) -> None:
+    page = fill(press(open_train(), "Try the demo"), **values)
+    press(page, "Start")
+    assert all(word in told(page) for word in [*words, "Not started, nothing was written"]), told(page)
+    assert list_runs() == []
+    assert primary(page) == ["Start"]
+
+
+def test_a_name_that_a_run_has_is_told(outputs: Path) -> None:
+    page = press(open_train(), "Try the demo")
+    (outputs / "demo").mkdir()
+    (outputs / "demo" / "config.toml").write_text("old = 1", encoding="utf-8")
+    press(page, "Start")
+    assert "an earlier run has" in told(page)
+    assert (outputs / "demo" / "config.toml").read_text(encoding="utf-8") == "old = 1"
+
+
+def picture(colour: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_images_go_to_disk_at_once_and_captions_as_they_are_typed(outputs: Path) -> None:
+    page = fill(open_train(), name="cat", trigger="sks cat")
+    files = [
+        ("a 1.png", picture("red"), "image/png"),
+        ("a 1.txt", b"one", "text/plain"),
+        ("b.png", picture("blue"), "image/png"),
+    ]
+    page.file_uploader[0].set_value([*files, ("c.png", b"no image", "image/png")])
+    page.run()
+    assert not page.exception
+    folder = outputs.parent / "datasets" / "cat"
+    assert sorted(path.name for path in folder.iterdir()) == ["a_1.png", "a_1.txt", "b.png"]
+    assert "c.png cannot be opened as an image" in told(page)
+    assert "2 images, 1 with a caption; the 1 without get the trigger word" in told(page)
+    captions = {area.label: area for area in page.text_area if area.label.startswith("Caption")}
+    assert captions["Caption of a_1.png"].value == "one"
+    captions["Caption of b.png"].set_value("two *b*").run()
+    assert (folder / "b.txt").read_text(encoding="utf-8") == "two *b*\n"
+    again = open_train()
+    assert "2 images, 2 with a caption" in told(again)
+    press(again, "Remove")
+    assert "**a_1.png** and its caption are deleted from cat" in told(again)
+    assert len(list(folder.iterdir())) == 4, "it only asked"
+
+
+def test_hostile_files_stay_in_their_folder_and_are_shown_as_text(outputs: Path) -> None:
+    page = fill(open_train(), name="cat")
+    names = ["../../x.png", "<img src=x onerror=alert(1)>.png", ":red[x].png"]
+    page.file_uploader[0].set_value([(name, picture("red"), "image/png") for name in names])
+    page.run()
+    assert not page.exception
+    assert {path.parent for path in outputs.parent.rglob("*.png")} == {outputs.parent / "datasets" / "cat"}
+    assert "onerror=alert" not in "".join(part.proto.body for part in page.get("html"))
+
+
+def test_a_base_model_brings_its_settings() -> None:
+    page = press(open_train(), "Try the demo")
+    page.selectbox(key="base").set_value("FLUX.1-schnell").run()
+    assert page.number_input(key="form:data.resolution").value == 512
+    assert page.number_input(key="form:sample.steps").value == 4
+    page.selectbox(key="base").set_value("Another: a folder, or a name on the Hub").run()
+    fill(page, model__base="models/mine")
+    assert page.selectbox(key="base").value == "Another: a folder, or a name on the Hub"
+    assert form.read_values(form.draft())["model.base"] == "models/mine"
