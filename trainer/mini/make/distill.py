@@ -15,9 +15,10 @@ import torch
 from diffusers import FluxTransformer2DModel
 from torch import Tensor
 
+from trainer.flow import Batch, make_img_ids, pack, predict
 from trainer.mini.make.captions import draw_caption
 from trainer.mini.make.fitting import Recipe, fit
-from trainer.mini.make.parts import Parts, Work, draw_sigmas, mix, predict
+from trainer.mini.make.parts import Parts, Work, draw_noise
 from trainer.mini.make.pretrain import Lesson
 
 DISTILLATION = Recipe(650, 4e-4, warmup=20, decay=1.0, beta2=0.98, weight_decay=0.0, memory=0.99, floor=0.02)
@@ -39,17 +40,32 @@ def find_loss(lesson: Lesson, student: FluxTransformer2DModel, rng: random.Rando
     length, count = rng.choices(BATCHES, SHARES)[0]
     chosen = rng.choices(range(len(lesson.rows)), k=count)
     captions = [draw_caption(*lesson.rows[index], rng) or "a picture" for index in chosen]
-    sigmas, guidance, img = draw_sigmas(count), draw_guidance(count), lesson.latents[chosen]
-    noisy = mix(img, torch.randn_like(img), sigmas)
+    latents, guidance = lesson.latents[chosen], draw_guidance(count)
+    random_part, img = draw_noise(latents), pack(latents)
+    sigmas = random_part.sigmas
+    noisy = (1 - sigmas[:, None, None]) * img + sigmas[:, None, None] * random_part.noise
     with torch.no_grad():
         txt, pooled = lesson.parts.read([*captions, ""], length)
-        text, empty = (txt[:-1], pooled[:-1]), (txt[-1:].expand(count, -1, -1), pooled[-1:].expand(count, -1))
-        with_caption, without = (
-            predict(lesson.parts.transformer, noisy, sigmas, words, torch.ones(count)) for words in (text, empty)
-        )
+        text = Batch(latents, txt[:-1], pooled[:-1])
+        empty = Batch(latents, txt[-1:].expand(count, -1, -1), pooled[-1:].expand(count, -1))
+        with_caption, without = (predict(lesson.parts.transformer, noisy, words, sigmas, 1.0) for words in (text, empty))
         strength = 1 + STRENGTH * (guidance - 1)
         target = without + strength[:, None, None] * (with_caption - without)
-    return (predict(student, noisy, sigmas, text, guidance) - target).square().mean()
+    return (predict_each(student, noisy, text, sigmas, guidance) - target).square().mean()
+
+
+def predict_each(transformer: FluxTransformer2DModel, img: Tensor, batch: Batch, sigmas: Tensor, guidance: Tensor) -> Tensor:
+    """trainer.flow.predict, but with a guidance value for each image (B,)."""
+    return transformer(
+        hidden_states=img,
+        timestep=sigmas,
+        guidance=guidance,
+        encoder_hidden_states=batch.txt,
+        pooled_projections=batch.pooled,
+        txt_ids=torch.zeros(batch.txt.shape[1], 3),
+        img_ids=make_img_ids(*batch.latents.shape[2:]),
+        return_dict=False,
+    )[0]
 
 
 def distill(work: Work, recipe: Recipe) -> list[float]:

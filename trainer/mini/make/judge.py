@@ -9,21 +9,19 @@ import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from diffusers import FluxPipeline
 from PIL import Image
-from torch import Tensor
 
+from trainer.flow import Batch, Noise, compute_loss, pack
 from trainer.mini import DATASET, MODEL
 from trainer.mini.make.autoencoder import to_tensor
 from trainer.mini.make.backgrounds import BACKGROUNDS
 from trainer.mini.make.captions import describe
 from trainer.mini.make.demo_set import TESTED, TRIGGER
 from trainer.mini.make.grid import TOKENS, lay_out, load_pipeline, sample
-from trainer.mini.make.parts import mix, pack, predict
 from trainer.mini.make.scenes import draw_robot_scene, draw_scene
 
 UNSEEN = ["blue", "in the snow", "on the beach", "pink", "at sunset", "in space"]  # the last three not even by the LoRA
@@ -34,35 +32,24 @@ OTHER_PROMPTS = [
 DRAWS, LEVELS = 48, 8  # noises and noise levels of one loss
 
 
-class Pictures(NamedTuple):
-    """Captioned pictures, encoded."""
-
-    latents: Tensor  # (n, N, 64)
-    txt: Tensor  # (n, L, 96)
-    pooled: Tensor  # (n, 64)
-
-
 @torch.no_grad()
-def encode(pipe: FluxPipeline, pictures: list[Image.Image], captions: list[str]) -> Pictures:
+def encode(pipe: FluxPipeline, pictures: list[Image.Image], captions: list[str]) -> Batch:
     z = pipe.vae.encode(to_tensor(np.stack([np.asarray(picture) for picture in pictures]))).latent_dist.mean
-    z = (z - pipe.vae.config.shift_factor) * pipe.vae.config.scaling_factor
     txt, pooled, _ = pipe.encode_prompt(captions, None, max_sequence_length=TOKENS, device="cpu")
-    return Pictures(pack(z), txt, pooled)
+    return Batch((z - pipe.vae.config.shift_factor) * pipe.vae.config.scaling_factor, txt, pooled)
 
 
 @torch.no_grad()
-def measure(pipe: FluxPipeline, pictures: Pictures) -> float:
-    """Mean squared error of the velocity at guidance 1, the same noise at every call."""
+def measure(pipe: FluxPipeline, pictures: Batch) -> float:
+    """The loss at guidance 1, with the same noise at every call."""
     chosen = torch.arange(DRAWS) % len(pictures.latents)
+    batch = Batch(pictures.latents[chosen], pictures.txt[chosen], pictures.pooled[chosen])
     sigmas = (torch.arange(DRAWS) * LEVELS // DRAWS + 0.5) / LEVELS
-    img = pictures.latents[chosen]
-    noise = torch.randn(img.shape, generator=torch.Generator().manual_seed(9))
-    text = pictures.txt[chosen], pictures.pooled[chosen]
-    velocity = predict(pipe.transformer, mix(img, noise, sigmas), sigmas, text, torch.ones(DRAWS))
-    return (velocity - (noise - img)).square().mean().item()
+    noise = torch.randn(pack(batch.latents).shape, generator=torch.Generator().manual_seed(9))
+    return compute_loss(pipe.transformer, batch, Noise(sigmas, noise), guidance=1.0).item()
 
 
-def prepare(pipe: FluxPipeline) -> dict[str, Pictures]:
+def prepare(pipe: FluxPipeline) -> dict[str, Batch]:
     """What is measured: own pictures, unseen robots, other subjects."""
     rng = random.Random(11)
     paths = sorted(DATASET.glob("*.png"))

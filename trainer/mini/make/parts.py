@@ -1,10 +1,9 @@
-"""The parts of flux-mini: where a work folder keeps them, how big they are, how text and noisy latents go through them.
+"""The parts of flux-mini: where a work folder keeps them, how big they are, how text is read and noise drawn.
 
-Shapes: B batch, L text tokens, N image tokens (36 for 96 px), 64 = 16 latent channels x 2 x 2.
+Shapes as in trainer/flow.py; for 96 px a latent is (16, 12, 12) and has 36 tokens.
 """
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -14,8 +13,9 @@ from diffusers import AutoencoderKL, FluxTransformer2DModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
 
+from trainer.flow import Noise, pack, resolve_shift, shift_sigmas
+
 CHANNELS = (8, 16, 48, 80)  # of the autoencoder's four levels
-TOKENS_PER_SIDE = 6  # 96 px / 8 (autoencoder) / 2 (packing)
 
 
 @dataclass(frozen=True)
@@ -167,39 +167,9 @@ class Parts:
         return self.t5(self.t5_tokenizer(captions, max_length=length, **pad).input_ids)[0], pooled
 
 
-def pack(latents: Tensor) -> Tensor:
-    """(B, 16, 2h, 2w) -> (B, h w, 64), as FluxPipeline packs."""
-    b, c, h, w = latents.shape
-    return latents.view(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5).reshape(b, h // 2 * (w // 2), c * 4)
-
-
-def draw_sigmas(count: int, generator: torch.Generator | None = None) -> Tensor:
-    """Logit-normal noise levels (count,), shifted as FLUX's sampler shifts 36 tokens."""
-    shift = math.exp(0.463)
-    t = torch.sigmoid(torch.randn(count, generator=generator))
-    return shift * t / (1 + (shift - 1) * t)
-
-
-def mix(latents: Tensor, noise: Tensor, sigmas: Tensor) -> Tensor:
-    """Latents at noise level sigmas (B,)."""
-    return (1 - sigmas[:, None, None]) * latents + sigmas[:, None, None] * noise
-
-
-def predict(
-    transformer: FluxTransformer2DModel, img: Tensor, sigmas: Tensor, text: tuple[Tensor, Tensor], guidance: Tensor
-) -> Tensor:
-    """Velocity (noise - image) (B, N, 64) of noisy latents img (B, N, 64); text is (txt, pooled), guidance (B,)."""
-    txt, pooled = text
-    img_ids = torch.zeros(TOKENS_PER_SIDE, TOKENS_PER_SIDE, 3)
-    img_ids[..., 1] += torch.arange(TOKENS_PER_SIDE)[:, None]
-    img_ids[..., 2] += torch.arange(TOKENS_PER_SIDE)[None]
-    return transformer(
-        hidden_states=img,
-        timestep=sigmas,
-        encoder_hidden_states=txt,
-        pooled_projections=pooled,
-        guidance=guidance,
-        img_ids=img_ids.reshape(-1, 3),
-        txt_ids=torch.zeros(txt.shape[1], 3),
-        return_dict=False,
-    )[0]
+def draw_noise(latents: Tensor, generator: torch.Generator | None = None) -> Noise:
+    """Noise for (B, C, H, W) at logit-normal levels, shifted as FLUX's sampler shifts so many tokens."""
+    tokens = pack(latents).shape[1:]
+    sigmas = torch.randn(len(latents), generator=generator).sigmoid()
+    noise = torch.randn(len(latents), *tokens, generator=generator)
+    return Noise(shift_sigmas(sigmas, resolve_shift("auto", tokens[0])), noise)

@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from trainer.flow import Batch, compute_loss
 from trainer.mini.make.captions import describe, draw_caption, is_held_out
 from trainer.mini.make.fitting import Recipe, fit
-from trainer.mini.make.parts import Parts, Work, draw_sigmas, mix, pack, predict
+from trainer.mini.make.parts import Parts, Work, draw_noise
 
 PRETRAINING = Recipe(11_000, 1.5e-3, warmup=80, decay=0.6, beta2=0.98, weight_decay=0.01, memory=0.998, floor=0.005)
 BATCHES = [(16, 32), (24, 32), (32, 28), (64, 16), (512, 2)]  # (text tokens, images), of about equal cost
@@ -29,17 +30,15 @@ class Lesson:
 
     def __init__(self, work: Work, parts: Parts):
         self.parts, self.rows = parts, work.read_rows()
-        self.latents = pack(torch.load(work.latents))  # (all scenes, N, 64)
+        self.latents = torch.load(work.latents)  # (all scenes, C, H, W)
         self.held_out = [index for index, row in enumerate(self.rows) if is_held_out(*row)]
         self.trained = [index for index, row in enumerate(self.rows) if not is_held_out(*row)]
 
     def find_loss(self, indices: list[int], captions: list[str], length: int, generator: torch.Generator | None) -> Tensor:
-        """Mean squared error of the velocity for some scenes; noise from `generator`, or from torch's own."""
-        img, count = self.latents[indices], len(indices)
-        noise, sigmas = torch.randn(img.shape, generator=generator), draw_sigmas(count, generator)
-        text = self.parts.read(captions, length)
-        velocity = predict(self.parts.transformer, mix(img, noise, sigmas), sigmas, text, torch.ones(count))
-        return (velocity - (noise - img)).square().mean()
+        """The loss on some scenes; noise from `generator`, or from torch's own."""
+        latents = self.latents[indices]
+        batch = Batch(latents, *self.parts.read(captions, length))
+        return compute_loss(self.parts.transformer, batch, draw_noise(latents, generator), guidance=1.0)
 
     def next_loss(self, rng: random.Random) -> Tensor:
         """The loss of one training step."""

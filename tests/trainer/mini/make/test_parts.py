@@ -5,8 +5,9 @@ import torch
 from diffusers import FluxPipeline
 from safetensors import safe_open
 
+from trainer.flow import Batch, predict
 from trainer.mini import MODEL
-from trainer.mini.make.parts import Parts, mix, new_vae, predict
+from trainer.mini.make.parts import Parts, draw_noise, new_vae
 
 FILES = {"transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
 FILES |= {"text_encoder": "model", "text_encoder_2": "model"}
@@ -28,7 +29,8 @@ def test_fresh_parts_have_the_shapes_of_flux_mini(with_words):
 
 def test_a_fresh_transformer_predicts_nothing(with_words):
     parts, img = Parts.new(with_words), torch.randn(2, 36, 64)
-    velocity = predict(parts.transformer, img, torch.tensor([0.2, 0.9]), parts.read(["a cat", ""], 24), torch.ones(2))
+    batch = Batch(torch.zeros(2, 16, 12, 12), *parts.read(["a cat", ""], 24))
+    velocity = predict(parts.transformer, img, batch, torch.tensor([0.2, 0.9]), 1.0)
     assert velocity.shape == img.shape
     assert velocity.abs().max() == 0
 
@@ -52,6 +54,9 @@ def test_text_is_read_as_the_pipeline_reads_it(length):
     assert torch.allclose(pooled, expected_pooled, atol=1e-5)
 
 
-def test_mixing():
-    latents, noise = torch.ones(3, 2, 2), -torch.ones(3, 2, 2)
-    assert mix(latents, noise, torch.tensor([0.0, 0.5, 1.0]))[:, 0, 0].tolist() == [1, 0, -1]
+def test_noise_levels_are_those_of_the_sampler():
+    """Half of the levels lie above the shifted middle, sigma = shift / (1 + shift) with shift = e^0.463 for 36 tokens."""
+    noise = draw_noise(torch.zeros(2000, 16, 12, 12), torch.Generator().manual_seed(1))
+    assert noise.noise.shape == (2000, 36, 64)
+    assert noise.sigmas.median() == pytest.approx(0.614, abs=0.02)
+    assert 0 < noise.sigmas.min() < noise.sigmas.max() < 1
