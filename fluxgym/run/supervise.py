@@ -57,6 +57,8 @@ def guard(folder: RunFolder) -> int:
     if record.problem or record.state not in ("starting", "running", "stopping"):
         return NOTHING_TO_DO
     me, monitor = Identity.of(os.getpid()), Monitor(folder)
+    if record.supervisor not in (None, me) and record.supervisor.alive():  # sent for this attempt, it waits for our lock
+        return BUSY
     training = find_training(folder, record)  # looks at the old supervisor, so before we take its place
     if training:
         monitor.note(f"supervisor {os.getpid()} adopts the training, process {training.pid}")
@@ -143,7 +145,7 @@ class Watch:
         while self.training.alive():
             now = time.monotonic()
             if now >= evidence:
-                self.monitor.note_evidence(self.record.state, self.training)
+                self._note_evidence()
                 evidence = now + EVIDENCE_EVERY
             if self.deadline is not None and now >= self.deadline:
                 self._kill()
@@ -152,6 +154,12 @@ class Watch:
             if got and got.si_signo in ASKED:
                 self._stop_was_asked(got)
         self._end()
+
+    def _note_evidence(self) -> None:
+        try:
+            self.monitor.note_evidence(self.record.state, self.training)
+        except Exception as error:  # evidence is a courtesy: whatever is wrong with it must not end the care for the training
+            self.monitor.note(f"no evidence: {type(error).__name__}: {error}")
 
     def _stop_was_asked(self, got: signal.struct_siginfo) -> None:
         name = signal.Signals(got.si_signo).name

@@ -29,16 +29,15 @@ class Ending:
 
 def judge(folder: RunFolder, attempt: Attempt, ending: Ending, history: History) -> Verdict:
     """The verdict on an attempt whose training has ended; `history` is that of its log."""
-    history.update()
+    lines, unread = _read_log(folder, history)
     step, total = history.step, history.total_steps
     where = f"at step {step:,} of {total:,}" if step is not None and total else "before the first step"
-    missing = find_missing(folder, attempt, ending, history)
+    missing = unread + find_missing(folder, attempt, ending, history)
     if not missing:
         note = f" {UNSEEN} Its log and its LoRA are complete." if ending.exit_code is None else ""
         return Verdict(
             "completed", f"All {total:,} steps are done and {folder.lora.name} is whole.{note}", None, [], step, total
         )
-    lines = last_lines(folder)
     if ending.rebooted:
         return Verdict("lost", f"The machine restarted {where}.", None, missing, step, total)
     if _was_stopped(attempt, ending, lines):
@@ -46,6 +45,15 @@ def judge(folder: RunFolder, attempt: Attempt, ending: Ending, history: History)
     kind, message = _find_cause(ending, missing, where, lines)
     quoted = [line[:QUOTED_LENGTH] for line in lines[-QUOTED:]]
     return Verdict("failed", message, kind, missing, step, total, quoted)
+
+
+def _read_log(folder: RunFolder, history: History) -> tuple[list[str], list[str]]:
+    """The last lines, and what is missing because the log cannot be read."""
+    try:
+        history.update()
+        return last_lines(folder), []
+    except OSError as error:
+        return [], [f"the log cannot be read: {error}"]
 
 
 def find_missing(folder: RunFolder, attempt: Attempt, ending: Ending, history: History) -> list[str]:

@@ -7,23 +7,28 @@ import signal
 import subprocess
 import sys
 import threading
+import tomllib
 
 import pytest
 
 from fluxgym.run import lock
 from fluxgym.run.family import MARK, find_family, mark
 from fluxgym.run.identity import Identity
-from fluxgym.run.launch import look_after, resume_run, start_run, stop_run, wait_for_end
+from fluxgym.run.launch import create_run, look_after, resume_run, start_run, stop_run, wait_for_end
 from fluxgym.run.record import read_record, write_record
 from fluxgym.run.status import read_status
+from trainer.config import parse_config
 from trainer.folder import RunFolder
+from trainer.mini import DEMO
 
 RUNNING = ("--steps", "20000")
 # a launcher as rough as they come: signals ignored and blocked, in a process group that is then killed
 ROUGH_LAUNCHER = """
 import os, signal, sys
 from fluxgym.run.launch import start_run
+from trainer.config import parse_config
 from trainer.folder import RunFolder
+from trainer.mini import DEMO
 from pathlib import Path
 numbers = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD]
 for number in numbers:
@@ -302,3 +307,29 @@ def test_the_mark_of_a_launcher_is_not_passed_on(start_small, monkeypatch, tmp_p
     folder = start_small(*RUNNING)
     assert stop_run(folder, wait=20).state == "stopped"
     assert {member.identity.pid for member in find_family(outer)} <= {os.getpid()}
+
+
+def test_the_real_trainer_through_all_of_it(outputs, killed, wait_until):
+    """flux-mini: supervisor killed while it learns, stopped, training killed after a resume, resumed again, completed."""
+    values = tomllib.loads(DEMO.read_text())
+    values |= {"name": "real", "sample": {}, "train": values["train"] | {"epochs": 1}, "save": {"state_every_epochs": 1}}
+    folder = create_run(parse_config(values))
+
+    def makes_steps(attempt: int) -> bool:
+        text = folder.training_log.read_text() if folder.training_log.exists() else ""
+        return "steps:" in text.partition(f"=== Attempt {attempt},")[2]
+
+    start_run(folder)
+    wait_until(lambda: makes_steps(1), 120)
+    killed(read_record(folder).supervisor)
+    stopped = stop_run(folder, wait=60)
+    assert (stopped.state, stopped.total_steps) == ("stopped", 30)
+    assert stopped.resumable.step == stopped.step
+    resume_run(folder)
+    wait_until(lambda: makes_steps(2), 120)
+    killed(read_record(folder).attempts[-1].training)
+    failed = wait_for_end(folder, 20)
+    assert (failed.state, failed.failure.kind) == ("failed", "killed")
+    resume_run(folder)
+    ended = wait_for_end(folder, 240)
+    assert (ended.state, ended.step, ended.total_steps, ended.attempt) == ("completed", 30, 30, 3)

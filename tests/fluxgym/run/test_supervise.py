@@ -1,11 +1,15 @@
 """The supervisor by itself: started by hand, twice, for nothing; its attempt line; its size. Faults: tests/faults."""
 
+import dataclasses
+import os
 import subprocess
 import sys
 
 import pytest
 
 from fluxgym.run import lock
+from fluxgym.run.identity import Identity
+from fluxgym.run.launch import wait_for_end
 from fluxgym.run.record import begin_attempt, read_record, write_record
 from fluxgym.run.supervise import BUSY, NOTHING_TO_DO, _write_attempt_line
 from trainer.folder import RunFolder
@@ -48,6 +52,23 @@ def test_only_one(folder, monkeypatch):
     assert done.returncode == BUSY
     assert "another one guards this run" in folder.monitor_log.read_text()
     assert not folder.record.exists()
+
+
+def test_one_that_was_sent_before_leaves_a_newer_start_alone(folder):
+    """It was sent to write down a verdict and waited for the lock; meanwhile the run was resumed."""
+    mine = dataclasses.replace(begin_attempt(folder, None, ["x"]), supervisor=Identity.of(os.getpid()))
+    write_record(folder, mine)
+    assert supervise(folder.path).returncode == BUSY
+    assert read_record(folder) == mine
+    assert not folder.training_log.exists()
+
+
+def test_evidence_that_cannot_be_had_ends_nothing(start_small, wait_until):
+    folder = start_small("--steps", "20")
+    wait_until(folder.training_log.exists)
+    folder.training_log.unlink()
+    folder.training_log.mkdir()  # no log any more, and nothing that could be read as one
+    assert wait_for_end(folder, 20).state == "failed"
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"version": 99}'])
