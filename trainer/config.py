@@ -6,11 +6,14 @@ Paths are taken from the folder in which the trainer is started.
 
 import difflib
 import tomllib
+import types
+import typing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from trainer.folder import check_name
 
@@ -56,6 +59,15 @@ class Data(Section):
     )
     regularisation_images: int = Field(0, ge=0, le=63, description="How many images of each batch are regularisation images.")
 
+    @model_validator(mode="after")
+    def _regularisation_fits(self) -> Self:
+        got = f"got regularisation_images {self.regularisation_images}"
+        if self.regularisation_images and not self.regularisation:
+            raise ValueError(f"{got} without regularisation, expected a folder of ordinary images with captions there")
+        if self.regularisation_images >= self.batch_size:
+            raise ValueError(f"{got} of batch_size {self.batch_size}, expected at least one image of one's own in a batch")
+        return self
+
 
 class Lora(Section):
     rank: int = Field(16, ge=1, le=256, description="Rank of the LoRA: size of the file and room to learn.")
@@ -75,18 +87,13 @@ class Train(Section):
         1.0, ge=0, le=1000, description="Gradients of the LoRA are clipped to this norm; 0: not at all."
     )
     guidance: float = Field(1.0, ge=0, le=10, description="Guidance value fed to the model in training.")
-    shift: float | Literal["auto"] = Field(
+    shift: Annotated[float, Field(gt=0, le=20)] | Literal["auto"] = Field(
         "auto", description="Shift of the noise levels towards noise. auto: FLUX's rule, by the number of image tokens."
     )
-    seed: int = Field(42, ge=0, lt=2**31, description="Fixes the order of the images, the noise and the LoRA's first weights.")
+    seed: int = Field(
+        42, ge=0, le=2**31 - 1, description="Fixes the order of the images, the noise and the LoRA's first weights."
+    )
     gradient_checkpointing: bool = Field(True, description="Less memory, about a third more time.")
-
-    @field_validator("shift")
-    @classmethod
-    def _shift_is_positive(cls, shift: float | str) -> float | str:
-        if not isinstance(shift, str) and not 0 < shift <= 20:
-            raise ValueError(f"got {shift}, expected 'auto' or a number above 0 and up to 20")
-        return shift
 
 
 class Sample(Section):
@@ -99,7 +106,7 @@ class Sample(Section):
     guidance: float = Field(3.5, ge=0, le=10, description="Guidance value when sampling.")
     width: int = Field(512, ge=64, le=2048, multiple_of=16, description="px")
     height: int = Field(512, ge=64, le=2048, multiple_of=16, description="px")
-    seed: int = Field(42, ge=0, lt=2**31, description="Seed of the first prompt; each further prompt has the next.")
+    seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of the first prompt; each further prompt has the next.")
 
 
 class Save(Section):
@@ -130,23 +137,14 @@ class Config(Section):
     def _name_can_be_a_folder(cls, name: str) -> str:
         return check_name(name)
 
-    @field_validator("data")
-    @classmethod
-    def _regularisation_fits(cls, data: Data) -> Data:
-        if data.regularisation_images and not data.regularisation:
-            raise ValueError("regularisation_images is set, expected a folder in regularisation")
-        if data.regularisation_images >= data.batch_size:
-            got = f"regularisation_images {data.regularisation_images} of batch_size {data.batch_size}"
-            raise ValueError(f"got {got}, expected at least one image of one's own in a batch")
-        return data
-
 
 def parse_config(values: dict[str, Any], source: str = "config") -> Config:
     """Checked settings from plain values. Raises ConfigError with one sentence for each problem."""
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(source, [_explain(dict(problem), values) for problem in error.errors()]) from error
+        problems = (_explain(dict(problem)) for problem in error.errors())
+        raise ConfigError(source, list(dict.fromkeys(problems))) from error  # each choice of a union complains, of the same
 
 
 def load_config(path: Path) -> Config:
@@ -165,28 +163,63 @@ def dump_config(config: Config) -> str:
     return tomli_w.dumps(config.model_dump(exclude_none=True))
 
 
-def _explain(problem: dict[str, Any], values: dict[str, Any]) -> str:
-    """'train.epochs: got 'ten', expected ...' from one pydantic error."""
-    where = [
-        str(part) for part in problem["loc"] if part != "function-after" and not str(part).startswith(("literal[", "float"))
-    ]
+LIMITS = {  # in the order in which they read well
+    "min_length": ", not empty",
+    "max_length": " of at most {}",
+    "ge": " from {}",
+    "gt": " above {} and",
+    "le": " up to {}",
+    "multiple_of": ", a multiple of {}",
+}
+
+
+# ---- what is wrong, in words -----------------------------------------------------------------------------------------
+def _explain(problem: dict[str, Any]) -> str:
+    """'train.epochs: got 'ten', expected a whole number from 1 to 10000' from one pydantic error."""
+    section, field, where = _find(problem["loc"])
     place = ".".join(where)
     if problem["type"] == "extra_forbidden":
-        choices = _choices(where[:-1])
+        choices = list(section.model_fields)
         near = difflib.get_close_matches(where[-1], choices, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         return f"{place}: unknown setting; {hint}The choices are: {', '.join(choices)}"
+    expected = _expect(field.annotation, field.metadata) if field else f"a section [{place}]"
     if problem["type"] == "missing":
-        return f"{place}: missing, expected a value"
-    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
-    if "got " in message:
-        return f"{place}: {message}"
-    return f"{place}: got {problem['input']!r}, {message[0].lower()}{message[1:]}"
+        return f"{place}: missing, expected {expected}"
+    if problem["type"] == "value_error":
+        return f"{place}: {str(problem['msg']).removeprefix('Value error, ')}"
+    shown = repr(problem["input"])
+    return f"{place}: got {shown if len(shown) <= 80 else shown[:80] + '...'}, expected {expected}"
 
 
-def _choices(section: list[str]) -> list[str]:
-    """Names of the settings in a section ([] is the top level)."""
-    model: Any = Config
-    for name in section:
-        model = model.model_fields[name].annotation
-    return list(model.model_fields)
+def _find(loc: tuple[int | str, ...]) -> tuple[type[Section], FieldInfo | None, list[str]]:
+    """The section and the setting that a pydantic location is about, and its name without pydantic's own marks."""
+    section: type[Section] = Config
+    where: list[str] = []
+    for number, part in enumerate(loc):
+        where.append(str(part))
+        field = section.model_fields.get(str(part))
+        if field is None or not _is_section(field.annotation):
+            place = [str(index) for index in loc[number + 1 :] if isinstance(index, int)]  # in a list; the rest marks unions
+            return section, field, where + place
+        section = typing.cast(type[Section], field.annotation)
+    return section, None, where
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Section)
+
+
+def _expect(annotation: Any, limits: list[Any]) -> str:
+    """'a whole number from 1 to 256' from a type and its limits."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _expect(inner[0], inner[1].metadata)
+    if origin is Literal:
+        return " or ".join(repr(choice) for choice in inner)
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(_expect(choice, limits) for choice in inner if choice is not type(None))
+    words = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}
+    kind = "a list of texts" if origin is list else words[annotation]
+    got = {name: getattr(limit, name) for limit in limits for name in LIMITS if hasattr(limit, name)}
+    return "".join([kind, *(LIMITS[name].format(got[name]) for name in LIMITS if name in got)])

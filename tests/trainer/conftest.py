@@ -1,0 +1,162 @@
+"""What the trainer's tests share: a small training of flux-mini, in this process or as a real one."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+import torch
+from diffusers import FluxTransformer2DModel
+from PIL import Image
+
+from trainer import mini
+from trainer.config import Config, parse_config
+from trainer.folder import RunFolder
+from trainer.interrupt import Stop
+from trainer.loop import train
+
+ROOT = Path(__file__).parent.parent.parent
+LOSS = re.compile(r"\| (\d+)/\d+ \[.*, loss=([\d.]+|nan), ")
+torch.set_num_threads(2)
+
+
+@pytest.fixture
+def small() -> dict[str, Any]:
+    """Settings of a training of 3 epochs of 4 steps that takes a second; a test changes what it is about."""
+    return {
+        "name": "small",
+        "trigger": "sks robot",
+        "model": {"base": str(mini.MODEL), "dtype": "fp32", "device": "cpu", "max_sequence_length": 24},
+        "data": {
+            "folder": str(mini.DATASET),
+            "resolution": 64,
+            "repeats": 1,
+            "batch_size": 4,
+            "validation_images": 2,
+            "regularisation": str(mini.REGULARISATION),
+            "regularisation_images": 1,
+        },
+        "lora": {"rank": 4, "alpha": 8.0},
+        "train": {"epochs": 3, "learning_rate": 2e-3, "warmup_steps": 2, "decay": 0.5, "gradient_checkpointing": False},
+        "sample": {"prompts": ["a [trigger] in the snow"], "steps": 2, "width": 64, "height": 64, "every_epochs": 0},
+        "save": {"every_epochs": 2, "state_every_epochs": 1, "keep_states": 2, "dtype": "fp32"},
+    }
+
+
+@pytest.fixture
+def config(small: dict[str, Any]) -> Config:
+    return parse_config(small)
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., RunFolder]:
+    """make_run(settings, name): a run's folder with its config.toml."""
+
+    def make(settings: dict[str, Any], name: str = "small") -> RunFolder:
+        folder = RunFolder(tmp_path / "outputs" / name)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.config.write_text(tomli_w.dumps({**settings, "name": name}), encoding="utf-8")
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def learn(make_run: Callable[..., RunFolder]) -> Callable[..., RunFolder]:
+    """learn(settings, name, resume): a whole training in this process."""
+
+    def run(settings: dict[str, Any], name: str = "small", resume: Path | None = None) -> RunFolder:
+        folder = make_run(settings, name)
+        assert train(parse_config({**settings, "name": name}), folder, resume, Stop())
+        return folder
+
+    return run
+
+
+@pytest.fixture
+def command() -> Callable[..., list[str]]:
+    """command(folder, state): the command line of a training."""
+
+    def make(folder: RunFolder, resume: Path | None = None) -> list[str]:
+        more = ["--resume", str(resume)] if resume else []
+        return [sys.executable, "-m", "trainer", str(folder.config), *more]
+
+    return make
+
+
+@pytest.fixture
+def run_trainer(command: Callable[..., list[str]]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """run_trainer(folder, state): a real `python -m trainer` to its end, with what it said in stdout."""
+
+    def run(folder: RunFolder, resume: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(folder, resume),
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "2"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def start_trainer(command: Callable[..., list[str]]) -> Any:
+    """start_trainer(folder, log, resume, **options of Popen): a real one in the background, killed at the end of the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(folder: RunFolder, log: Path, resume: Path | None = None, **options: Any) -> subprocess.Popen[bytes]:
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                command(folder, resume),
+                cwd=ROOT,
+                env={**os.environ, "OMP_NUM_THREADS": "2"},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                **options,
+            )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def read_losses() -> Callable[[str], dict[int, float]]:
+    """The loss of each step in a log."""
+    return lambda text: {int(step): float(loss) for step, loss in LOSS.findall(text)}
+
+
+@pytest.fixture
+def transformer() -> FluxTransformer2DModel:
+    """flux-mini's transformer, frozen, in fp32."""
+    model = FluxTransformer2DModel.from_pretrained(mini.MODEL, subfolder="transformer", dtype=torch.float32)
+    return model.requires_grad_(False)
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> Callable[..., Path]:
+    """make_folder(captions, size): a folder of one image for each caption."""
+
+    def make(captions: dict[str, str | None], size: tuple[int, int] = (80, 64)) -> Path:
+        folder = tmp_path / "images"
+        folder.mkdir(exist_ok=True)
+        for number, (name, caption) in enumerate(captions.items()):
+            Image.new("RGB", size, (number * 20, 100, 200)).save(folder / name)
+            if caption is not None:
+                (folder / name).with_suffix(".txt").write_text(caption, encoding="utf-8")
+        return folder
+
+    return make

@@ -1,0 +1,63 @@
+"""The run folder: its paths, the names it accepts, and the states it tells apart."""
+
+import json
+
+import pytest
+
+from trainer.folder import RunFolder, State, check_name, read_state
+
+
+def write_state(path, step, epoch, position, size=3):
+    path.mkdir(parents=True)
+    (path / "lora.safetensors").write_bytes(b"abc")
+    said = {"step": step, "epoch": epoch, "position": position, "files": {"lora.safetensors": size}}
+    (path / "state.json").write_text(json.dumps(said))
+
+
+@pytest.mark.parametrize("name", ["a", "my-lora", "Robot_2.1", "0" * 64])
+def test_names_that_are_fine(name):
+    assert check_name(name) == name
+
+
+def test_names_that_are_not(hostile_name):
+    with pytest.raises(ValueError, match=r"got the name .*, expected 1 to 64 letters") as caught:
+        check_name(hostile_name)
+    assert len(str(caught.value)) < 300
+
+
+def test_paths(tmp_path):
+    folder = RunFolder(tmp_path / "robot")
+    names = [folder.lora, folder.epoch_lora(4), folder.epoch_state(4), folder.step_state(123)]
+    assert [path.name for path in names] == [
+        "robot.safetensors",
+        "robot-000004.safetensors",
+        "robot-4-state",
+        "robot-step00000123-state",
+    ]
+    assert {path.parent for path in names} == {folder.path}
+
+
+def test_loras_in_order_the_final_one_last(tmp_path):
+    folder = RunFolder(tmp_path)
+    made = [folder.epoch_lora(2), folder.epoch_lora(10), folder.lora]
+    for path in reversed(made):
+        path.touch()
+    (tmp_path / "other.safetensors").touch()
+    assert folder.loras() == made
+
+
+def test_states_by_step_and_the_last_whole_one(tmp_path):
+    folder = RunFolder(tmp_path / "robot")
+    write_state(folder.step_state(9), 9, 2, 1)
+    write_state(folder.epoch_state(1), 4, 1, 0)
+    write_state(folder.epoch_state(3), 12, 3, 0, size=4)
+    (folder.path / "robot-4-state.new").mkdir()
+    assert [(state.step, bool(state.problem)) for state in folder.states()] == [(4, False), (9, False), (12, True)]
+    assert folder.last_state() == State(folder.step_state(9), 9, 2, 1)
+    assert read_state(folder.epoch_state(3)).problem == "lora.safetensors: got 3 bytes, expected 4"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"step": "x"}', '{"step": 1, "epoch": 0, "position": 1}'])
+def test_a_state_that_cannot_be_read_says_so(tmp_path, content):
+    (tmp_path / "state.json").write_text(content)
+    assert read_state(tmp_path).problem.startswith("state.json cannot be read: ")
