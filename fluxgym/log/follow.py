@@ -62,14 +62,22 @@ class Follower:
         return self._source.offset - len(self._carry)
 
     def read(self) -> Chunk:
-        data, restarted = self._source.read()
-        if restarted:
-            self._carry = b""
+        lines: list[str] = []
+        restarted = False
+        while True:
+            data, is_new = self._source.read()
+            if is_new:
+                lines, restarted, self._carry = [], True, b""
+            if not data:
+                return Chunk(lines, restarted)
+            lines += map(show_line, self._cut(data))
+
+    def _cut(self, data: bytes) -> list[bytes]:
+        """The whole lines; the last, unfinished one waits for its end."""
         *whole, rest = (self._carry + data).split(b"\n")
         bar = rest.rfind(b"\r")
         if bar > 0:
             whole.append(rest[:bar])
             rest = rest[bar + 1 :]
-        self._carry = rest[: 2 * READ]
-        lines = [show_line(line) for line in whole]
-        return Chunk(lines, restarted)
+        self._carry = rest[:READ]
+        return whole

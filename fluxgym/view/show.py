@@ -1,0 +1,65 @@
+"""What `python -m fluxgym show` tells of a run, of any folder, or of any log file. Standard library only."""
+
+from pathlib import Path
+from typing import Any
+
+from fluxgym.log.history import History
+from fluxgym.run.status import Status, read_status
+from fluxgym.view.summary import proven_state
+from trainer.folder import RunFolder
+
+OURS, OTHERS, NOT_A_TRAINING = "training.log", ("train.log", "log.txt"), ("monitor.log",)
+
+
+def show_fields(target: Path) -> dict[str, Any]:
+    """All that is known; None is what nobody says. Raises ValueError or OSError when there is nothing to read."""
+    status = Status(None)
+    log = target
+    if target.is_dir():
+        folder = RunFolder(target)
+        status = read_status(folder)
+        log = folder.training_log if status.state else find_log(target)
+    elif not target.exists():
+        raise FileNotFoundError(f"got {target}, expected a run, a folder or a log file that is there")
+    history = History(log)
+    history.update()
+    state = status.state or proven_state(history)
+    failure = _failure(status, history)
+    goes_on = status.is_active or state in (None, "completed")
+    return {
+        "state": state,
+        "finished": state == "completed",
+        "phase": history.phase if status.is_active or status.state is None else None,
+        "step": history.step,
+        "total_steps": history.total_steps,
+        "epoch": history.epoch,
+        "total_epochs": history.total_epochs,
+        "loss": history.loss,
+        "avr_loss": history.avr_loss,
+        "seconds_per_step": history.seconds_per_step,
+        "eta_seconds": history.eta_seconds if goes_on else None,
+        "last_line_age_seconds": history.last_line_age_seconds,
+        "points": history.points,
+        "checkpoints": list(history.checkpoints),
+        "samples": list(history.samples),
+        "failure": failure,
+    }
+
+
+def find_log(folder: Path) -> Path:
+    """The training's log in a folder of any tool: training.log, else the newest of train.log, log.txt and *.log."""
+    if (folder / OURS).is_file():
+        return folder / OURS
+    found = {*(folder / name for name in OTHERS), *folder.glob("*.log")} - {folder / name for name in NOT_A_TRAINING}
+    logs = sorted((path for path in found if path.is_file()), key=lambda path: (path.stat().st_mtime, path.name))
+    if not logs:
+        raise FileNotFoundError(f"got the folder {folder}, expected a log in it: {OURS}, {', '.join(OTHERS)} or another *.log")
+    return logs[-1]
+
+
+def _failure(status: Status, history: History) -> dict[str, str] | None:
+    """Of a run of ours the verdict counts, else what the log says."""
+    failure = status.failure or history.failure
+    if failure is None or status.state == "completed" or (status.is_active and failure.kind != "nan"):
+        return None
+    return {"kind": failure.kind, "message": failure.message}

@@ -1,0 +1,47 @@
+"""Runs on disk that the tests of this folder look at: their records, states and logs."""
+
+import json
+import time
+
+from fluxgym.run.record import Attempt, Record, Verdict, write_record
+from trainer.folder import RunFolder
+
+NOW = 1_795_500_000.0
+
+
+def make_run(path, log="", verdict=None, state="running", attempts=1, **record):
+    """A run's folder with its log and its run.json; it has ended where there is a verdict."""
+    folder = RunFolder(path)
+    path.mkdir(parents=True)
+    folder.training_log.write_text(log, encoding="utf-8")
+    tried = [Attempt(number, NOW - 3600, ["python"], None) for number in range(1, attempts)]
+    tried.append(Attempt(attempts, NOW - 3600, ["python"], None, verdict=verdict))
+    write_record(
+        folder, Record(folder.name, NOW - 3600, ["python"], verdict.state if verdict else state, NOW, attempts=tried, **record)
+    )
+    return folder
+
+
+def make_state(folder, step, epoch, position=0):
+    path = folder.epoch_state(epoch) if position == 0 else folder.step_state(step)
+    path.mkdir()
+    (path / "lora.safetensors").write_bytes(b"x" * 10)
+    said = {"step": step, "epoch": epoch, "position": position, "files": {"lora.safetensors": 10}}
+    (path / "state.json").write_text(json.dumps(said))
+    return path
+
+
+def failed(step, total, kind, message):
+    return Verdict("failed", message, kind, ["the exit code is 1, expected 0"], step, total, ["the last line"])
+
+
+def stamp(seconds):
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(NOW + seconds))
+
+
+def step_lines(first, last, total, pace=2.0, loss=0.5):
+    return "".join(
+        f"{stamp(pace * step)} steps:   1%|          | {step}/{total} [00:00<00:27, 11.00it/s, "
+        f"loss={loss:.4f}, avr_loss={loss:.4f}, lr=2e-04]\n"
+        for step in range(first, last + 1)
+    )

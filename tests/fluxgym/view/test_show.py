@@ -1,0 +1,91 @@
+"""`show`: the keys in their order, and the truth for runs of ours, foreign folders, bare logs."""
+
+import json
+import os
+
+import pytest
+
+from fluxgym.run.record import Verdict
+from fluxgym.view.show import find_log, show_fields
+
+from .runs import failed, make_run, step_lines
+
+KEYS = [
+    *("state", "finished", "phase", "step", "total_steps", "epoch", "total_epochs", "loss", "avr_loss", "seconds_per_step"),
+    *("eta_seconds", "last_line_age_seconds", "points", "checkpoints", "samples", "failure"),
+]
+KOHYA = "\rsteps:  50%|##### | 20/40 [01:00<01:00,  3.00s/it, avr_loss=0.5]"
+
+
+def test_a_log_file(tmp_path):
+    log = tmp_path / "any.txt"
+    log.write_text(step_lines(1, 30, 300) + "x Saving LoRA: no\n")
+    fields = show_fields(log)
+    assert list(fields) == KEYS
+    assert fields == json.loads(json.dumps(fields))
+    assert (fields["state"], fields["finished"], fields["failure"], fields["epoch"]) == (None, False, None, None)
+    assert (fields["phase"], fields["step"], fields["total_steps"], fields["points"]) == ("training", 30, 300, 30)
+    assert (fields["seconds_per_step"], fields["eta_seconds"]) == (2.0, 540.0)
+    assert fields["checkpoints"] == fields["samples"] == []
+    assert fields["last_line_age_seconds"] >= 0
+
+
+def test_what_a_log_proves(tmp_path):
+    log = tmp_path / "a.log"
+
+    def show(text):
+        log.write_text(text)
+        fields = show_fields(log)
+        return fields["state"], fields["finished"], fields["failure"] and fields["failure"]["kind"], fields["eta_seconds"]
+
+    assert show(KOHYA + "\nmodel saved.\n")[:3] == ("completed", True, None)
+    assert show("torch.OutOfMemoryError: CUDA out of memory.\n") == ("failed", False, "oom", None)
+    assert show("2026-11-24 10:15:06 Training stopped at step 12 of 30: resume from x\n") == ("stopped", False, "stopped", None)
+    assert show("nothing of a training\n") == (None, False, None, None)
+    nan = KOHYA.replace("0.5", "nan")
+    assert show(nan)[:3] == (None, False, "nan")
+    assert show(nan + "\nmodel saved.\n")[:3] == ("failed", False, "nan")
+
+
+def test_a_run_that_completed(tmp_path):
+    log = "=== Attempt 1, 2026-11-24 10:14:00 ===\n" + step_lines(1, 30, 30) + "2026-11-24 10:15:30 Training finished\n"
+    folder = make_run(tmp_path / "good", log, Verdict("completed", "All is done.", step=30, total_steps=30))
+    fields = show_fields(folder.path)
+    assert list(fields) == KEYS
+    assert (fields["state"], fields["finished"], fields["phase"], fields["failure"]) == ("completed", True, None, None)
+    assert fields["eta_seconds"] == 0
+
+
+def test_a_run_whose_verdict_is_failed_is_never_finished(tmp_path):
+    log = step_lines(1, 30, 30) + "2026-11-24 10:15:30 Training finished\n"
+    folder = make_run(tmp_path / "bad", log, failed(30, 30, "killed", "Killed by signal 9 (SIGKILL) at step 30 of 30."))
+    fields = show_fields(folder.path)
+    assert (fields["state"], fields["finished"], fields["eta_seconds"]) == ("failed", False, None)
+    assert fields["failure"] == {"kind": "killed", "message": "Killed by signal 9 (SIGKILL) at step 30 of 30."}
+
+
+def test_a_run_without_a_line_yet(tmp_path):
+    folder = make_run(tmp_path / "new", "", Verdict("stopped", "Stopped by you before the first step."))
+    fields = show_fields(folder.path)
+    assert (fields["state"], fields["step"], fields["points"], fields["checkpoints"]) == ("stopped", None, 0, [])
+
+
+def test_a_foreign_folder(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"expected a log in it: training\.log, train\.log, log\.txt or another \*\.log"
+    ):
+        show_fields(tmp_path)
+    (tmp_path / "monitor.log").write_text("not this")
+    for age, name in ((30, "log.txt"), (20, "train.log"), (10, "run 7.log")):
+        (tmp_path / name).write_text(KOHYA)
+        os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
+        assert find_log(tmp_path).name == name
+    assert show_fields(tmp_path)["step"] == 20
+    (tmp_path / "training.log").write_text(step_lines(1, 3, 30))
+    assert find_log(tmp_path).name == "training.log"
+    assert show_fields(tmp_path)["step"] == 3
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="expected a run, a folder or a log file"):
+        show_fields(tmp_path / "none")
