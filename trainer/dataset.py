@@ -99,8 +99,8 @@ def crop_square(image: Image.Image, side: int) -> Image.Image:
 
 
 def fill_trigger(text: str, trigger: str) -> str:
-    """The text with the trigger word where [trigger] stands."""
-    return text.replace(TRIGGER_MARK, trigger)
+    """The text with the trigger word where [trigger] stands; as it is when there is no trigger."""
+    return text.replace(TRIGGER_MARK, trigger) if trigger else text
 
 
 def _read_item(path: Path, trigger: str) -> Item:

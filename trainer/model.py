@@ -201,7 +201,7 @@ def fingerprint(part: Path) -> str:
 def text_encoders(base: Base) -> Iterator["TextEncoders"]:
     """CLIP and T5 on the device, for as long as the block runs."""
     say(f"Loading text encoders: {base.name}")
-    with _loading(base, "text encoders"):
+    with _loading(base, "text_encoder"):
         pipe = FluxPipeline.from_pretrained(
             base.path, transformer=None, vae=None, scheduler=None, dtype=base.dtype, local_files_only=True
         )
@@ -234,7 +234,7 @@ class Vae:
     def __init__(self, base: Base):
         say(f"Loading VAE: {base.name}")
         with _loading(base, "vae"):
-            self.model = AutoencoderKL.from_pretrained(base.path, subfolder="vae", dtype=torch.float32)
+            self.model = _load(AutoencoderKL, base, "vae", torch.float32)
         self.model.requires_grad_(False).eval()
         self.device = base.device
         self.shift, self.scale = self.model.config.shift_factor, self.model.config.scaling_factor
@@ -264,12 +264,20 @@ def load_transformer(base: Base) -> FluxTransformer2DModel:
     """The transformer on its device, frozen."""
     say(f"Loading transformer: {base.name}")
     with _loading(base, "transformer"):
-        transformer = FluxTransformer2DModel.from_pretrained(base.path, subfolder="transformer", dtype=base.dtype)
-    return transformer.requires_grad_(False).to(base.device)
+        transformer = _load(FluxTransformer2DModel, base, "transformer", base.dtype)
+    return cast(FluxTransformer2DModel, transformer.requires_grad_(False).to(base.device))
 
 
 def load_scheduler(base: Base) -> FlowMatchEulerDiscreteScheduler:
     return cast(Any, FlowMatchEulerDiscreteScheduler.from_pretrained(base.path, subfolder="scheduler"))
+
+
+def _load(kind: Any, base: Base, part: str, dtype: torch.dtype) -> Any:
+    """One part of the model. Weights that are not in the file would be made up by diffusers without an error."""
+    model, info = kind.from_pretrained(base.path, subfolder=part, dtype=dtype, output_loading_info=True)
+    if missing := sorted(info["missing_keys"]):
+        raise ValueError(f"{len(missing)} weights are not in its files, such as {missing[0]}")
+    return model
 
 
 @contextmanager
@@ -280,7 +288,7 @@ def _loading(base: Base, part: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        problem = f"{part}: cannot be loaded from {base.path}: {error}; download it again"
+        problem = f"{part}: cannot be loaded from {base.path / part}: {str(error)[:500]}; download it again"
         raise ModelError(base.name, [problem]) from error
 
 

@@ -14,7 +14,7 @@ from trainer.cache import cache_latents, cache_texts
 from trainer.checkpoint import Progress, Settings, load_state, read_progress, tidy_states
 from trainer.config import Config
 from trainer.data import Material, Sampler, make_sampler, split_validation
-from trainer.dataset import Dataset, Item, fill_trigger, read_dataset
+from trainer.dataset import TRIGGER_MARK, Dataset, Item, fill_trigger, read_dataset
 from trainer.flow import resolve_shift
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
@@ -151,6 +151,8 @@ def warn_of_ignored(config: Config, folder: RunFolder, base: Base) -> None:
         report.warn(f"train.guidance: {config.train.guidance} is ignored, {base.name} takes no guidance")
     if not base.is_guided and config.sample.prompts and "guidance" in config.sample.model_fields_set:
         report.warn(f"sample.guidance: {config.sample.guidance} is ignored, {base.name} takes no guidance")
+    if not config.trigger and any(TRIGGER_MARK in prompt for prompt in config.sample.prompts):
+        report.warn(f"sample.prompts: {TRIGGER_MARK} is drawn as it is written, there is no trigger")
     if config.data.regularisation and not config.data.regularisation_images:
         report.warn(f"data.regularisation: {config.data.regularisation} is ignored, regularisation_images is 0")
 

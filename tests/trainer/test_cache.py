@@ -1,0 +1,127 @@
+"""The cache: computed once, named after all it depends on, never taken for something else, mended when damaged."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from trainer import cache, mini
+from trainer.cache import cache_latents, cache_texts
+from trainer.config import Model
+from trainer.data import load_image, make_sampler
+from trainer.dataset import read_folder
+from trainer.model import TextEncoders, Vae, find_base
+from trainer.prepare import make_material, split_images
+
+CPU = torch.device("cpu")
+LENGTHS = 24, 32
+
+
+@pytest.fixture
+def base():
+    return find_base(Model(base=str(mini.MODEL), dtype="fp32", max_sequence_length=24), CPU)
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """The texts that were really encoded, in order."""
+    texts, encode = [], TextEncoders.encode
+    monkeypatch.setattr(TextEncoders, "encode", lambda self, text: texts.append(text) or encode(self, text))
+    return texts
+
+
+def test_texts_are_encoded_once(base, tmp_path, encoded):
+    first = cache_texts(base, tmp_path, ["a cat", "a dog", "a cat"])
+    assert encoded == ["a cat", "a dog"]
+    assert first["a cat"]["txt"].shape == (24, 96) and first["a cat"]["pooled"].shape == (64,)
+    again = cache_texts(base, tmp_path, ["a dog", "a cat"])
+    assert len(encoded) == 2
+    assert all(torch.equal(again[text][part], first[text][part]) for text in first for part in ("txt", "pooled"))
+
+
+def test_whatever_a_text_depends_on_makes_it_anew(base, tmp_path, encoded):
+    cache_texts(base, tmp_path, ["a cat"])
+    longer = cache_texts(replace(base, max_sequence_length=32), tmp_path, ["a cat"])
+    assert longer["a cat"]["txt"].shape == (32, 96)
+    assert cache_texts(replace(base, dtype=torch.bfloat16), tmp_path, ["a cat"])["a cat"]["txt"].dtype == torch.bfloat16
+    other = tmp_path / "other-model"
+    shutil.copytree(mini.MODEL, other)
+    weights = load_file(other / "text_encoder_2" / "model.safetensors")
+    save_file({name: tensor * 1.5 for name, tensor in weights.items()}, other / "text_encoder_2" / "model.safetensors")
+    changed = cache_texts(find_base(Model(base=str(other), max_sequence_length=24), CPU), tmp_path, ["a cat"])
+    assert len(encoded) == 4
+    assert not torch.equal(changed["a cat"]["txt"], cache_texts(base, tmp_path, ["a cat"])["a cat"]["txt"])
+
+
+def test_an_image_with_other_content_under_the_same_name_is_another(base, tmp_path, make_folder):
+    folder, vae = make_folder({"a.png": "x", "b.png": "x"}), Vae(base)
+    first = cache_latents(base, vae, tmp_path / "cache", read_folder(folder, ""), 64)
+    (folder / "b.png").replace(folder / "a.png")
+    items = read_folder(folder, "") if not (folder / "b.txt").unlink() else []
+    second = cache_latents(base, vae, tmp_path / "cache", items, 64)
+    latent = second[items[0].image_digest]
+    assert torch.equal(latent, vae.encode(load_image(folder / "a.png", 64)))
+    assert torch.equal(latent, first[items[0].image_digest])
+    assert cache_latents(base, vae, tmp_path / "cache", items, 80)[items[0].image_digest].shape == (16, 10, 10)
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+def test_damaged_files_are_made_again(base, tmp_path, encoded, damage, capfd):
+    cache_texts(base, tmp_path, ["a cat", "a dog"])
+    file = sorted((tmp_path / "text").glob("*.safetensors"))[0]
+    file.write_bytes(file.read_bytes()[:-100] if damage is None else damage)
+    assert set(cache_texts(base, tmp_path, ["a cat", "a dog"])) == {"a cat", "a dog"}
+    assert len(encoded) == 3 and f"WARNING {file} is damaged and is made again" in capfd.readouterr().out
+
+
+def test_an_interruption_keeps_what_is_done(base, tmp_path, encoded, monkeypatch):
+    class Interruption(Exception):
+        pass
+
+    def fail_at_third(tensors, path):
+        if len(encoded) == 3:
+            path.write_bytes(b"half")
+            raise Interruption
+        save_file(tensors, path)
+
+    with monkeypatch.context() as patch, pytest.raises(Interruption):
+        patch.setattr(cache, "save_file", fail_at_third)
+        cache_texts(base, tmp_path, ["a", "b", "c", "d"])
+    encoded.clear()
+    assert set(cache_texts(base, tmp_path, ["a", "b", "c", "d"])) == {"a", "b", "c", "d"}
+    assert encoded == ["c", "d"]
+
+
+def test_never_mismatched_over_shuffled_epochs(base, config, make_run, small):
+    """Each image of each batch goes with its own caption, and both are what an encoding without a cache gives."""
+    from trainer.dataset import read_dataset
+
+    images = split_images(config, read_dataset(config))
+    folder = make_run(small)
+    make_material(config, folder, base, images)
+    material, _, vae = make_material(config, folder, base, images)  # from the files
+    with_encoders = {}
+    from trainer.model import text_encoders
+
+    with text_encoders(base) as encoders:
+        for item in images.own:
+            with_encoders[item.path] = (vae.encode(load_image(item.path, 64)), encoders.encode(item.caption))
+    sampler = make_sampler(config.data, len(images.own), len(images.ordinary), seed=1)
+    for epoch in range(3):
+        for position in range(sampler.steps_per_epoch):
+            items = [images.own[number] for number in sampler.own(epoch, position)]
+            batch = material.make_batch(items)
+            for row, item in enumerate(items):
+                caption = item.path.with_suffix(".txt").read_text().strip()
+                latent, text = with_encoders[item.path]
+                assert item.caption == caption
+                assert torch.equal(batch.latents[row], latent)
+                assert torch.equal(batch.txt[row], text["txt"]) and torch.equal(batch.pooled[row], text["pooled"])
+
+
+def test_files_are_written_beside_and_renamed(base, tmp_path):
+    cache_texts(base, tmp_path, ["a cat"])
+    assert [path.suffix for path in Path(tmp_path / "text").iterdir()] == [".safetensors"]

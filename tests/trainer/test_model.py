@@ -1,0 +1,163 @@
+"""Finding and loading the base model: what is wrong with a folder is said with the file and what to do."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from trainer import mini
+from trainer.config import Model
+from trainer.model import (
+    ModelError,
+    Vae,
+    choose_device,
+    choose_dtype,
+    find_base,
+    find_problems,
+    fingerprint,
+    load_transformer,
+    text_encoders,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def copy(tmp_path):
+    shutil.copytree(mini.MODEL, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_flux_mini_is_fine():
+    assert find_problems(mini.MODEL) == []
+    base = find_base(Model(base=str(mini.MODEL)), CPU)
+    assert (base.dtype, base.max_sequence_length, base.is_guided) == (torch.float32, 512, True)
+
+
+def test_a_model_without_guidance_has_short_captions(copy):
+    file = copy / "transformer" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "guidance_embeds": False}))
+    base = find_base(Model(base=str(copy)), CPU)
+    assert (base.max_sequence_length, base.is_guided) == (256, False)
+
+
+@pytest.mark.parametrize(
+    ("part", "problem"),
+    [
+        ("vae/config.json", "vae/config.json is missing: the folder is not whole, download it again"),
+        ("tokenizer_2/tokenizer_config.json", "tokenizer_2/tokenizer_config.json is missing"),
+        ("text_encoder/model.safetensors", "text_encoder/*.safetensors is missing: the weights are not there"),
+        ("model_index.json", "model_index.json is missing: got a folder without it, expected FLUX.1 in diffusers format"),
+    ],
+)
+def test_a_missing_file(copy, part, problem):
+    (copy / part).unlink()
+    assert [found[: len(problem)] for found in find_problems(copy)] == [problem]
+    with pytest.raises(ModelError, match=r"the base model .* cannot be used"):
+        find_base(Model(base=str(copy)), CPU)
+
+
+def test_an_interrupted_download(copy):
+    file = copy / "vae" / "diffusion_pytorch_model.safetensors"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1000])
+    (problem,) = find_problems(copy)
+    start = "vae/diffusion_pytorch_model.safetensors: got "
+    assert problem == f"{start}{len(whole) - 1000} bytes, expected {len(whole)}: download it again"
+    file.write_bytes(b"<html>not found</html>")
+    assert "that is no .safetensors" in find_problems(copy)[0]
+    file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n")
+    assert "is a pointer of Git LFS instead of the weights; run: git lfs pull" in find_problems(copy)[0]
+
+
+def test_a_missing_shard(copy):
+    weights = copy / "transformer" / "diffusion_pytorch_model.safetensors"
+    shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    weights.rename(weights.with_name(shards["a"]))
+    (copy / "transformer" / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+    assert find_problems(copy) == [f"transformer/{shards['b']} is missing: the folder is not whole, download it again"]
+
+
+def test_other_models(copy, tmp_path):
+    (tmp_path / "single").mkdir()
+    (tmp_path / "single" / "flux1-dev.safetensors").touch()
+    assert "got the single file flux1-dev.safetensors" in find_problems(tmp_path / "single")[0]
+    index = copy / "model_index.json"
+    index.write_text(index.read_text().replace("FluxPipeline", "StableDiffusionPipeline"))
+    assert find_problems(copy) == [
+        "model_index.json: got the model class StableDiffusionPipeline, expected FluxPipeline (FLUX.1)"
+    ]
+
+
+def test_packing_that_is_not_flux1(copy):
+    file = copy / "vae" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "latent_channels": 32}))
+    assert find_problems(copy)[0].startswith("got (in_channels, latent_channels, VAE blocks) = (64, 32, 4)")
+
+
+@pytest.mark.parametrize("name", ["/nowhere/model", "./model", "model", "a/b/c"])
+def test_a_folder_that_is_not_there(name):
+    with pytest.raises(ModelError, match="got no folder there, expected a folder, or a name on the Hub"):
+        find_base(Model(base=name), CPU)
+
+
+def test_a_name_that_the_hub_cannot_give(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match="got neither a folder of that name nor the model from the Hub"):
+        find_base(Model(base="nobody/such-a-model"), CPU)
+
+
+def test_device_and_dtype():
+    assert choose_device(Model(base="x", device="cpu")) == CPU
+    assert choose_dtype(Model(base="x"), CPU) == torch.float32
+    assert choose_dtype(Model(base="x", dtype="bf16"), CPU) == torch.bfloat16
+    if not torch.cuda.is_available():
+        with pytest.raises(ModelError, match=r"model\.device: got cuda, but there is no usable GPU here"):
+            choose_device(Model(base="x", device="cuda"))
+
+
+def test_a_fingerprint_sees_content(copy, monkeypatch):
+    file = copy / "vae" / "diffusion_pytorch_model.safetensors"
+    before = fingerprint(copy / "vae")
+    assert before == fingerprint(mini.MODEL / "vae")
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    assert fingerprint(copy / "vae") != before
+    monkeypatch.setattr("trainer.model.WHOLE", 1000)  # by pieces, as large files are read
+    changed = fingerprint(copy / "vae")
+    file.write_bytes(bytes(data[:-1]) + bytes([data[-1] ^ 1]))
+    assert fingerprint(copy / "vae") != changed
+
+
+def test_text_encoders_leave_when_the_block_ends():
+    with text_encoders(find_base(Model(base=str(mini.MODEL), max_sequence_length=24), CPU)) as encoders:
+        assert encoders.encode("a cat")["txt"].shape == (24, 96)
+        assert encoders.pipe.transformer is None and encoders.pipe.vae is None
+    assert encoders.pipe is None
+
+
+def test_a_latent_is_the_mean_shifted_and_scaled():
+    vae = Vae(find_base(Model(base=str(mini.MODEL)), CPU))
+    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    config = vae.model.config
+    with torch.no_grad():
+        mean = vae.model.encode(image[None]).latent_dist.mean[0]
+    assert torch.equal(vae.encode(image), (mean - config.shift_factor) * config.scaling_factor)
+    smooth = torch.linspace(-0.5, 0.5, 64).expand(3, 64, 64)
+    assert (vae.decode(vae.encode(smooth)[None])[0] - smooth).abs().mean() < 0.1
+
+
+def test_the_transformer_is_frozen_and_in_the_asked_dtype():
+    transformer = load_transformer(find_base(Model(base=str(mini.MODEL), dtype="bf16"), CPU))
+    assert {parameter.dtype for parameter in transformer.parameters()} == {torch.bfloat16}
+    assert not any(parameter.requires_grad for parameter in transformer.parameters())
+
+
+def test_weights_of_another_model_are_told_with_the_folder(copy):
+    shutil.copy(copy / "vae" / "diffusion_pytorch_model.safetensors", copy / "transformer")
+    with pytest.raises(
+        ModelError, match=r"transformer: cannot be loaded from .*/transformer: 1\d\d weights are not in its files"
+    ):
+        load_transformer(find_base(Model(base=str(copy)), CPU))
