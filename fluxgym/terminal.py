@@ -7,6 +7,7 @@ that `list` answers at once.
 import argparse
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -92,9 +93,7 @@ def show(options: argparse.Namespace) -> int:
 def log(options: argparse.Namespace) -> int:
     target = _target(options.target)
     folder = RunFolder(target) if target.is_dir() else None
-    path = (folder.monitor_log if options.monitor else folder.training_log) if folder else target
-    if not path.is_file() and not (options.follow and folder):
-        raise ValueError(f"got {options.target!r}, expected a run or a file with a log; {shown_path(path)} is not there")
+    path = _log_of(folder, options.monitor) if folder else target
     end = tail(path, options.lines)
     for line in end.lines:
         print(line)
@@ -154,6 +153,17 @@ def _follow(follower: Follower, is_active: Callable[[], bool]) -> Iterator[str]:
             time.sleep(LOOK_EVERY)
 
 
+def _log_of(folder: RunFolder, monitor: bool) -> Path:
+    """A run's log; the log of another tool's folder, whatever it is called. Raises OSError when there is none."""
+    from fluxgym.view.show import find_log
+
+    if monitor:
+        if not folder.monitor_log.is_file():
+            raise FileNotFoundError(f"{shown_path(folder.monitor_log)} is not there: FluxGym did not start this run")
+        return folder.monitor_log
+    return folder.training_log if folder.record.exists() else find_log(folder.path)
+
+
 def _may_go_on(status: Status) -> bool:
     """Of a run that we did not start, the end is not known: it is followed until Ctrl-C."""
     return status.is_active or status.state is None
@@ -194,13 +204,15 @@ def _state(folder: RunFolder, name: str) -> State:
 
 def _row(folder: RunFolder, status: Status) -> dict[str, Any]:
     """One run for `list --json`."""
+    from fluxgym.view.summary import proven_state
+
     history = get_history(folder.training_log)
     history.update()
     return {
         "name": folder.name,
-        "state": status.state,
+        "state": status.state or proven_state(history),
         "message": status.message,
-        "attempt": status.attempt,
+        "attempt": status.attempt or None,
         "pid": status.pid,
         "phase": history.phase if status.is_active else None,
         "step": history.step,
@@ -218,24 +230,20 @@ def _row(folder: RunFolder, status: Status) -> dict[str, Any]:
 def _cells(folder: RunFolder, status: Status) -> list[str]:
     """One run for `list`."""
     from fluxgym.view import words
+    from fluxgym.view.summary import smoothed_loss, summarise
 
-    row = _row(folder, status)
-    ending = f"ends in {words.duration(row['eta_seconds'])}" if row["eta_seconds"] is not None else ""
-    return [
-        folder.name,
-        status.state or "-",
-        f"epoch {row['epoch'] or '-'}/{row['total_epochs'] or '-'}",
-        f"step {words.steps(row['step'])}/{words.steps(row['total_steps'])}",
-        f"loss {words.loss4(row['loss'])}",
-        words.age(row["last_line_age_seconds"]),
-        ending or status.message,
-    ]
+    history = get_history(folder.training_log)
+    history.update()
+    summary = summarise(folder, status, history)
+    loss = f"loss {words.loss4(smoothed_loss(history))}"
+    return [folder.name, summary.label, summary.progress_text, loss, summary.age_text, summary.sentence]
 
 
 def _print_table(rows: list[list[str]]) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for row in rows:
-        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()[:room])
 
 
 def _readable(value: Any) -> str:

@@ -66,12 +66,13 @@ def test_list(outputs, say, start_small):
     code, out, _ = say("list")
     rows = out.splitlines()
     assert (code, len(rows)) == (DONE, 2)
-    assert rows[0].split()[:2] == ["small", "completed"]
-    assert "step 4/4" in rows[0]
-    assert rows[0].index("step") == rows[1].index("step")
+    assert rows[0].startswith("small          Completed")
+    assert "Step 4 of 4" in rows[0]
+    assert rows[0].index("loss") == rows[1].index("loss")
     [small, foreign] = json.loads(say("list", "--json")[1])
     assert (small["name"], small["state"], small["step"], small["total_steps"]) == ("small", "completed", 4, 4)
     assert (foreign["state"], foreign["epoch"], foreign["step"]) == (None, 2, None)
+    assert (foreign["attempt"], foreign["pid"], foreign["loss"], foreign["resumable_from"]) == (None, None, None, None)
 
 
 @pytest.mark.parametrize("verb", [["list"], ["show", "small"]])
@@ -140,6 +141,15 @@ def test_log(outputs, say):
     assert "monitor.log is not there" in err
     folder.monitor_log.write_text("seen\n")
     assert say("log", "a", "--monitor")[1] == "seen\n"
+
+
+def test_log_of_another_tools_folder(outputs, say, tmp_path):
+    (tmp_path / "kohya").mkdir()
+    code, _, err = say("log", tmp_path / "kohya")
+    assert code == WRONG_USE
+    assert "expected a log in it" in err
+    (tmp_path / "kohya" / "train.log").write_text("epoch 1/16\n")
+    assert say("log", tmp_path / "kohya") == (DONE, "epoch 1/16\n", "")
 
 
 def test_log_follows_to_the_end(outputs, say, start_small):
