@@ -7,24 +7,23 @@ import streamlit as st
 from fluxgym.dataset import form
 from fluxgym.run.folders import list_runs
 from fluxgym.run.status import read_status
-from fluxgym.ui import actions, cards, fields, routes, runs_view
+from fluxgym.ui import actions, fields, routes, runs_view
+from fluxgym.ui.header import draw_header
 from fluxgym.ui.live import live
 
 runs = list_runs()
 active = [folder for folder in runs if read_status(folder).is_active]
 earlier = [folder for folder in runs if folder not in active]
 
-title, new = st.columns([3, 1], vertical_alignment="center")
-title.title("Active Training Sessions", anchor=False)
-with new.container(horizontal=True, horizontal_alignment="right"):
+_, right = draw_header("Active Training Sessions")
+with right:
     if runs and st.button("New training", icon=":material/add:", type="primary"):
         st.switch_page(routes.TRAIN)
 actions.answer()
 
-if not runs:
-    if runs_view.draw_welcome():
-        fields.fill(form.demo_values())
-        st.switch_page(routes.TRAIN)
+if not runs and runs_view.draw_welcome():
+    fields.fill(form.demo_values())
+    st.switch_page(routes.TRAIN)
 live(partial(runs_view.draw_active, active, len(runs)), key="runs")
 if earlier:
     st.subheader("Earlier", anchor=False)

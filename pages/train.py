@@ -6,11 +6,11 @@ from fluxgym.dataset import form
 from fluxgym.dataset.check import check_dataset, check_form
 from fluxgym.run.launch import RunError, create_run, start_run
 from fluxgym.ui import fields, live, routes, train_form
+from fluxgym.ui.header import draw_header
 from fluxgym.ui.text import plain
 
-title, demo = st.columns([3, 1], vertical_alignment="center")
-title.title("New training", anchor=False)
-with demo.container(horizontal=True, horizontal_alignment="right"):
+_, right = draw_header("New training")
+with right:
     if st.button("Try the demo", icon=":material/science:", help="Fills in everything: flux-mini learns a small robot."):
         fields.fill(form.demo_values())
 

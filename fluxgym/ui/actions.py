@@ -1,6 +1,7 @@
 """What can be pressed on a run: stop (asks first), resume, again. Each does its work and draws the page anew."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import streamlit as st
 
@@ -24,17 +25,25 @@ def draw_resume(folder: RunFolder, status: Status, is_primary: bool) -> None:
     """Resume, where there is a state to resume from."""
     if not status.resumable or status.is_active:
         return
-    kind = "primary" if is_primary else "secondary"
+    kind: Literal["primary", "secondary"] = "primary" if is_primary else "secondary"
     if st.button("Resume", icon=":material/resume:", key=f"resume:{folder.name}", type=kind):
         _try(folder, resume_run)
 
 
-def draw_again(folder: RunFolder, status: Status) -> None:
+def draw_again(folder: RunFolder, status: Status, is_primary: bool = False) -> None:
     """Again: the Train page with this run's settings and a name that is free."""
     can_repeat = not status.is_active and folder.config.is_file()
-    if can_repeat and st.button("Again", icon=":material/content_copy:", key=f"again:{folder.name}", type="tertiary"):
+    kind: Literal["primary", "tertiary"] = "primary" if is_primary else "tertiary"
+    if can_repeat and st.button("Again", icon=":material/content_copy:", key=f"again:{folder.name}", type=kind):
         fields.fill(form.again(folder))
         st.switch_page(routes.TRAIN)
+
+
+def draw_download(folder: RunFolder, status: Status) -> None:
+    """The LoRA of a completed run."""
+    if status.state == "completed":
+        url = routes.file_url(folder.name, "loras", folder.lora.name)
+        st.link_button("Download the LoRA", url, type="primary", icon=":material/download:")
 
 
 def answer() -> None:

@@ -10,7 +10,7 @@ from fluxgym.run.status import Status
 from fluxgym.ui import actions, routes
 from fluxgym.ui.text import plain
 from fluxgym.view import charts, words
-from fluxgym.view.summary import Summary, summarise
+from fluxgym.view.summary import Summary, smoothed_loss, summarise
 from trainer.folder import RunFolder
 
 
@@ -41,16 +41,16 @@ def draw_card(look: Look) -> None:
     """One run. Call it in a refreshing part for a run that is under way."""
     folder, status, summary = look.folder, look.status, look.summary
     with st.container(border=True, key=f"card:{folder.name}"):
-        name, progress, loss, pressed = st.columns([3.2, 4, 2.2, 2.4], vertical_alignment="center")
+        name, progress, number, pressed = st.columns([3.2, 4, 2.2, 2.4], vertical_alignment="center")
         with name:
-            st.page_link(routes.RUN, label=f"**{plain(folder.name)}**", query_params={"run": folder.name})
+            st.markdown(f"**{plain(folder.name)}**")
             draw_badge(summary)
         with progress:
             st.progress(summary.progress, text=plain(summary.progress_text))
             st.caption(plain(summary.sentence))
-        with loss:
-            spark = charts.sparkline(look.history)
-            st.metric("Loss, smoothed", words.loss4(spark[-1] if spark else None), chart_data=spark or None, height=96)
+        with number:
+            loss = words.loss4(smoothed_loss(look.history))
+            st.metric("Loss, smoothed", loss, chart_data=charts.sparkline(look.history) or None, height=120)
         with pressed:
             with st.container(horizontal=True, horizontal_alignment="right"):
                 if st.button("Open", key=f"open:{folder.name}"):

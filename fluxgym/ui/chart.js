@@ -22,19 +22,13 @@ function themed(figure, box) {
   const ink = (opacity) => `rgba(${red}, ${green}, ${blue}, ${opacity})`;
   const dark = luminance(text) > 128;
   const layout = figure.layout;
-  layout.font = { ...layout.font, color: ink(0.72), family: getComputedStyle(box).fontFamily };
+  layout.font = { ...layout.font, color: ink(0.75), family: getComputedStyle(box).fontFamily };
   layout.hoverlabel = { bgcolor: dark ? "#1A2021" : "#FFFFFF", bordercolor: ink(0.2), font: { color: text } };
   layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: ink(0.4), activecolor: text };
-  layout.uirevision = "always"; // zoom and legend are the viewer's
   layout.autosize = true;
-  layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
-  const axes = Object.keys(layout).filter((key) => /^[xy]axis/.test(key));
-  for (const name of new Set(["xaxis", "yaxis", ...axes])) {
-    layout[name] = { ...layout[name], gridcolor: ink(0.1), zerolinecolor: ink(0.1), linecolor: ink(0.2) };
-  }
-  layout.shapes?.forEach((shape) => (shape.line = { ...shape.line, color: ink(0.12) }));
   if (dark) {
-    figure.data.filter((trace) => trace.opacity < 0.5).forEach((trace) => (trace.opacity = Math.min(1, trace.opacity * 2)));
+    const faint = figure.data.filter((trace) => trace.opacity < 0.5);
+    faint.forEach((trace) => (trace.opacity = Math.min(1, trace.opacity * 2)));
   }
   return figure;
 }

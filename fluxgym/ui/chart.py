@@ -7,8 +7,10 @@ there. Colours that depend on the theme are taken from the page; plotly.min.js c
 from pathlib import Path
 
 import plotly.graph_objects as go
+import plotly.io
 import streamlit as st
 
+plotly.io.templates.default = None  # its colours would be 7 KB of each refresh, and the page has its own
 _FOLDER = Path(__file__).parent
 _mount = st.components.v2.component(
     "fluxgym_chart",

@@ -1,9 +1,60 @@
 """The LoRA files and the states of a run: epoch, step, size, age, download."""
 
+import time
 from html import escape
 
 import streamlit as st
 
 from fluxgym.ui import routes
 from fluxgym.ui.cards import Look
-from fluxgym.view import checkpoints, words
+from fluxgym.view import words
+from fluxgym.view.checkpoints import Checkpoint, list_loras, list_states
+
+STYLE = """<style>
+.fluxgym-files{overflow-x:auto}
+.fluxgym-files table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}
+.fluxgym-files th{font-weight:400;opacity:0.65;font-size:0.85rem}
+.fluxgym-files th,.fluxgym-files td{padding:0.4rem 1.25rem 0.4rem 0;text-align:left;white-space:nowrap;border:0}
+.fluxgym-files tr+tr td{border-top:1px solid rgba(128,128,128,0.2)}
+.fluxgym-files td:last-child,.fluxgym-files th:last-child{padding-right:0;text-align:right}
+.fluxgym-files a{color:inherit}
+</style>"""
+
+
+def draw(look: Look) -> None:
+    """The LoRA files, then the states to resume from, the newest first."""
+    loras, states = list_loras(look.folder, look.history), list_states(look.folder)
+    with st.container(border=True):
+        st.markdown("**LoRA files**")
+        if loras:
+            st.html(_table(loras, look.folder.name))
+        else:
+            st.caption("None yet. The first comes after the epochs that the settings say, the last at the end.")
+    with st.container(border=True):
+        st.markdown("**States to resume from**")
+        if states:
+            st.html(_table(states, None))
+        else:
+            st.caption("None yet. One is saved when the training is stopped, too.")
+
+
+def _table(checkpoints: list[Checkpoint], run: str | None) -> str:
+    """`run`: of files that can be downloaded."""
+    last = "Download" if run else "Whole"
+    head = "".join(f"<th>{name}</th>" for name in ("File", "After", "Step", "Size", "Saved", last))
+    rows = "".join(_row(checkpoint, run) for checkpoint in checkpoints)
+    return f'{STYLE}<div class="fluxgym-files"><table><tr>{head}</tr>{rows}</table></div>'
+
+
+def _row(checkpoint: Checkpoint, run: str | None) -> str:
+    name = checkpoint.path.name
+    url = escape(routes.file_url(run, "loras", name), quote=True) if run else ""
+    said = [
+        name,
+        checkpoint.label,
+        words.steps(checkpoint.step),
+        words.size(checkpoint.size),
+        words.age(time.time() - checkpoint.modified),
+    ]
+    last = f'<a href="{url}" download>Download</a>' if run else escape(checkpoint.problem or "yes")
+    return f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in said)}<td>{last}</td></tr>"

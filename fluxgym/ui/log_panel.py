@@ -1,7 +1,7 @@
 """The training's log and its monitor's: the last lines, what they weigh, how old they are, and the whole as a download."""
 
-from html import escape
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -38,34 +38,28 @@ def _logs(look: Look) -> list[tuple[str, Path, str]]:
 
 
 def _draw(look: Look, title: str, path: Path, height: int, search: bool = False) -> None:
-    level, wanted, count = _draw_search(look) if search else ("All", "", LINES)
-    is_filtered = bool(level != "All" or wanted)
-    found = tail(path, SEARCHED if is_filtered else count)
-    lines = [line for line in found.lines if _fits(line, level, wanted)][-count:]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        level, wanted, count = _draw_search(look) if search else ("All", "", LINES)
+        is_filtered = bool(level != "All" or wanted)
+        found = tail(path, SEARCHED if is_filtered else count)
         st.button("Refresh", icon=":material/refresh:", key=f"refresh:{title}")
-        st.html(_link(routes.file_url(look.folder.name, "logs", path.name)) if found.size else "", width="content")
-        age = f"last line {words.age(found.age_seconds)}" if found.age_seconds is not None else "not there yet"
+        if found.size:
+            st.link_button("Download", routes.file_url(look.folder.name, "logs", path.name), icon=":material/download:")
+        age = "not there yet" if found.age_seconds is None else f"last line {words.age(found.age_seconds)}"
         st.caption(f"{age}, {words.size(found.size)}" if found.size else age, width="content")
+    lines = [line for line in found.lines if _fits(line, level, wanted)][-count:]
     draw_log(lines, f"log:{look.folder.name}:{title}", title, height, "No line fits." if is_filtered else "No lines yet.")
 
 
 def _draw_search(look: Look) -> tuple[str, str, int]:
     names = {"All": "All", "Warnings": f"Warnings {look.history.warnings}", "Errors": f"Errors {look.history.errors}"}
-    with st.container(horizontal=True, vertical_alignment="center"):
-        level = st.pills("Level", list(LEVELS), default="All", required=True, format_func=names.get, label_visibility="collapsed")
-        wanted = st.text_input(
-            "Search", placeholder="Search the log", icon=":material/search:", live=True, label_visibility="collapsed", width=260
-        )
-        count = st.selectbox(
-            "Lines", [100, 500, 2000], format_func="last {:,} lines".format, label_visibility="collapsed", width=170
-        )
+    hidden: Any = {"label_visibility": "collapsed"}
+    level = st.pills("Level", list(LEVELS), default="All", required=True, format_func=names.get, key="level", **hidden)
+    find = {"placeholder": "Search the log", "icon": ":material/search:", "live": True, "width": 200}
+    wanted = st.text_input("Search", key="search", **find, **hidden)
+    count = st.selectbox("Lines", [LINES, 500, 2000], format_func="last {:,} lines".format, key="lines", width=165, **hidden)
     return level or "All", wanted, count
 
 
 def _fits(line: str, level: str, wanted: str) -> bool:
     return (not LEVELS[level] or any(word in line for word in LEVELS[level])) and wanted.lower() in line.lower()
-
-
-def _link(url: str) -> str:
-    return f'<a href="{escape(url, quote=True)}" download style="white-space:nowrap">Download</a>'

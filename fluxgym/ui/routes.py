@@ -17,21 +17,25 @@ STYLE = """<style>
 
 def run_in_view() -> str | None:
     """The run that the address names; after a switch of pages, which drops the query, the one that was in view before."""
-    name = st.query_params.get("run") or st.session_state.get("run_in_view")
-    if name:
-        st.session_state.run_in_view = st.query_params["run"] = name
-    return name
+    return st.query_params.get("run") or st.session_state.get("run_in_view")
+
+
+def show_run(name: str) -> None:
+    """Puts a run into the address, so that a reload and a link show the same."""
+    st.session_state.run_in_view = name
+    if st.query_params.get("run") != name:
+        st.query_params["run"] = name
+
+
+def forget_run() -> None:
+    """After an address that named no run: the Run page may show another one."""
+    st.session_state.pop("run_in_view", None)
 
 
 def open_run(name: str) -> None:
     """Goes to the Run page of a run."""
     st.session_state.run_in_view = name
     st.switch_page(RUN, query_params={"run": name})
-
-
-def run_url(name: str) -> str:
-    """The address of a run's page, from any page."""
-    return f"run?run={quote(name, safe='')}"
 
 
 def file_url(run: str, kind: str, file: str) -> str:

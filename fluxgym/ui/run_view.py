@@ -4,13 +4,14 @@ import streamlit as st
 
 from fluxgym.ui import actions, cards, checkpoint_list, log_panel, sample_grid
 from fluxgym.ui.chart import draw_chart
+from fluxgym.ui.log_box import draw_log
 from fluxgym.ui.text import plain
 from fluxgym.view import charts
 from trainer.folder import RunFolder
 
 TABS = ["Progress", "Samples", "Checkpoints", "Log", "Settings"]
-CHART = 320  # px
-RECENT = 6  # columns of samples beside the charts; their own tab has all
+CHART, QUOTE = 320, 190  # px
+RECENT = 6  # columns of samples below the charts; their own tab has all
 
 
 def draw(folder: RunFolder, label: str) -> None:
@@ -23,9 +24,9 @@ def draw(folder: RunFolder, label: str) -> None:
     else:
         st.markdown(plain(look.summary.sentence))
     st.progress(look.summary.progress, text=plain(look.summary.progress_text))
-    with st.grid(6, min_column_width=104, key="numbers"):
+    with st.grid(6, min_column_width=130, gap=("xxsmall", "small"), key="numbers"):
         for name, value, delta in look.summary.metrics:
-            st.metric(name, value, delta, delta_color="inverse", height=100)
+            st.metric(name, value, delta, delta_color="inverse", height=88)
     tab = st.segmented_control(
         "Tab", TABS, default=TABS[0], required=True, key="tab", bind="query-params", label_visibility="collapsed"
     )
@@ -55,20 +56,20 @@ def _draw_progress(look: cards.Look) -> None:
 
 def _draw_failure(look: cards.Look) -> None:
     """What happened, why, what is kept, the way on; beside it the last lines."""
-    status = look.status
+    status, log = look.status, look.folder.training_log.name
     with st.container(border=True, key="failure"):
         told, quoted = st.columns([3, 2], gap="medium")
         with told:
             st.markdown(f"**{plain(look.summary.sentence)}**")
-            if status.message and status.message != look.summary.sentence:
+            if status.message != look.summary.sentence:
                 st.markdown(plain(status.message))
             st.markdown(plain(look.summary.next_step))
             with st.container(horizontal=True):
                 actions.draw_resume(look.folder, status, is_primary=True)
-                actions.draw_again(look.folder, status)
+                actions.draw_again(look.folder, status, is_primary=status.resumable is None)
         with quoted:
-            st.caption(f"Last lines of {look.folder.training_log.name}")
-            st.code("\n".join(status.last_lines[-8:]) or "It is empty.", language="log", wrap_lines=True)
+            st.caption(f"Last lines of {log}")
+            draw_log(status.last_lines, f"quoted:{look.folder.name}", f"Last lines of {log}", QUOTE, "It is empty.")
 
 
 def _draw_settings(look: cards.Look) -> None:

@@ -6,6 +6,7 @@ from fluxgym.run.folders import list_runs
 from fluxgym.run.status import read_status
 from fluxgym.ui import cards, routes
 from fluxgym.view import words
+from fluxgym.view.summary import smoothed_loss
 from trainer.folder import RunFolder
 
 MOST_CARDS = 20  # earlier runs; more of them are a table
@@ -46,7 +47,7 @@ def draw_earlier(folders: list[RunFolder]) -> None:
             "Run": look.folder.name,
             "State": look.summary.label,
             "Progress": look.summary.progress_text,
-            "Loss": words.loss4(look.history.avr_loss),
+            "Loss": words.loss4(smoothed_loss(look.history)),
             "Last line": words.age(look.history.last_line_age_seconds),
         }
         for look in looks

@@ -1,0 +1,14 @@
+"""The first row of a page: its title on the left, what can be pressed on the right, on one line where there is room."""
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from fluxgym.ui.text import plain
+
+
+def draw_header(title: str) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Draws the title. Returns the places beside it and at the right end."""
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    beside = left.container(horizontal=True, vertical_alignment="center")
+    beside.title(plain(title), anchor=False, width="content")
+    return beside, right.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center")
