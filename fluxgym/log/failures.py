@@ -30,7 +30,7 @@ ELASTIC = r"(?:E\d{4} .*\] |[\w.]+:)?failed \(exitcode: "
 SIGNATURES = [
     (kind, weight, re.compile(pattern))
     for kind, weight, pattern in (
-        ("stopped", KNOWN, r"Training stopped at step \d"),
+        ("stopped", KNOWN, r"Training stopped (?:at step \d|before its first step)"),
         ("stopped", KNOWN, r"KeyboardInterrupt$"),
         ("stopped", KNOWN, LAUNCHER + r"died with <Signals\.SIGINT: 2>"),
         ("oom", KNOWN, ERROR + r"(?:OutOfMemoryError|MemoryError)(?:: |$)"),

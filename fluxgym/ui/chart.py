@@ -4,13 +4,13 @@ st.plotly_chart makes a new chart of each new figure. This gives the figure to P
 there. Colours that depend on the theme are taken from the page; plotly.min.js comes from our own server (server.py).
 """
 
+import json
 from pathlib import Path
 
-import plotly.graph_objects as go
-import plotly.io
 import streamlit as st
 
-plotly.io.templates.default = None  # its colours would be 7 KB of each refresh, and the page has its own
+from fluxgym.view.charts import Figure
+
 _FOLDER = Path(__file__).parent
 _mount = st.components.v2.component(
     "fluxgym_chart",
@@ -20,6 +20,6 @@ _mount = st.components.v2.component(
 )
 
 
-def draw_chart(figure: go.Figure, key: str, height: int, alt: str) -> None:
+def draw_chart(figure: Figure, key: str, height: int, alt: str) -> None:
     """Draws a figure `height` px high. `alt` says in words what it shows."""
-    _mount(key=key, data={"figure": figure.to_json(validate=False), "height": height, "alt": alt}, height=height)
+    _mount(key=key, data={"figure": json.dumps(figure), "height": height, "alt": alt}, height=height)

@@ -34,6 +34,7 @@ LAUNCHER = "subprocess.CalledProcessError: Command '['/usr/bin/python', 'CUDA ou
         ("[rank0]:[E1124 10:15:00 ProcessGroupNCCL.cpp:616] Watchdog caught collective operation timeout: WorkNCCL(S", "nccl"),
         ("torch.distributed.DistBackendError: NCCL error in: x.cpp:1", "nccl"),
         ("2026-11-24 10:15:06 Training stopped at step 123 of 300: resume from outputs/a/a-step00000123-state", "stopped"),
+        ("2026-11-24 10:15:06 Training stopped before its first step: nothing was lost", "stopped"),
         ("KeyboardInterrupt", "stopped"),
         (LAUNCHER + "returned non-zero exit status 1.", "other"),
         (LAUNCHER + "returned non-zero exit status 137.", "killed"),

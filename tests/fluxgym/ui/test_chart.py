@@ -6,11 +6,14 @@ from streamlit.testing.v1 import AppTest
 
 
 def script() -> None:
-    import plotly.graph_objects as go
-
     from fluxgym.ui.chart import draw_chart
 
-    draw_chart(go.Figure(go.Scatter(x=[1, 2], y=[3, 4], name="loss")), "test", 200, "A line that rises.")
+    draw_chart(
+        {"data": [{"type": "scatter", "x": [1, 2], "y": [3, 4], "name": "loss"}], "layout": {}},
+        "test",
+        200,
+        "A line that rises.",
+    )
 
 
 def test_the_figure_its_height_and_its_words_arrive() -> None:

@@ -1,0 +1,62 @@
+"""LoRA files and states as a person sees them."""
+
+import json
+import os
+
+from fluxgym.log.history import History
+from fluxgym.view.checkpoints import list_loras, list_states
+from trainer.folder import RunFolder
+
+from .runs import make_state, stamp, step_lines
+
+
+def read(folder, log):
+    folder.training_log.write_text(log)
+    history = History(folder.training_log)
+    history.update()
+    return history
+
+
+def write(path, modified, size=100):
+    path.write_bytes(b"x" * size)
+    os.utime(path, (modified, modified))
+
+
+def test_loras(tmp_path):
+    folder = RunFolder(tmp_path)
+    log = f"{stamp(0)} Epoch 4/8\n{step_lines(31, 40, 80)}{stamp(0)} Epoch 5/8\n" + step_lines(41, 45, 80)
+    write(folder.epoch_lora(4), 1000)
+    write(folder.epoch_lora(8), 2000)
+    write(tmp_path / "x-step00000100.safetensors", 1500)
+    found = list_loras(folder, read(folder, log))
+    assert [(lora.label, lora.epoch, lora.step) for lora in found] == [
+        ("epoch 8", 8, None),
+        ("step 100", None, 100),
+        ("epoch 4", 4, 40),
+    ]
+    write(folder.lora, 3000, 123)
+    final = list_loras(folder, read(folder, log + step_lines(46, 80, 80) + "2026-11-24 10:15:30 Training finished\n"))[0]
+    assert (final.label, final.step, final.size, final.modified) == ("final", 80, 123, 3000)
+    assert list_loras(RunFolder(tmp_path / "none"), read(folder, "")) == []
+
+
+def test_states(tmp_path):
+    folder = RunFolder(tmp_path)
+    make_state(folder, 120, 4)
+    make_state(folder, 131, 4, 11)
+    found = list_states(folder)
+    assert [(state.step, state.epoch, state.size > 10, state.problem) for state in found] == [
+        (131, 4, True, ""),
+        (120, 4, True, ""),
+    ]
+    (found[0].path / "lora.safetensors").write_bytes(b"cut")
+    damaged = list_states(folder)[0]
+    assert (damaged.step, damaged.problem) == (131, "lora.safetensors: got 3 bytes, expected 10")
+
+
+def test_a_state_of_kohya(tmp_path):
+    path = tmp_path / "x-000004-state"
+    path.mkdir()
+    (path / "train_state.json").write_text(json.dumps({"current_epoch": 4, "current_step": 400}))
+    (state,) = list_states(RunFolder(tmp_path))
+    assert (state.epoch, state.step, bool(state.problem)) == (4, 400, True)
