@@ -86,7 +86,7 @@ def show(options: argparse.Namespace) -> int:
         return DONE
     width = max(map(len, fields))
     for key, value in fields.items():
-        print(f"{key:{width}}  {_readable(value)}")
+        print(f"{key:{width}}  {_readable(value)}".replace("  \n", "\n"))
     return DONE
 
 
@@ -236,7 +236,12 @@ def _cells(folder: RunFolder, status: Status) -> list[str]:
     history.update()
     summary = summarise(folder, status, history)
     loss = f"loss {words.loss4(smoothed_loss(history))}"
-    return [folder.name, summary.label, summary.progress_text, loss, summary.age_text, summary.sentence]
+    return [_shown(folder.name), summary.label, summary.progress_text, loss, summary.age_text, summary.sentence]
+
+
+def _shown(name: str) -> str:
+    """A folder of another tool may be called anything: nothing in its name may move the cursor or break the line."""
+    return name if name.isprintable() else ascii(name)
 
 
 def _print_table(rows: list[list[str]]) -> None:
@@ -251,6 +256,8 @@ def _readable(value: Any) -> str:
         return "-"
     if isinstance(value, list):
         return "\n".join(["", *(f"    {item}" for item in value)]) if value else "none"
+    if isinstance(value, float):
+        return f"{value:.6g}"
     if isinstance(value, dict):
         return ", ".join(f"{key}: {item}" for key, item in value.items())
     return str(value)

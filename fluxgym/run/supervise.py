@@ -149,7 +149,7 @@ class Watch:
                 evidence = now + EVIDENCE_EVERY
             if self.deadline is not None and now >= self.deadline:
                 self._kill()
-                self.deadline = now
+                self.deadline = now + EVIDENCE_EVERY  # again, should it hang in the kernel
             got = signal.sigtimedwait(FETCHED, LOOK_EVERY)
             if got and got.si_signo in ASKED:
                 self._stop_was_asked(got)

@@ -59,3 +59,19 @@ def test_ctrl_c_ends_the_waiting(outputs, start_small, wait_until):
         process.stdout.read()
         assert process.wait() == 130
         assert b"Traceback" not in process.stderr.read()
+
+
+def test_follows_a_file_that_is_rotated(tmp_path):
+    path = tmp_path / "any.log"
+    path.write_text("one\n")
+    command = [sys.executable, "-m", "fluxgym", "log", path, "-f"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "one\n"
+        with path.open("a") as file:
+            file.write("two\n")
+        assert process.stdout.readline() == "two\n"
+        path.rename(tmp_path / "any.log.1")
+        path.write_text("three\n")
+        assert process.stdout.readline() == "three\n"
+        process.send_signal(2)
+        assert process.wait() == 130

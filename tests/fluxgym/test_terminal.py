@@ -12,10 +12,13 @@ from fluxgym.run.launch import stop_run, wait_for_end
 from fluxgym.run.record import read_record
 from fluxgym.run.status import read_status
 from fluxgym.terminal import DONE, FAILED, INTERRUPTED, WRONG_USE, main
+from tests.conftest import HOSTILE_NAMES
 from tests.small_training import write_lora, write_state
 from trainer.config import dump_config, load_config, parse_config
 from trainer.folder import RunFolder
 from trainer.mini import DATASET, DEMO
+
+NO_PATHS = [name for name in HOSTILE_NAMES.values() if name not in ("", "..") and "/" not in name]
 
 
 @pytest.fixture
@@ -75,6 +78,19 @@ def test_list(outputs, say, start_small):
     assert (foreign["attempt"], foreign["pid"], foreign["loss"], foreign["resumable_from"]) == (None, None, None, None)
 
 
+@pytest.mark.parametrize("name", [name for name in NO_PATHS if len(name) < 256 and "\0" not in name])
+def test_folders_of_others_may_be_called_anything(outputs, say, name):
+    run_of(outputs, name)
+    run_of(outputs, os.fsdecode(b"\xff"))
+    code, out, err = say("list")
+    hidden = name.startswith(".")
+    assert (code, len(out.splitlines()), err) == (DONE, 1 if hidden else 2, "")
+    assert out.replace("\n", "").isprintable()
+    assert len(json.loads(say("list", "--json")[1])) == (1 if hidden else 2)
+    if not hidden:
+        assert json.loads(say("show", "--json", "--", name)[1])["epoch"] == 2
+
+
 @pytest.mark.parametrize("verb", [["list"], ["show", "small"]])
 def test_list_and_show_send_a_supervisor(outputs, say, start_small, wait_until, verb):
     folder = start_small("--steps", "20000")
@@ -116,12 +132,20 @@ def test_show(outputs, say, start_small):
     assert "\nfailure                -\n" in out
 
 
-@pytest.mark.parametrize("verb", ["show", "log", "stop", "resume"])
+@pytest.mark.parametrize("verb", ["stop", "resume"])
 def test_no_such_run(outputs, say, hostile_name, verb):
-    if verb in ("show", "log") and hostile_name in ("", "..", "../../etc/passwd"):
-        pytest.skip("a path: show and log take any")
     run_of(outputs, "my-lora")
     code, out, err = say(verb, "--", hostile_name)
+    assert (code, out) == (WRONG_USE, "")
+    assert err.startswith("fluxgym: got the run ")
+    assert len(err) < 500
+
+
+@pytest.mark.parametrize("verb", ["show", "log"])
+@pytest.mark.parametrize("name", NO_PATHS)
+def test_no_such_run_or_path(outputs, say, name, verb):
+    run_of(outputs, "my-lora")
+    code, out, err = say(verb, "--", name)
     assert (code, out) == (WRONG_USE, "")
     assert err.startswith("fluxgym: got the run ")
     assert len(err) < 500

@@ -54,6 +54,14 @@ def test_only_one(folder, monkeypatch):
     assert not folder.record.exists()
 
 
+def test_three_at_the_same_moment(folder):
+    write_record(folder, begin_attempt(folder, None, [sys.executable, "tests/small_training.py", str(folder.path)]))
+    racing = [subprocess.Popen([*SUPERVISOR, folder.path]) for _ in range(3)]
+    assert [process.wait(60) for process in racing] == [0] * 3
+    assert read_record(folder).state == "completed"
+    assert folder.training_log.read_text().count("=== Attempt") == 1
+
+
 def test_one_that_was_sent_before_leaves_a_newer_start_alone(folder):
     """It was sent to write down a verdict and waited for the lock; meanwhile the run was resumed."""
     mine = dataclasses.replace(begin_attempt(folder, None, ["x"]), supervisor=Identity.of(os.getpid()))
