@@ -2,6 +2,7 @@
 
 First the decoder alone, on the latents of the linear encoder (linear.py); then both. A weak pull towards the linear
 latents keeps them smooth, noise on them makes the decoder forgiving. Writes the autoencoder and the latents of all scenes.
+Needs the emoji font where there are glyphs among the scenes: it measures itself on new ones.
 """
 
 import argparse
