@@ -80,8 +80,7 @@ def read_run(data: bytes, shape: bytes, bar: re.Match[bytes]) -> Run | None:
         return None
     minute, second = bar.start(kind + "minute") - start, bar.start(kind + "second") - start
     try:
-        clocks = map(CLOCK.__getitem__, table.keys([minute, minute + 1, second, second + 1], 4))
-        times = list(map(base.__add__, clocks))
+        times = [base + CLOCK[key] for key in table.keys([minute, minute + 1, second, second + 1], 4)]
     except ValueError:
         return None  # a minute or second over 59
     last = bar.re.match(data, start + (count - 1) * width)
@@ -100,7 +99,7 @@ def count_fixed(table: Table, spans: list[tuple[int, int]]) -> int:
         at = table.start + line * table.width
         return any(table.data[at + a : at + b] != table.data[table.start + a : table.start + b] for a, b in spans)
 
-    return bisect_left(range(table.count), True, key=differs)
+    return bisect_left(range(table.count), True, key=differs) if differs(table.count - 1) else table.count
 
 
 def count_alike(shape: bytes, start: int, width: int) -> int:

@@ -214,7 +214,7 @@ class Story:
                 self.total_epochs = event.total_epochs or self.total_epochs
             case Epoch():
                 self._hear_epoch(event)
-            case Validation():
+            case Validation() if math.isfinite(event.loss):
                 while self.validation and self.validation[-1][0] >= event.step:
                     self.validation.pop()
                 self.validation.append((event.step, event.loss))

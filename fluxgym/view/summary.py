@@ -52,6 +52,7 @@ CAUSES = {
     "stopped": "The training was stopped",
     "other": "The training broke off",
 }
+ENCODED = {"latents": "images", "text embeddings": "captions and prompts"}
 ADVICE = {
     "oom": "A smaller batch or resolution, or gradient checkpointing, needs less memory.",
     "nan": "A lower learning rate helps most often.",
@@ -124,8 +125,8 @@ def _sentence(state: str | None, status: Status, history: History, now: float) -
 def _preparing(history: History) -> str:
     detail = history.phase_detail or ""
     if counted := re.match(r"Caching (.+): (\d+)/(\d+)$", detail):
-        what, done, total = counted[1], int(counted[2]), int(counted[3])
-        return f"Encoding {what}: {done:,} of {total:,} done, {total - done:,} to go."
+        done, total = int(counted[2]), int(counted[3])
+        return f"Encoding {total:,} {ENCODED.get(counted[1], counted[1])}, {total - done:,} to go."
     if loading := re.match(r"Loading (.+?): ", detail):
         return f"Loading the {loading[1]}."
     return {"loading": "Loading the model.", "caching": "Encoding images and captions."}.get(

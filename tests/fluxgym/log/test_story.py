@@ -113,6 +113,10 @@ def test_the_last_line_may_lack_its_end(read):
     assert read(our_steps(1, 3, 9) + our_step(4, 9, 4, 0.1)[:-10]).step == 3
 
 
+def test_a_validation_that_is_no_number_is_no_validation(read):
+    assert read(f"{stamp(0)} Validation: loss nan at step 3\n").validation == []
+
+
 def test_the_total_follows_a_change_of_mind(read):
     assert read(our_step(1, 100, 0, 0.5) + our_step(2, 200, 1, 0.5)).total_steps == 200
 

@@ -67,7 +67,7 @@ def test_the_trend(tell, losses, sentence):
 
 def test_preparing_counts(tell):
     told = tell(RUNNING, f"{stamp(0)} Caching text embeddings: 3/17\n")
-    assert (told.label, told.sentence) == ("Starting", "Encoding text embeddings: 3 of 17 done, 14 to go.")
+    assert (told.label, told.sentence) == ("Starting", "Encoding 17 captions and prompts, 14 to go.")
     assert tell(RUNNING, f"{stamp(0)} Loading text encoders: x\n").sentence == "Loading the text encoders."
     begun = tell(Status("starting", is_active=True))
     assert (begun.sentence, begun.progress, begun.progress_text) == ("The training process is starting.", 0.0, "No step yet")
