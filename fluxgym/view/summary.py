@@ -246,7 +246,7 @@ def _metrics(state: str | None, status: Status, history: History) -> list[tuple[
 
 
 def _change_in_an_epoch(history: History) -> str | None:
-    means = [mean for _, mean, is_complete in history.epoch_means() if is_complete]
+    means = [mean for _, mean, is_complete in history.epoch_means()[-3:] if is_complete]
     return f"{means[-1] - means[-2]:+.4f} in 1 epoch" if len(means) > 1 else None
 
 
