@@ -46,7 +46,9 @@ def draw_card(look: Look) -> None:
             st.markdown(f"**{plain(folder.name)}**")
             draw_badge(summary)
         with progress:
-            st.progress(summary.progress, text=plain(summary.progress_text))
+            left = look.history.eta_seconds if status.is_active else None
+            time_left = f". About {words.duration(left)} left" if left is not None else ""
+            st.progress(summary.progress, text=plain(summary.progress_text + time_left))
             st.caption(plain(summary.sentence))
         with number:
             loss = words.loss4(smoothed_loss(look.history))

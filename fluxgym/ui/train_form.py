@@ -6,6 +6,7 @@ from fluxgym.dataset import form
 from fluxgym.dataset.check import Checked
 from fluxgym.ui import fields, gallery
 from fluxgym.ui.text import plain
+from fluxgym.view import words
 
 _ABOUT = ("name", "trigger", "model.base")
 _IMAGES = ("data.folder",)
@@ -31,7 +32,7 @@ def draw_images(checked: Checked) -> None:
         if checked.images:
             without = len(checked.images) - checked.captioned
             rest = f"; the {without} without get the trigger word as their caption" if without else ""
-            st.caption(f"{len(checked.images)} images, {checked.captioned} with a caption{rest}.")
+            st.caption(f"{words.plural(len(checked.images), 'image')}, {checked.captioned} with a caption{rest}.")
         gallery.draw_gallery(checked.images)
 
 
@@ -113,10 +114,8 @@ def draw_plan(checked: Checked) -> bool:
 
 
 def _draw_obstacles(checked: Checked) -> None:
-    count = len(checked.problems)
-    st.markdown(
-        f":red[:material/error: Not started, nothing was written: {count} thing{'s' if count > 1 else ''} to set right.]"
-    )
+    wrong = words.plural(len(checked.problems), "thing")
+    st.markdown(f":red[:material/error: Not started, nothing was written: {wrong} to set right.]")
 
 
 def _table(rows: dict[str, str]) -> str:

@@ -1,0 +1,44 @@
+"""The steps of the Train page and the plan; what happens when they are filled in: tests/pages/test_train.py."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fluxgym.dataset import form
+
+pytestmark = pytest.mark.usefixtures("outputs")
+
+
+def script() -> None:
+    import streamlit as st
+
+    from fluxgym.dataset.check import check_form
+    from fluxgym.ui import fields, train_form
+
+    checked = check_form(fields.values())
+    st.session_state.problems = checked.problems
+    train_form.draw_about(checked)
+    train_form.draw_images(checked)
+    train_form.draw_settings(checked)
+    train_form.draw_plan(checked)
+
+
+def test_every_setting_that_is_shown_is_one_of_the_form() -> None:
+    page = AppTest.from_function(script).run()
+    assert not page.exception
+    shown = {widget.key for widget in [*page.text_input, *page.number_input, *page.text_area, *page.checkbox]}
+    assert shown
+    assert shown <= {f"form:{key}" for key in form.default_values()}
+
+
+def test_the_plan_is_arithmetic() -> None:
+    batch = {"data.batch_size": 4, "data.regularisation_images": 1, "data.repeats": 3, "data.validation_images": 0}
+    form.write_values(form.draft(), form.demo_values() | batch | {"train.epochs": 2})
+    page = AppTest.from_function(script).run()
+    assert page.metric[0].value == "24"
+    table = page.get("html")[-1].proto.body
+    assert [f">{number}<" in table for number in (12, 2, 15)] == [True, True, True], "images, epochs, samples"
+
+
+def test_without_images_there_is_no_plan() -> None:
+    page = AppTest.from_function(script).run()
+    assert page.metric[0].value == "-"

@@ -1,0 +1,158 @@
+"""The Run page: under way, completed, failed, stopped, of another tool, unknown; its tabs; logs and names that are hostile."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fluxgym.run.launch import stop_run, wait_for_end
+from fluxgym.run.status import read_status
+from tests.pages.opened import open_page, press, primary, told
+from trainer.folder import RunFolder
+
+MARKUP = "<script>alert(1)</script> $x$ :red[y] [z](javascript:1) \x1b[31mred\x1b[0m"
+
+
+def sent(page: AppTest, kind: str) -> list[dict]:
+    """What the page's charts (figure) or logs (lines) are given."""
+    return [data for part in page.get("bidi_component") if kind in (data := json.loads(part.proto.json))]
+
+
+def test_without_any_run_it_shows_the_way(outputs: Path) -> None:
+    page = open_page("run")
+    assert page.title[0].value == "No run yet"
+    assert primary(page) == ["New training"]
+    press(page, "New training")
+    assert page.title[0].value == "New training"
+
+
+def test_an_unknown_run_is_told_with_the_names_near_it(start_small: Callable[..., RunFolder]) -> None:
+    wait_for_end(start_small(name="robot"), 30)
+    page = open_page("run", run="robto")
+    assert page.title[0].value == "No such run"
+    assert "got the run 'robto'" in told(page)
+    assert "did you mean robot?" in told(page)
+    assert primary(page) == ["Show all runs"]
+    press(page, "Show all runs")
+    assert page.title[0].value == "Active Training Sessions"
+
+
+def test_a_hostile_name_in_the_address_finds_nothing(outputs: Path, hostile_name: str) -> None:
+    page = open_page("run", run=hostile_name)
+    assert page.title[0].value == ("No such run" if hostile_name else "No run yet")
+
+
+def test_a_run_under_way(start_small: Callable[..., RunFolder], wait_until: Callable[..., object]) -> None:
+    folder = start_small("--steps", "100000", "--pause", "0.02", name="small")
+    wait_until(
+        lambda: "30/100000" in folder.training_log.read_text(encoding="utf-8") if folder.training_log.exists() else False
+    )
+    page = open_page("run", run="small")
+    assert page.title[0].value == "small"
+    assert ":material/play_circle: Running" in told(page)
+    assert [number.label for number in page.metric] == [
+        "Time left",
+        "Loss, smoothed",
+        "Validation",
+        "Pace",
+        "Learning rate",
+        "Last line",
+    ]
+    assert primary(page) == []
+    assert [button.label for button in page.button] == ["Stop", "Refresh", "Refresh"]
+    loss, epochs = sent(page, "figure")
+    assert max(json.loads(loss["figure"])["data"][0]["x"]) >= 30
+    assert json.loads(epochs["figure"])["data"][0]["type"] == "bar"
+    training, monitor = sent(page, "lines")
+    assert "steps: " in training["lines"][-1]
+    assert len(training["lines"]) <= 100
+    assert any("started the training" in line for line in monitor["lines"])
+    panels = {panel.label: panel for panel in page.expander}
+    assert list(panels) == ["Training Log (Persisted)", "Monitor Status & Logs"]
+    assert not any(panel.proto.expanded for panel in panels.values())
+    stop_run(folder, wait=30)
+    page.run()
+    assert ":material/stop_circle: Stopped" in told(page)
+    assert primary(page) == ["Resume"]
+    press(page, "Resume")
+    assert read_status(folder).is_active
+
+
+def test_a_completed_run_gives_its_lora(start_small: Callable[..., RunFolder]) -> None:
+    wait_for_end(start_small(name="small"), 30)
+    page = open_page("run", run="small", tab="Checkpoints")
+    assert ":material/check_circle: Completed" in told(page)
+    link = page.get("link_button")[0].proto
+    assert (link.label, link.url) == ("Download the LoRA", "files/small/loras/small.safetensors")
+    table = "".join(part.proto.body for part in page.get("html"))
+    assert 'href="files/small/loras/small.safetensors"' in table
+
+
+def test_a_failed_run_says_what_why_and_what_can_be_done(start_small: Callable[..., RunFolder]) -> None:
+    folder = start_small("--end-at", "3", "--code", "1", name="small")
+    wait_for_end(folder, 30)
+    page = open_page("run", run="small")
+    assert ":material/error: Failed" in told(page)
+    assert "at step 3 of 5" in told(page)
+    assert "Exit code 1" in told(page)
+    quoted = sent(page, "lines")[0]
+    assert quoted["label"] == "Last lines of training.log"
+    assert "3/5" in quoted["lines"][-1]
+
+
+@pytest.mark.parametrize("tab", ["Progress", "Samples", "Checkpoints", "Log", "Settings", "Nonsense"])
+def test_each_tab_opens_by_its_address(outputs: Path, tab: str) -> None:
+    folder = RunFolder(outputs / "small")
+    folder.path.mkdir()
+    folder.training_log.write_text(f"{MARKUP}\n", encoding="utf-8")
+    folder.config.write_text(f'name = "{MARKUP.splitlines()[0][:20]}"', encoding="utf-8")
+    page = open_page("run", run="small", tab=tab)
+    assert page.title[0].value == "small"
+    chosen = page.get("button_group")[0].value
+    assert chosen == (tab if tab != "Nonsense" else "Progress")
+
+
+def test_what_a_log_says_is_never_markup(outputs: Path) -> None:
+    folder = RunFolder(outputs / "small")
+    folder.path.mkdir()
+    folder.training_log.write_text(f"{MARKUP}\n", encoding="utf-8")
+    page = open_page("run", run="small", tab="Log")
+    training, monitor = sent(page, "lines")
+    assert training["lines"] == ["<script>alert(1)</script> $x$ :red[y] [z](javascript:1) red"]
+    assert monitor["lines"] == []
+    assert "<script>" not in told(page)
+
+
+def test_the_log_is_searched_and_sorted_by_level(outputs: Path) -> None:
+    folder = RunFolder(outputs / "small")
+    folder.path.mkdir()
+    lines = [f"2026-11-24 10:15:00 line {number}" for number in range(300)]
+    lines[5] = "2026-11-24 10:15:00 WARNING the needle"
+    folder.training_log.write_text("\n".join(lines), encoding="utf-8")
+    page = open_page("run", run="small", tab="Log")
+    assert sent(page, "lines")[0]["lines"] == lines[-100:]
+    page.text_input(key="search").set_value("NEEDLE").run()
+    assert sent(page, "lines")[0]["lines"] == [lines[5]]
+    page.text_input(key="search").set_value("nothing").run()
+    assert sent(page, "lines")[0]["lines"] == []
+    page.text_input(key="search").set_value("").run()
+    page.selectbox(key="lines").set_value(500).run()
+    assert len(sent(page, "lines")[0]["lines"]) == 300
+
+
+def test_samples_are_escaped_and_served_by_address(outputs: Path) -> None:
+    from PIL import Image
+
+    folder = RunFolder(outputs / "small")
+    folder.samples.mkdir(parents=True)
+    prompt = '\\"><img src=x onerror=alert(1)>'
+    folder.config.write_text(f'name = "small"\n[sample]\nprompts = ["{prompt}"]\n', encoding="utf-8")
+    Image.new("RGB", (32, 32)).save(folder.samples / "small_e000000_00_20261124101502_42.png")
+    page = open_page("run", run="small", tab="Samples")
+    body = "".join(part.proto.body for part in page.get("html"))
+    assert "onerror=alert(1)&gt;" in body
+    assert "<img src=x" not in body
+    assert 'loading="lazy" src="files/small/thumbnails/' in body
+    assert "base model" in body

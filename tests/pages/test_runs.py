@@ -1,0 +1,98 @@
+"""The Runs page: a newcomer, runs under way, runs that ended, many runs, and names that are not ours."""
+
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fluxgym.run.launch import wait_for_end
+from fluxgym.run.record import read_record
+from fluxgym.run.status import read_status
+from tests.conftest import HOSTILE_NAMES
+from tests.pages.opened import open_page, press, primary, told
+from trainer.folder import RunFolder
+
+
+def test_a_newcomer_finds_the_demo(outputs: Path) -> None:
+    page = open_page("runs")
+    assert page.title[0].value == "Active Training Sessions"
+    assert "FluxGym trains a LoRA of FLUX on your images" in told(page)
+    assert primary(page) == ["Try the demo"]
+    press(page, "Try the demo")
+    assert page.title[0].value == "New training"
+    assert page.text_input(key="form:name").value == "demo"
+
+
+def test_a_run_under_way(start_small: Callable[..., RunFolder], wait_until: Callable[..., object]) -> None:
+    folder = start_small("--steps", "100000", "--pause", "0.02", name="small")
+    wait_until(lambda: "30/100000" in read(folder.training_log))
+    page = open_page("runs")
+    assert "small" in told(page)
+    assert ":material/play_circle: Running" in told(page)
+    assert "of 100,000, epoch 1 of 1. About" in page.get("progress")[0].proto.text.replace("\\", "")
+    assert page.metric[0].label == "Loss, smoothed"
+    assert len(page.metric[0].proto.chart_data) > 10
+    assert "last line 0 s ago" in told(page)
+    assert primary(page) == ["New training"]
+    assert {"Open", "Stop"} <= {button.label for button in page.button}
+    press(page, "Stop")
+    assert "**small** finishes the step under way, saves its state and ends" in told(page)
+    assert read_status(folder).is_active, "it only asked"
+
+
+def test_open_leads_to_the_run(start_small: Callable[..., RunFolder]) -> None:
+    wait_for_end(start_small(name="small"), 30)
+    page = press(open_page("runs"), "Open")
+    assert page.title[0].value == "small"
+    assert page.query_params["run"] in ("small", ["small"])
+
+
+def test_a_supervisor_that_was_killed_is_replaced_at_the_next_look(
+    start_small: Callable[..., RunFolder], wait_until: Callable[..., object]
+) -> None:
+    folder = start_small("--steps", "100000", "--pause", "0.02")
+    wait_until(lambda: read_status(folder).pid)
+    first = read_record(folder).supervisor
+    first.signal(signal.SIGKILL)
+    wait_until(lambda: read_status(folder).needs_supervisor)
+    page = open_page("runs")
+    assert ":material/play_circle: Running" in told(page)
+    wait_until(lambda: (now := read_record(folder).supervisor) and now != first and now.alive())
+
+
+def test_runs_that_ended_are_below(start_small: Callable[..., RunFolder]) -> None:
+    wait_for_end(start_small(name="good"), 30)
+    wait_for_end(start_small("--end-at", "3", "--code", "1", name="bad"), 30)
+    page = open_page("runs")
+    assert [part.value for part in page.subheader] == ["Earlier"]
+    assert "No training is under way" in told(page)
+    assert ":material/check_circle: Completed" in told(page)
+    assert ":material/error: Failed" in told(page)
+    assert primary(page) == ["New training"]
+
+
+def test_many_runs_are_a_table_with_a_filter(outputs: Path) -> None:
+    for number in range(25):
+        folder = RunFolder(outputs / f"run-{number:02d}")
+        folder.path.mkdir()
+        folder.training_log.write_text("steps:  50%|#####     | 5/10 [00:01<00:01, 5.00it/s, loss=0.5]\n", encoding="utf-8")
+    page = open_page("runs")
+    assert len(page.dataframe[0].value) == 25
+    page.text_input(key="filter").set_value("N-1").run()
+    assert sorted(page.dataframe[0].value["Run"]) == [f"run-1{number}" for number in range(10)]
+    assert "10 of 25 runs" in told(page)
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE_NAMES.values() if re.fullmatch(r"[^/.\0][^/\0]{0,200}", name)])
+def test_folders_with_any_name_are_shown_as_text(outputs: Path, name: str) -> None:
+    folder = RunFolder(outputs / name)
+    folder.path.mkdir()
+    folder.training_log.write_text("<b>x</b> $a$ :red[b]\n", encoding="utf-8")
+    assert " ".join(name.split()) in told(open_page("runs"))
+    assert " ".join(name.split()) in told(open_page("run", run=name))
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
