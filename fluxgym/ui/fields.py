@@ -60,10 +60,16 @@ def switch(key: str, label: str) -> None:
 
 
 def show_problem(key: str) -> None:
-    """What is wrong with a value, right below it. Of an empty one that is told after somebody pressed Start."""
-    problem = st.session_state.get("problems", {}).get(key)
-    if problem and (st.session_state.get("start_pressed") or values().get(key) not in ("", None)):
-        st.markdown(f":red[:material/error: {plain(problem)}]")
+    """What is wrong with a value, right below it."""
+    if is_told(key):
+        problem = st.session_state.problems[key]
+        st.caption(f":red[:material/error: {plain(problem[:1].upper() + problem[1:])}]")
+
+
+def is_told(key: str) -> bool:
+    """Whether a value is wrong and it is time to say so: of an empty one that is after somebody pressed Start."""
+    is_touched = st.session_state.get("start_pressed") or values().get(key) not in ("", None)
+    return bool(is_touched and key in st.session_state.get("problems", {}))
 
 
 def _common(key: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def draw_source() -> None:
         disabled=not target,
     )
     for refused in st.session_state.get("refused", []):
-        st.markdown(f":red[:material/error: {plain(refused)}]")
+        st.caption(f":red[:material/error: {plain(refused)}]")
     fields.show_problem("data.folder")
 
 

@@ -20,7 +20,11 @@ def draw_welcome() -> bool:
             "the training goes on when you close this page, and when this server stops."
         )
         st.caption("The demo needs no GPU: a small FLUX that came with it learns twelve pictures of a robot in a few minutes.")
-        return st.button("Try the demo", icon=":material/science:", type="primary")
+        with st.container(horizontal=True):
+            is_wanted = st.button("Try the demo", icon=":material/science:", type="primary")
+            if st.button("New training", icon=":material/add:"):
+                st.switch_page(routes.TRAIN)
+    return is_wanted
 
 
 def draw_active(active: list[RunFolder], count: int) -> None:

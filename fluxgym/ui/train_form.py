@@ -10,6 +10,25 @@ from fluxgym.view import words
 
 _ABOUT = ("name", "trigger", "model.base")
 _IMAGES = ("data.folder",)
+REGULARISATION = "data.regularisation"
+MORE: dict[str, tuple[str, float]] = {  # label, and by how much one click changes the number
+    "data.batch_size": ("Batch size", 1),
+    "data.resolution": ("Resolution, px", 16),
+    "data.validation_images": ("Validation images", 1),
+    "model.max_sequence_length": ("Tokens per caption", 8),
+    "train.seed": ("Seed", 1),
+    "train.warmup_steps": ("Warm-up, steps", 1),
+    "train.decay": ("Decay, share of steps", 0.05),
+    "lora.alpha": ("Alpha", 1.0),
+    "sample.every_epochs": ("Sample every, epochs", 1),
+    "sample.steps": ("Steps per sample", 1),
+    "sample.width": ("Sample width, px", 16),
+    "sample.height": ("Sample height, px", 16),
+    "sample.guidance": ("Guidance of samples", 0.5),
+    "save.every_epochs": ("Save the LoRA every, epochs", 1),
+    "save.state_every_epochs": ("Save the state every, epochs", 1),
+    "data.regularisation_images": ("Regularisation images per batch", 1),
+}
 
 
 def draw_about(checked: Checked) -> None:
@@ -56,37 +75,16 @@ def draw_settings(checked: Checked) -> None:
             height=130,
             placeholder="a sks person on a beach\na person on a beach",
         )
-        with st.expander("More settings"):
+        with st.expander("More settings", expanded=any(map(fields.is_told, [*MORE, REGULARISATION]))):
             _draw_more()
 
 
 def _draw_more() -> None:
     with st.grid(3, min_column_width=150):
-        for key, label in (
-            ("data.batch_size", "Batch size"),
-            ("data.resolution", "Resolution, px"),
-            ("data.validation_images", "Validation images"),
-            ("model.max_sequence_length", "Tokens per caption"),
-            ("train.seed", "Seed"),
-            ("train.warmup_steps", "Warm-up, steps"),
-            ("sample.every_epochs", "Sample every, epochs"),
-            ("sample.steps", "Steps per sample"),
-            ("sample.width", "Sample width, px"),
-            ("sample.height", "Sample height, px"),
-            ("save.every_epochs", "Save the LoRA every, epochs"),
-            ("save.state_every_epochs", "Save the state every, epochs"),
-            ("data.regularisation_images", "Regularisation images per batch"),
-        ):
-            with st.container():
-                fields.number(key, label)
-        for key, label, step in (
-            ("lora.alpha", "Alpha", 1.0),
-            ("train.decay", "Decay, share of steps", 0.05),
-            ("sample.guidance", "Guidance of samples", 0.5),
-        ):
+        for key, (label, step) in MORE.items():
             with st.container():
                 fields.number(key, label, step=step)
-    fields.text("data.regularisation", "Folder of regularisation images")
+    fields.text(REGULARISATION, "Folder of regularisation images")
     fields.switch("train.gradient_checkpointing", "Gradient checkpointing")
 
 
@@ -115,7 +113,7 @@ def draw_plan(checked: Checked) -> bool:
 
 def _draw_obstacles(checked: Checked) -> None:
     wrong = words.plural(len(checked.problems), "thing")
-    st.markdown(f":red[:material/error: Not started, nothing was written: {wrong} to set right.]")
+    st.caption(f":red[:material/error: Not started, nothing was written: {wrong} to set right.]")
 
 
 def _table(rows: dict[str, str]) -> str:

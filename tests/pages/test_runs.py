@@ -10,6 +10,7 @@ import pytest
 from fluxgym.run.launch import wait_for_end
 from fluxgym.run.record import read_record
 from fluxgym.run.status import read_status
+from fluxgym.ui.cards import look_at
 from tests.conftest import HOSTILE_NAMES
 from tests.pages.opened import open_page, press, primary, told
 from trainer.folder import RunFolder
@@ -27,7 +28,7 @@ def test_a_newcomer_finds_the_demo(outputs: Path) -> None:
 
 def test_a_run_under_way(start_small: Callable[..., RunFolder], wait_until: Callable[..., object]) -> None:
     folder = start_small("--steps", "100000", "--pause", "0.02", name="small")
-    wait_until(lambda: "30/100000" in read(folder.training_log))
+    wait_until(lambda: look_at(folder).history.eta_seconds)
     page = open_page("runs")
     assert "small" in told(page)
     assert ":material/play_circle: Running" in told(page)
@@ -92,7 +93,3 @@ def test_folders_with_any_name_are_shown_as_text(outputs: Path, name: str) -> No
     folder.training_log.write_text("<b>x</b> $a$ :red[b]\n", encoding="utf-8")
     assert " ".join(name.split()) in told(open_page("runs"))
     assert " ".join(name.split()) in told(open_page("run", run=name))
-
-
-def read(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
