@@ -27,7 +27,7 @@ def font():
         pytest.skip(f"needs {subjects.FONT} (Debian: fonts-noto-color-emoji)")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def with_words(tmp_path_factory):
     """A work folder after step 1; each further fixture does one more step in it."""
     work = Work(tmp_path_factory.mktemp("work"))
@@ -35,29 +35,38 @@ def with_words(tmp_path_factory):
     return work
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def with_pictures(with_words):
     draw_pictures(with_words, SMALL)
     return with_words
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def with_latents(with_pictures):
     autoencoder.make_autoencoder(with_pictures, few_steps(10), few_steps(3, 1e-3))
     return with_pictures
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def with_pretrained(with_latents):
     """The work folder, and the losses of pretraining."""
     return with_latents, pretrain.pretrain(with_latents, few_steps(15))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def with_distilled(with_pretrained):
     """The work folder, and the losses of the distillation."""
     work, _ = with_pretrained
     return work, distill.distill(work, few_steps(3))
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread():
+    """Parts this small gain nothing from a second thread, and lose much where the cores are busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)
