@@ -81,7 +81,7 @@ def describe_lora(name: str, trigger: str, resolution: int, rank: int) -> dict[s
 
 def serialise(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
     """A .safetensors file's bytes. The library writes metadata in an order that differs from process to process; we do not."""
-    data = save(tensors, metadata)
+    data = save(tensors, metadata or None)  # an empty one spoils the header
     length = int.from_bytes(data[:8], "little")
     header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)  # tensors begin at a multiple of 8 bytes

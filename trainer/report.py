@@ -89,6 +89,8 @@ def short(number: float) -> str:
 
 def quiet_libraries() -> None:
     """Keeps bars and known harmless warnings of the libraries out of the log. Call before they are imported."""
+    # threads that spin while they wait slow down everybody on a machine that has other things to do, a dashboard for one
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")

@@ -1,5 +1,6 @@
 """What the trainer's tests share: a small training of flux-mini, in this process or as a real one."""
 
+import copy
 import os
 import re
 import subprocess
@@ -10,24 +11,27 @@ from typing import Any
 
 import pytest
 import tomli_w
-import torch
-from diffusers import FluxTransformer2DModel
 from PIL import Image
 
 from trainer import mini
 from trainer.config import Config, parse_config
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
-from trainer.loop import train
 
 ROOT = Path(__file__).parent.parent.parent
 LOSS = re.compile(r"\| (\d+)/\d+ \[.*, loss=([\d.]+|nan), ")
-torch.set_num_threads(2)
+CALM = {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}  # threads that spin while waiting starve their neighbours
+os.environ.update(CALM)  # before anything here has imported torch
 
 
 @pytest.fixture
-def small() -> dict[str, Any]:
+def small(small_settings: dict[str, Any]) -> dict[str, Any]:
     """Settings of a training of 3 epochs of 4 steps that takes a second; a test changes what it is about."""
+    return copy.deepcopy(small_settings)
+
+
+@pytest.fixture(scope="session")
+def small_settings() -> dict[str, Any]:
     return {
         "name": "small",
         "trigger": "sks robot",
@@ -53,13 +57,21 @@ def config(small: dict[str, Any]) -> Config:
     return parse_config(small)
 
 
-@pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., RunFolder]:
-    """make_run(settings, name): a run's folder with its config.toml."""
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Latents and texts of all tests' trainings: whatever differs has another name, so they can share."""
+    return tmp_path_factory.mktemp("cache")
 
-    def make(settings: dict[str, Any], name: str = "small") -> RunFolder:
+
+@pytest.fixture
+def make_run(tmp_path: Path, shared_cache: Path) -> Callable[..., RunFolder]:
+    """make_run(settings, name, cached): a run's folder with its config.toml, and the cache that tests share."""
+
+    def make(settings: dict[str, Any], name: str = "small", cached: bool = True) -> RunFolder:
         folder = RunFolder(tmp_path / "outputs" / name)
         folder.path.mkdir(parents=True, exist_ok=True)
+        if cached and not folder.cache.exists():
+            folder.cache.symlink_to(shared_cache)
         folder.config.write_text(tomli_w.dumps({**settings, "name": name}), encoding="utf-8")
         return folder
 
@@ -69,6 +81,7 @@ def make_run(tmp_path: Path) -> Callable[..., RunFolder]:
 @pytest.fixture
 def learn(make_run: Callable[..., RunFolder]) -> Callable[..., RunFolder]:
     """learn(settings, name, resume): a whole training in this process."""
+    from trainer.loop import train
 
     def run(settings: dict[str, Any], name: str = "small", resume: Path | None = None) -> RunFolder:
         folder = make_run(settings, name)
@@ -78,7 +91,7 @@ def learn(make_run: Callable[..., RunFolder]) -> Callable[..., RunFolder]:
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def command() -> Callable[..., list[str]]:
     """command(folder, state): the command line of a training."""
 
@@ -89,7 +102,7 @@ def command() -> Callable[..., list[str]]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_trainer(command: Callable[..., list[str]]) -> Callable[..., subprocess.CompletedProcess[str]]:
     """run_trainer(folder, state): a real `python -m trainer` to its end, with what it said in stdout."""
 
@@ -97,7 +110,6 @@ def run_trainer(command: Callable[..., list[str]]) -> Callable[..., subprocess.C
         return subprocess.run(
             command(folder, resume),
             cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "2"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -118,7 +130,6 @@ def start_trainer(command: Callable[..., list[str]]) -> Any:
             process = subprocess.Popen(
                 command(folder, resume),
                 cwd=ROOT,
-                env={**os.environ, "OMP_NUM_THREADS": "2"},
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 **options,
@@ -140,8 +151,11 @@ def read_losses() -> Callable[[str], dict[int, float]]:
 
 
 @pytest.fixture
-def transformer() -> FluxTransformer2DModel:
+def transformer() -> Any:
     """flux-mini's transformer, frozen, in fp32."""
+    import torch
+    from diffusers import FluxTransformer2DModel
+
     model = FluxTransformer2DModel.from_pretrained(mini.MODEL, subfolder="transformer", dtype=torch.float32)
     return model.requires_grad_(False)
 

@@ -100,7 +100,7 @@ def test_never_mismatched_over_shuffled_epochs(base, config, make_run, small):
     from trainer.dataset import read_dataset
 
     images = split_images(config, read_dataset(config))
-    folder = make_run(small)
+    folder = make_run(small, cached=False)
     make_material(config, folder, base, images)
     material, _, vae = make_material(config, folder, base, images)  # from the files
     with_encoders = {}

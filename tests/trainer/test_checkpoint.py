@@ -1,0 +1,114 @@
+"""States: whole or not there, read back bit for bit, refused when the training was another one."""
+
+import json
+import os
+
+import pytest
+import torch
+
+from trainer.checkpoint import Progress, StateError, load_state, prune_states, read_progress, save_state, tidy_states
+from trainer.folder import RunFolder, read_state
+
+SETTINGS = {"lora.rank": 4, "train.seed": 1, "images and captions": ["a", "b"]}
+
+
+def make(seed=0, steps=2):
+    """Two weights and an AdamW that has done some steps on them."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = {name: torch.nn.Parameter(torch.randn(3, 2, generator=generator)) for name in ("x.lora_A", "x.lora_B")}
+    optimizer = torch.optim.AdamW(weights.values(), lr=0.1, fused=True)
+    for _ in range(steps):
+        step(weights, optimizer)
+    return weights, optimizer
+
+
+def step(weights, optimizer):
+    sum((weight**3).sum() for weight in weights.values()).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path / "run")
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_it_goes_on_bit_for_bit(folder, steps):
+    weights, optimizer = make(steps=steps)
+    progress = Progress(step=steps, epoch=1, position=2, losses=[0.1 + 0.2, 1 / 3])
+    save_state(folder.step_state(3), progress, SETTINGS, weights, optimizer)
+    others, fresh = make(seed=1, steps=0)
+    assert read_progress(folder.step_state(3), SETTINGS) == progress
+    load_state(folder.step_state(3), others, fresh)
+    for _ in range(3):
+        step(weights, optimizer)
+        step(others, fresh)
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+
+
+def test_a_state_is_written_beside_and_replaces_an_older_one(folder, monkeypatch):
+    path = folder.epoch_state(1)
+    save_state(path, Progress(step=1), SETTINGS, *make())
+    save_state(path, Progress(step=2), SETTINGS, *make())
+    assert read_state(path).step == 2 and [entry.name for entry in folder.path.iterdir()] == [path.name]
+    assert sorted(entry.name for entry in path.iterdir()) == ["lora.safetensors", "optimizer.safetensors", "state.json"]
+
+
+@pytest.mark.parametrize("calls", range(1, 6))
+def test_a_save_that_is_cut_off_leaves_the_older_one(folder, monkeypatch, calls):
+    """Cut off at each rename in turn: three files, the old state aside, the new one into its place."""
+    path, done, replace = folder.epoch_state(1), [], os.replace
+    save_state(path, Progress(step=1), SETTINGS, *make())
+
+    def cut(source, target):
+        done.append(target)
+        if len(done) == calls:
+            raise KeyboardInterrupt
+        return replace(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("pathlib.Path.replace", cut)
+        save_state(path, Progress(step=2), SETTINGS, *make())
+    tidy_states(folder)
+    assert [(state.step, state.problem) for state in folder.states()] == [(1, "")]
+    assert [entry.name for entry in folder.path.iterdir()] == [path.name]
+
+
+def test_another_training_is_refused_with_what_differs(folder):
+    save_state(folder.epoch_state(1), Progress(step=1), SETTINGS, *make())
+    other = {**SETTINGS, "lora.rank": 8, "new": True}
+    with pytest.raises(StateError) as caught:
+        read_progress(folder.epoch_state(1), other)
+    assert caught.value.problems[:2] == [
+        "lora.rank: the state has 4, the settings have 8",
+        "new: the state has None, the settings have True",
+    ]
+    assert "start a new run" in str(caught.value)
+
+
+def test_damage_and_unknown_versions_are_told(folder):
+    path = folder.epoch_state(1)
+    with pytest.raises(StateError, match=r"state\.json cannot be read"):
+        read_progress(path, SETTINGS)
+    save_state(path, Progress(step=1), SETTINGS, *make())
+    said = json.loads((path / "state.json").read_text())
+    (path / "state.json").write_text(json.dumps({**said, "version": 99}))
+    with pytest.raises(StateError, match="got a state of version 99, expected version 1"):
+        read_progress(path, SETTINGS)
+    (path / "state.json").write_text(json.dumps(said))
+    (path / "lora.safetensors").write_bytes(b"")
+    with pytest.raises(StateError, match=r"lora\.safetensors: got 0 bytes, expected"):
+        read_progress(path, SETTINGS)
+
+
+def test_old_states_go_and_damaged_ones_do_not_count(folder):
+    for epoch in (1, 2, 3):
+        save_state(folder.epoch_state(epoch), Progress(step=epoch * 4, epoch=epoch), SETTINGS, *make())
+    (folder.epoch_state(3) / "lora.safetensors").unlink()
+    save_state(folder.step_state(2), Progress(step=2), SETTINGS, *make())  # newest, though not the furthest
+    prune_states(folder, 0)
+    assert len(folder.states()) == 4
+    prune_states(folder, 2)
+    whole = [state.path.name for state in folder.states() if not state.problem]
+    assert whole == ["run-step00000002-state", "run-2-state"]

@@ -1,0 +1,184 @@
+"""The training as a whole, on flux-mini: it learns, it repeats itself, it resumes exactly, and diffusers loads what it made."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import FluxPipeline
+from safetensors.torch import load_file, save_file
+
+from trainer import mini
+from trainer.config import Train, parse_config
+from trainer.flow import compute_loss, draw_noise
+from trainer.interrupt import Stop
+from trainer.loop import TrainingBroke, next_batch, schedule, take_step, train
+from trainer.prepare import prepare
+
+GOLDEN = Path(__file__).parent / "golden_loss.txt"
+
+
+def lines_of(text):
+    return [line[20:] for line in text.splitlines()]
+
+
+def test_the_log_of_a_training(small, learn, capfd, read_losses):
+    small["sample"] |= {"every_epochs": 1, "every_steps": 6}
+    folder = learn(small)
+    lines = lines_of(capfd.readouterr().out)
+    begin = lines.index("Training: 12 steps, 3 epochs of 4 steps, batch 4, 100,480 LoRA parameters, fp32 base on cpu")
+    told = [re.sub(r"^(steps|Saving sample|Validation).*", r"\1", line) for line in lines[begin + 1 :]]
+    picture, steps = "Saving sample", ["steps"] * 4
+    assert told == [
+        *["Validation", "Sampling: 1 prompts at step 0", picture, "Epoch 1/3", *steps],
+        *["Validation", "Sampling: 1 prompts at step 4", picture, f"Saving checkpoint: {folder.epoch_state(1)}", "Epoch 2/3"],
+        *["steps", "steps", "Sampling: 1 prompts at step 6", picture, "steps", "steps", "Validation"],
+        *[f"Saving LoRA: {folder.epoch_lora(2)}", "Sampling: 1 prompts at step 8", picture],
+        *[f"Saving checkpoint: {folder.epoch_state(2)}", "Epoch 3/3", *steps, "Validation"],
+        *["Sampling: 1 prompts at step 12", picture, f"Saving checkpoint: {folder.epoch_state(3)}"],
+        *[f"Saving LoRA: {folder.lora}", "Training finished"],
+    ]
+    marks = sorted(path.name.split("_")[1] for path in folder.samples.iterdir())
+    assert marks == ["000006", "e000000", "e000001", "e000002", "e000003"]
+    assert [state.step for state in folder.states()] == [8, 12], "the two newest are kept"
+    validation = [float(line.split()[2]) for line in lines if line.startswith("Validation: loss")]
+    assert validation[-1] < validation[0], "it learns"
+
+
+def test_the_golden_loss_curve(small, learn, capfd, read_losses):
+    """The numbers are those of one machine; another CPU sums in another order, hence the tolerance."""
+    learn(small)
+    losses = read_losses(capfd.readouterr().out)
+    golden = {int(step): float(loss) for step, loss in (line.split() for line in GOLDEN.read_text().splitlines())}
+    assert losses.keys() == golden.keys()
+    assert list(losses.values()) == pytest.approx(list(golden.values()), rel=5e-3)
+
+
+def test_the_average_is_of_the_last_epoch(small, learn, capfd):
+    learn(small)
+    out = capfd.readouterr().out
+    losses = [float(loss) for loss in re.findall(r", loss=([\d.]+)", out)]
+    averages = [float(loss) for loss in re.findall(r"avr_loss=([\d.]+)", out)]
+    expected = [np.mean(losses[max(0, end - 4) : end]) for end in range(1, 13)]
+    assert averages == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_sample_changes_nothing_and_neither_does_a_second_time(small, learn):
+    small["sample"]["every_steps"] = 1
+    with_samples = learn(small, "with-samples")
+    small["sample"]["prompts"] = []
+    without = learn(small, "without")
+    assert same_weights(with_samples.lora, without.lora)
+
+
+def same_weights(one, other):
+    first, second = load_file(one), load_file(other)
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 4, 6, 8, 12])
+def test_stopped_anywhere_it_resumes_bit_for_bit(small, learn, make_run, stop_at, monkeypatch, capfd):
+    """Stops after each kind of step: the first, mid-epoch, an epoch's last, the training's last."""
+    whole = learn(small, "small")
+    expected, states = whole.lora.read_bytes(), whole.epoch_state(3) / "optimizer.safetensors"
+    moments = states.read_bytes()
+    for path in [*whole.loras(), *(state.path / "state.json" for state in whole.states())]:
+        path.unlink()
+    stop = Stop()
+    with monkeypatch.context() as patch:
+
+        def step_and_stop(training):
+            result = take_step(training)
+            if training.progress.step + 1 == stop_at:
+                training.stop.signal = "SIGTERM"
+            return result
+
+        patch.setattr("trainer.loop.take_step", step_and_stop)
+        assert not train(parse_config(small), whole, None, stop)
+    state = whole.last_state()
+    assert (state.step, whole.lora.exists()) == (stop_at, False)
+    told = f"Training stopped at step {stop_at} of 12: resume from {state.path}"
+    assert lines_of(capfd.readouterr().out)[-1] == told
+    assert train(parse_config(small), whole, state.path, Stop())
+    assert whole.lora.read_bytes() == expected and states.read_bytes() == moments
+    out = lines_of(capfd.readouterr().out)
+    assert f"Resuming: step {stop_at} of 12 from {state.path}" in out
+    first = next((line for line in out if line.startswith("steps:")), f"| {stop_at + 1}/12 [")
+    assert f"| {stop_at + 1}/12 [" in first
+    assert whole.epoch_lora(2).is_file() or stop_at > 8
+
+
+def test_more_epochs_after_the_end(small, learn):
+    small["train"]["decay"] = 0.0  # else the learning rate depends on how many epochs there are
+    short = learn(small, "short")
+    small["train"]["epochs"] = 4
+    longer = learn(small, "longer")
+    assert train(parse_config({**small, "name": "short"}), short, short.epoch_state(3), Stop())
+    assert same_weights(short.lora, longer.lora)
+
+
+def test_a_step_is_the_formula_and_moves_the_lora_alone(small, make_run):
+    training = prepare(parse_config(small), make_run(small), None, Stop())
+    base = {name: weight.clone() for name, weight in training.model.named_parameters() if not weight.requires_grad}
+    batch = next_batch(training)
+    with torch.no_grad():
+        noise = draw_noise(batch, training.config.train.seed, 0, training.shift)
+        expected = compute_loss(training.model, batch, noise, 1.0).item()
+    loss, learning_rate = take_step(training)
+    assert loss == pytest.approx(expected, rel=1e-6) and learning_rate == pytest.approx(1e-3)  # half of it: warming up
+    assert all(torch.equal(weight, base[name]) for name, weight in training.model.named_parameters() if name in base)
+    assert all(weight.abs().max() > 0 for name, weight in training.weights.items() if ".lora_B." in name)
+
+
+def test_gradients_are_clipped(small, make_run, monkeypatch):
+    small["train"]["max_grad_norm"] = 1e-3
+    training = prepare(parse_config(small), make_run(small), None, Stop())
+    norms, step = [], training.optimizer.step
+
+    def measured():
+        norms.append(torch.stack([weight.grad.norm() for weight in training.weights.values()]).norm().item())
+        return step()
+
+    monkeypatch.setattr(training.optimizer, "step", measured)
+    take_step(training)
+    assert norms == pytest.approx([1e-3], rel=1e-2)
+
+
+def test_the_learning_rate_warms_up_and_decays():
+    settings = Train(learning_rate=1.0, warmup_steps=4, decay=0.5)
+    rates = [schedule(settings, step, 10) for step in range(10)]
+    assert rates == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 0.8, 0.6, 0.4, 0.2])
+    assert {schedule(Train(learning_rate=0.5), step, 10) for step in range(10)} == {0.5}
+
+
+def test_a_loss_that_is_no_number_ends_it(small, make_run, monkeypatch):
+    folder = make_run(small)
+    monkeypatch.setattr("trainer.loop.take_step", lambda training: (float("nan"), 1e-3))
+    with pytest.raises(TrainingBroke, match="the loss became nan at step 1, expected a finite number"):
+        train(parse_config(small), folder, None, Stop())
+    assert folder.states() == []
+
+
+def test_diffusers_loads_it_and_the_picture_changes(small, learn, tmp_path, caplog):
+    small["train"]["learning_rate"] = 5e-3
+    folder = learn(small)
+    pipe = FluxPipeline.from_pretrained(mini.MODEL, dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+
+    def draw():
+        sizes = {"height": 64, "width": 64, "num_inference_steps": 2, "max_sequence_length": 24}
+        return np.asarray(pipe("a sks robot", generator=torch.Generator().manual_seed(1), **sizes).images[0], int)
+
+    before = draw()
+    pipe.load_lora_weights(folder.lora)
+    loaded = {name for name, _ in pipe.transformer.named_parameters() if ".lora_" in name}
+    saved = load_file(folder.lora)
+    assert len(loaded) == len(saved) == 98
+    assert not [record for record in caplog.records if "unexpected keys" in record.getMessage()]
+    assert abs(draw() - before).max() > 5, "the picture of the trigger changes"
+    pipe.unload_lora_weights()
+    zero = {name: tensor * (".lora_B." not in name) for name, tensor in saved.items()}
+    save_file(zero, tmp_path / "zero.safetensors")
+    pipe.load_lora_weights(tmp_path / "zero.safetensors")
+    assert np.array_equal(draw(), before), "with B = 0 it is the base model's"

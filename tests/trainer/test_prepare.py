@@ -1,0 +1,90 @@
+"""What comes before the first step: settings that matter to a resume, settings that are ignored, early refusals."""
+
+import pytest
+import torch
+
+from trainer.config import parse_config
+from trainer.dataset import read_dataset
+from trainer.interrupt import Stop
+from trainer.model import find_base
+from trainer.prepare import find_settings, prepare, split_images, start_accelerator, warn_of_ignored
+
+CPU = torch.device("cpu")
+
+
+def settings_of(values):
+    config = parse_config(values)
+    return find_settings(config, find_base(config.model, CPU), split_images(config, read_dataset(config)))
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "matters"),
+    [
+        ("lora", "rank", 8, "lora.rank"),
+        ("lora", "targets", "attention", "lora.targets"),
+        ("train", "seed", 7, "train.seed"),
+        ("train", "learning_rate", 1e-3, "train.learning_rate"),
+        ("data", "resolution", 96, "data.resolution"),
+        ("data", "validation_images", 1, "images and captions"),
+        ("data", "regularisation_images", 2, "data.regularisation_images"),
+        ("model", "dtype", "bf16", "model.dtype"),
+        ("train", "epochs", 9, None),
+        ("train", "gradient_checkpointing", True, None),
+        ("save", "every_epochs", 1, None),
+        ("sample", "steps", 9, None),
+    ],
+)
+def test_what_the_mathematics_depends_on(small, section, key, value, matters):
+    before = settings_of(small)
+    small[section] = {**small[section], key: value}
+    after = settings_of(small)
+    assert {name for name in before if before[name] != after[name]} == ({matters} if matters else set())
+
+
+def test_a_changed_caption_matters(small, make_folder):
+    folder = make_folder({"a.png": "one", "b.png": "two"})
+    small["data"] |= {"folder": str(folder), "validation_images": 0}
+    before = settings_of(small)
+    (folder / "a.txt").write_text("three")
+    after = settings_of(small)
+    assert [name for name in before if before[name] != after[name]] == ["images and captions"]
+
+
+def test_ignored_settings_are_told(small, make_run, capfd):
+    small["data"]["regularisation_images"] = 0
+    small["trigger"] = ""
+    config = parse_config(small)
+    warn_of_ignored(config, make_run(small, "other"), find_base(config.model, CPU))
+    out = capfd.readouterr().out
+    assert "WARNING name: small is ignored, a run is called after its folder: other" in out
+    assert "WARNING data.regularisation: " in out and "WARNING sample.prompts: [trigger] is drawn as it is written" in out
+    assert out.count("WARNING") == 3
+
+
+def test_nothing_is_told_when_nothing_is_ignored(small, make_run, capfd):
+    config = parse_config(small)
+    warn_of_ignored(config, make_run(small), find_base(config.model, CPU))
+    assert capfd.readouterr().out == ""
+
+
+def test_a_batch_that_processes_cannot_share(small, monkeypatch):
+    monkeypatch.setattr("accelerate.Accelerator.num_processes", 3)
+    with pytest.raises(ValueError, match=r"data\.batch_size: got 4 for 3 processes, expected a multiple of 3"):
+        start_accelerator(parse_config(small))
+
+
+def test_what_is_prepared(small, make_run):
+    training = prepare(parse_config(small), make_run(small), None, Stop())
+    assert (len(training.images.own), len(training.images.held_out), len(training.images.ordinary)) == (10, 2, 48)
+    trainable = [weight for weight in training.model.parameters() if weight.requires_grad]
+    assert {id(weight) for weight in trainable} == {id(weight) for weight in training.weights.values()}
+    assert sum(len(group["params"]) for group in training.optimizer.param_groups) == len(trainable) == 98
+    assert training.shift == pytest.approx(1.5828, rel=1e-3)  # e^mu at 16 image tokens
+    assert training.plan.total_steps == 12 and training.progress.step == 0
+
+
+def test_fewer_epochs_than_are_done(small, make_run, learn):
+    folder = learn(small)
+    small["train"]["epochs"] = 2
+    with pytest.raises(ValueError, match=r"train\.epochs: got 2, expected at least 3, which are done"):
+        prepare(parse_config(small), folder, folder.epoch_state(3), Stop())

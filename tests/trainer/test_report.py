@@ -1,0 +1,82 @@
+"""The lines of the training log, as its readers rely on them."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from trainer import report
+
+
+@pytest.fixture(autouse=True)
+def loud(monkeypatch):
+    monkeypatch.setattr(report, "_silent", False)
+
+
+def said(capfd):
+    lines = capfd.readouterr().out.splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", line) for line in lines)
+    return [line[20:] for line in lines]
+
+
+def test_levels_and_long_errors_on_one_line(capfd):
+    report.say("Training finished")
+    report.warn("careful")
+    report.error("the data set x cannot be used:\n  a.png: bad\n  b.png: worse")
+    report.say_at_once("Stopping")
+    assert said(capfd) == [
+        "Training finished",
+        "WARNING careful",
+        "ERROR the data set x cannot be used: a.png: bad; b.png: worse",
+        "Stopping",
+    ]
+
+
+def test_one_process_speaks(capfd, monkeypatch):
+    report.silence()
+    report.say("x")
+    report.say_at_once("x")
+    assert said(capfd) == []
+
+
+def test_a_step_in_the_shape_of_tqdm(capfd):
+    lines = report.StepLines(300)
+    with lines.timed():
+        pass
+    lines.seconds_per_step = 0.5
+    lines.say(150, 0.98341, 0.9, 2e-4)
+    (line,) = said(capfd)
+    pattern = r"steps:  50%\|█████     \| 150/300 \[00:00<01:15,  2\.00it/s, loss=0\.9834, avr_loss=0\.9000, lr=2e-04\]"
+    assert re.fullmatch(pattern, line)
+
+
+def test_pauses_stay_out_of_the_rate(monkeypatch):
+    clock = iter([0.0, 10.0, 12.0, 100.0, 104.0])
+    monkeypatch.setattr(report.time, "monotonic", lambda: next(clock))
+    lines = report.StepLines(10)
+    for _ in range(2):
+        with lines.timed():
+            pass
+    assert lines.seconds_per_step == pytest.approx(2 + 0.1 * (4 - 2))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(2e-4, "2e-04"), (1.85e-4, "1.85e-04"), (0.001, "1e-03"), (0.0, "0e+00"), (1, "1e+00")]
+)
+def test_short_numbers(number, text):
+    assert report.short(number) == text
+
+
+def test_counting_says_the_first_and_the_last_and_not_each(capfd):
+    assert list(report.count("Caching latents", list(range(200)))) == list(range(200))
+    lines = said(capfd)
+    assert lines[-1] == "Caching latents: 200/200" and len(lines) < 10
+
+
+def test_lines_are_flushed_and_utf8_whatever_the_locale():
+    script = "from trainer import report; report.quiet_libraries(); report.say('█'); import os; os._exit(0)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, capture_output=True, check=True
+    )
+    assert done.stdout.decode().endswith(" █\n")

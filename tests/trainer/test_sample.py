@@ -1,0 +1,95 @@
+"""Pictures of the prompts: diffusers' own, named as kohya names them, one for each mark and prompt."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from diffusers import FluxPipeline
+
+from trainer import mini
+from trainer.config import Lora, Model, Sample
+from trainer.flow import make_generator
+from trainer.folder import RunFolder
+from trainer.lora import add_lora
+from trainer.model import Vae, find_base, load_transformer, text_encoders
+from trainer.sample import Painter, Prompts
+
+TEXTS = ["a cat in the snow", "a rocket in space"]
+SETTINGS = Sample(prompts=TEXTS, steps=3, width=96, height=64, guidance=3.5, seed=7)
+
+
+@pytest.fixture
+def painter(tmp_path):
+    base = find_base(Model(base=str(mini.MODEL), dtype="fp32", max_sequence_length=24), torch.device("cpu"))
+    with text_encoders(base) as encoders:
+        prompts = Prompts(SETTINGS, [encoders.encode(text) for text in TEXTS])
+    folder = RunFolder(tmp_path / "robot")
+    folder.path.mkdir()
+    return Painter(base, Vae(base), load_transformer(base), prompts, folder)
+
+
+def names(painter):
+    return sorted(path.name for path in painter.folder.samples.iterdir())
+
+
+def test_the_picture_is_the_one_of_the_whole_pipeline(painter):
+    pipe = FluxPipeline.from_pretrained(mini.MODEL, dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    for index, text in enumerate(TEXTS):
+        wanted = pipe(
+            text,
+            num_inference_steps=3,
+            guidance_scale=3.5,
+            width=96,
+            height=64,
+            max_sequence_length=24,
+            generator=torch.Generator().manual_seed(7 + index),
+        ).images[0]
+        assert np.array_equal(np.asarray(painter.draw(index)), np.asarray(wanted))
+
+
+def test_a_round(painter, capfd):
+    assert not painter.has_round("e000002")
+    painter.draw_round("e000002", 8)
+    first, second = names(painter)
+    assert re.fullmatch(r"robot_e000002_00_\d{14}_7\.png", first) and re.fullmatch(r"robot_e000002_01_\d{14}_8\.png", second)
+    assert painter.has_round("e000002") and not painter.has_round("000008")
+    lines = [line[20:] for line in capfd.readouterr().out.splitlines()]
+    assert lines[-3:] == [
+        "Sampling: 2 prompts at step 8",
+        f"Saving sample: {painter.folder.samples / first}",
+        f"Saving sample: {painter.folder.samples / second}",
+    ]
+
+
+def test_a_round_that_is_drawn_again_replaces_its_pictures(painter):
+    painter.folder.samples.mkdir()
+    for old in ("robot_e000002_00_20200101000000_7.png", "robot_e000001_00_20200101000000_7.png"):
+        (painter.folder.samples / old).touch()
+    painter.draw_round("e000002", 8)
+    assert [name[:16] for name in names(painter)] == ["robot_e000001_00", "robot_e000002_00", "robot_e000002_01"]
+    assert "robot_e000002_00_20200101000000_7.png" not in names(painter)
+
+
+def test_a_stop_comes_between_two_pictures(painter):
+    answers = iter([False, True])
+    painter.draw_round("000004", 4, lambda: next(answers))
+    assert len(names(painter)) == 1 and not painter.has_round("000004")
+
+
+def test_the_training_is_not_disturbed(painter):
+    weights = add_lora(painter.pipe.transformer, Lora(rank=2), 1)
+    torch.manual_seed(3)
+    before, generator = torch.get_rng_state(), make_generator("step", 1, 1)
+    painter.draw(0)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(torch.randn(3, generator=generator), torch.randn(3, generator=make_generator("step", 1, 1)))
+    assert all(weight.requires_grad and weight.grad is None for weight in weights.values())
+    assert next(painter.vae.model.parameters()).device.type == "cpu"
+
+
+def test_no_prompts_no_round(painter, capfd):
+    painter.prompts = Prompts(SETTINGS, [])
+    painter.draw_round("e000000", 0)
+    assert not painter.folder.samples.exists() and "Sampling" not in capfd.readouterr().out

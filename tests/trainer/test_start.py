@@ -1,0 +1,64 @@
+"""From the command line's arguments to an exit code, in this process."""
+
+import pytest
+
+from trainer.interrupt import Stop, Stopped
+from trainer.start import BROKE, FINISHED, STOPPED, WRONG, start
+
+
+@pytest.fixture(autouse=True)
+def deaf(monkeypatch):
+    """The test's own process keeps its signal handlers."""
+    monkeypatch.setattr(Stop, "listen", lambda self: None)
+
+
+def test_finished(small, make_run):
+    small["train"]["epochs"] = 1
+    folder = make_run(small)
+    assert start(folder.config, None) == FINISHED and folder.lora.is_file()
+
+
+def test_wrong_settings_in_one_line(small, make_run, capfd):
+    small["train"]["epochs"] = "ten"
+    folder = make_run(small)
+    assert start(folder.config, None) == WRONG
+    (line,) = capfd.readouterr().out.splitlines()
+    assert line[20:].startswith("ERROR ") and "train.epochs: got 'ten', expected a whole number" in line
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "part"),
+    [
+        ("data", "folder", "/nowhere", "got nothing at /nowhere, expected a folder"),
+        ("model", "base", "/nowhere", "the base model /nowhere cannot be used"),
+        ("data", "validation_images", 12, "expected at least one to learn from"),
+    ],
+)
+def test_wrong_input_writes_nothing(small, make_run, capfd, section, key, value, part):
+    small[section][key] = value
+    folder = make_run(small, cached=False)
+    assert start(folder.config, None) == WRONG
+    out = capfd.readouterr().out
+    assert part in out.splitlines()[-1] and "ERROR" in out.splitlines()[-1] and "Traceback" not in out
+    assert [path.name for path in folder.path.iterdir()] == ["config.toml"]
+
+
+def test_a_state_that_is_none(small, make_run, capfd):
+    folder = make_run(small)
+    assert start(folder.config, folder.path / "nothing-state") == WRONG
+    assert "nothing-state cannot be resumed from: state.json cannot be read" in capfd.readouterr().out
+
+
+def test_a_loss_that_is_no_number(small, make_run, monkeypatch, capfd):
+    monkeypatch.setattr("trainer.loop.take_step", lambda training: (float("inf"), 1e-3))
+    assert start(make_run(small).config, None) == BROKE
+    assert "ERROR the loss became inf at step 1" in capfd.readouterr().out.splitlines()[-1]
+
+
+def test_stopped_before_there_was_anything_to_save(small, make_run, monkeypatch, capfd):
+    def stopped(*_):
+        raise Stopped("SIGTERM")
+
+    monkeypatch.setattr("trainer.loop.prepare", stopped)
+    assert start(make_run(small).config, None) == STOPPED
+    assert "Training stopped before its first step" in capfd.readouterr().out
