@@ -11,7 +11,8 @@ ICON = str(Path(__file__).parent / "icon.svg")
 # Streamlit leaves 90 px empty above each page; the timer of live.py would have a gap around it; the plan stays in view.
 STYLE = """<style>
 .stMainBlockContainer{padding-top:4.5rem;padding-bottom:3rem}
-.st-key-timer{position:absolute;width:0;overflow:hidden} .st-key-plan{position:sticky;top:4.5rem}
+.st-key-timer{position:absolute;width:0;overflow:hidden}
+div:has(> .st-key-plan){position:sticky;top:4.5rem}
 </style>"""
 
 

@@ -22,7 +22,7 @@ HEAVY = ("numpy", "pandas", "pyarrow", "PIL.Image", "plotly.graph_objects", "tra
 def keep_pages_private() -> None:
     """Before anybody has opened a page Streamlit would run any file of pages/ by its address, past dashboard.py.
 
-    Not public in Streamlit: its version is pinned, and a test asks for such a file."""
+    Not public in Streamlit: its version is pinned, and tests/browser/test_front_door.py asks for such a page."""
     PagesManager.uses_pages_directory = False
 
 

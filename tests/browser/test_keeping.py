@@ -178,14 +178,31 @@ def test_images_are_uploaded_captioned_and_removed(
     assert sorted(path.name for path in folder.iterdir()) == ["red.png", "red.txt"]
 
 
-def test_a_phone_needs_no_scrolling_sideways(page: Page, server: Server, run: RunFolder) -> None:
+@pytest.mark.parametrize(
+    ("address", "there"),
+    [
+        ("", ".st-key-card-small"),
+        ("train", ".st-key-plan"),
+        ("run?run=small", ".main-svg"),
+        ("run?run=small&tab=Samples", ".st-key-tab-Samples"),
+        ("run?run=small&tab=Checkpoints", ".st-key-tab-Checkpoints"),
+        ("run?run=small&tab=Log", LINES),
+    ],
+)
+def test_a_phone_needs_no_scrolling_sideways(page: Page, server: Server, run: RunFolder, address: str, there: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
-    for address, title in (("", "Active Training Sessions"), ("train", "New training"), (f"run?run={run.name}", run.name)):
-        page.goto(f"{server.url}/{address}")
-        page.get_by_role("heading", name=title).wait_for()
-        page.get_by_role("button").first.wait_for()
-        widths = page.locator("[data-testid=stMain]").evaluate("main => [main.scrollWidth, main.clientWidth]")
-        assert widths[0] <= widths[1], f"{address or 'runs'} is {widths[0]} px wide on a screen of {widths[1]}"
+    page.goto(f"{server.url}/{address}")
+    page.locator(there).first.wait_for()
+    wide, screen = page.locator("[data-testid=stMain]").evaluate("main => [main.scrollWidth, main.clientWidth]")
+    assert wide <= screen
+
+
+def test_the_plan_stays_in_view(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/train")
+    page.get_by_role("button", name="Try the demo").click()
+    page.get_by_text("12 images, 12 with a caption").wait_for()
+    page.locator("[data-testid=stMain]").evaluate("main => { main.scrollTop = 800; }")
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_in_viewport()
 
 
 def read(path: Path) -> str:
