@@ -1,7 +1,12 @@
 """What our loop costs: seconds per step of it and of bare forward + backward + optimizer, on the same model and batch.
 
-Run: `python tests/benchmarks/step.py [--rounds 30] [--steps 5]`; flux-mini on the CPU, the demo's settings. The two take turns,
+Run: `python -m tests.benchmarks.step [--rounds 30] [--steps 5]`; flux-mini on the CPU, the demo's settings. The two take turns,
 so that whatever else the machine does falls on both; the medians of the rounds are compared, in wall time and in CPU time."""
+
+# ruff: noqa: E402  the libraries are told to be quiet before they are imported
+from trainer.report import quiet_libraries
+
+quiet_libraries()
 
 import argparse
 import contextlib

@@ -38,12 +38,21 @@ def whole(small_settings, run_trainer, shared_cache, tmp_path_factory):
     return folder
 
 
-def test_stopped_in_the_middle_of_an_epoch_and_resumed(
-    slow, whole, make_run, start_trainer, run_trainer, wait_until, read_losses, tmp_path
-):
-    folder, log = make_run(slow, "small"), tmp_path / "first.log"
-    process = start_trainer(folder, log)
-    wait_until(lambda: any(step >= 9 for step in read_losses(log.read_text())), 60)
+@pytest.fixture
+def begin(slow, make_run, start_trainer, wait_until, read_losses, tmp_path):
+    """begin(step, **options of Popen): (folder, process, log) of a training that has just done that step."""
+
+    def start(step, **options):
+        folder, log = make_run(slow), tmp_path / "first.log"
+        process = start_trainer(folder, log, **options)
+        wait_until(lambda: any(done >= step for done in read_losses(log.read_text())), 60)
+        return folder, process, log
+
+    return start
+
+
+def test_stopped_in_the_middle_of_an_epoch_and_resumed(begin, whole, run_trainer, read_losses):
+    folder, process, log = begin(9)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 143
     lines = [line[20:] for line in log.read_text().splitlines()]
@@ -59,12 +68,8 @@ def test_stopped_in_the_middle_of_an_epoch_and_resumed(
     assert moments[0] == moments[1]
 
 
-def test_killed_and_resumed_from_its_last_state(
-    slow, whole, make_run, start_trainer, run_trainer, wait_until, read_losses, tmp_path
-):
-    folder, log = make_run(slow, "small"), tmp_path / "first.log"
-    process = start_trainer(folder, log)
-    wait_until(lambda: any(step >= 17 for step in read_losses(log.read_text())), 60)
+def test_killed_and_resumed_from_its_last_state(begin, whole, run_trainer):
+    folder, process, _ = begin(17)
     process.kill()
     assert process.wait(60) == -signal.SIGKILL
     state = folder.last_state()
@@ -74,16 +79,12 @@ def test_killed_and_resumed_from_its_last_state(
     assert folder.lora.read_bytes() == whole.lora.read_bytes()
 
 
-def test_sigterm_is_honoured_though_the_parent_ignored_and_blocked_it(
-    slow, make_run, start_trainer, wait_until, read_losses, tmp_path
-):
+def test_sigterm_is_honoured_though_the_parent_ignored_and_blocked_it(begin):
     def deafen():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
-    folder, log = make_run(slow), tmp_path / "log"
-    process = start_trainer(folder, log, preexec_fn=deafen)
-    wait_until(lambda: read_losses(log.read_text()), 60)
+    folder, process, _ = begin(1, preexec_fn=deafen)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 143
     assert folder.last_state() is not None
