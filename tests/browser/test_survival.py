@@ -63,7 +63,7 @@ def test_a_run_outlives_browser_and_server(
     wait_until(lambda: last_step(left_open) > before, 60)
 
     # it ends well, in both tabs
-    wait_until(lambda: not read_status(folder).is_active, 400)
+    wait_until(lambda: not read_status(folder).is_active, 900)
     assert read_status(folder).state == "completed"
     for tab in (back, left_open):
         expect(tab.get_by_text(re.compile("Completed")).first).to_be_visible(timeout=30_000)

@@ -10,7 +10,9 @@ from streamlit.testing.v1 import AppTest
 from fluxgym.run.launch import stop_run, wait_for_end
 from fluxgym.run.status import read_status
 from tests.pages.opened import open_page, press, primary, told
+from trainer.config import dump_config, load_config
 from trainer.folder import RunFolder
+from trainer.mini import DEMO
 
 MARKUP = "<script>alert(1)</script> $x$ :red[y] [z](javascript:1) \x1b[31mred\x1b[0m"
 
@@ -88,6 +90,16 @@ def test_a_completed_run_gives_its_lora(start_small: Callable[..., RunFolder]) -
     assert (link.label, link.url) == ("Download the LoRA", "files/small/loras/small.safetensors")
     table = "".join(part.proto.body for part in page.get("html"))
     assert 'href="files/small/loras/small.safetensors"' in table
+
+
+def test_again_brings_a_run_s_settings_under_a_name_that_is_free(start_small: Callable[..., RunFolder]) -> None:
+    folder = start_small(name="small")
+    wait_for_end(folder, 30)
+    folder.config.write_text(dump_config(load_config(DEMO).model_copy(update={"name": "small"})), encoding="utf-8")
+    page = press(open_page("run", run="small"), "Again")
+    assert page.title[0].value == "New training"
+    assert page.text_input(key="form:name").value == "small-2"
+    assert page.metric[0].value == "300"
 
 
 def test_a_failed_run_says_what_why_and_what_can_be_done(start_small: Callable[..., RunFolder]) -> None:
