@@ -109,6 +109,29 @@ def test_stopped_anywhere_it_resumes_bit_for_bit(small, learn, make_run, stop_at
     assert whole.epoch_lora(2).is_file() or stop_at > 8
 
 
+def test_stopped_before_the_first_step(small, learn, make_run):
+    """A stop while the first samples are drawn: the state of step 0 is one to resume from."""
+    whole, folder, stop = learn(small, "whole"), make_run(small), Stop()
+    stop.signal = "SIGTERM"
+    assert not train(parse_config(small), folder, None, stop)
+    assert [state.path for state in folder.states()] == [folder.step_state(0)] and not list(folder.samples.iterdir())
+    assert train(parse_config(small), folder, folder.step_state(0), Stop())
+    assert same_weights(whole.lora, folder.lora) and len(list(folder.samples.iterdir())) == 1
+
+
+def test_a_bf16_base_with_checkpointing_and_without_clipping(small, learn, capfd):
+    small["model"]["dtype"] = "bf16"
+    small["train"] |= {"gradient_checkpointing": True, "max_grad_norm": 0.0, "shift": 3.0, "epochs": 2}
+    small["lora"]["targets"] = "attention"
+    folder = learn(small)
+    out = capfd.readouterr().out
+    assert "bf16 base on cpu" in out and len(list(folder.samples.iterdir())) == 1
+    validation = [float(loss) for loss in re.findall(r"Validation: loss ([\d.]+)", out)]
+    assert validation[-1] < validation[0]
+    state = load_file(folder.epoch_state(2) / "lora.safetensors") | load_file(folder.epoch_state(2) / "optimizer.safetensors")
+    assert {tensor.dtype for tensor in state.values()} == {torch.float32}
+
+
 def test_more_epochs_after_the_end(small, learn):
     small["train"]["decay"] = 0.0  # else the learning rate depends on how many epochs there are
     short = learn(small, "short")
