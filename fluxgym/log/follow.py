@@ -2,58 +2,79 @@
 
 import os
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
-from fluxgym.log.lines import show_line
+from fluxgym.log.lines import end_of_whole, show_line
 
 HEAD = 256  # bytes at the beginning by which a file is known again
 READ = 2 * 1024 * 1024  # bytes of one read
 
 
 class Source:
-    """A file read by offset. A file is another one when its inode or its first bytes changed, or when it is shorter."""
+    """A file read by offset. A file is another one when its inode or its first bytes changed, or when it is shorter.
 
-    def __init__(self, path: Path, offset: int = 0):
-        self.path, self.offset = path, offset
+    With `holds` it stays open, so that what is written to it up to its renaming or its end is read before the next file."""
+
+    def __init__(self, path: Path, offset: int = 0, holds: bool = False):
+        self.path, self.offset, self._holds = path, offset, holds
         self.modified: float | None = None  # seconds since 1970; None where there is no file
         self._inode: tuple[int, int] | None = None
         self._head = b""
+        self._held: FileIO | None = None
 
     def read(self) -> tuple[bytes, bool]:
         """Up to READ new bytes (b"" where there are none yet), and whether the file was begun anew."""
         try:
-            file = self.path.open("rb", buffering=0)
+            file = FileIO(self.path)
         except (FileNotFoundError, NotADirectoryError):
+            data, is_new = self._read(self._held) if self._held else (b"", False)
             self.modified = None
-            return b"", False
-        with file:
-            there = os.fstat(file.fileno())
-            self.modified = there.st_mtime
-            head = file.read(HEAD)
-            inode = (there.st_dev, there.st_ino)
-            same = self._inode in (None, inode) and head.startswith(self._head) and there.st_size >= self.offset
-            if not same:
-                self.offset = 0
-            self._inode, self._head = inode, head
-            file.seek(self.offset)
-            data = file.read(min(READ, max(0, there.st_size - self.offset)))
+            return data, is_new
+        if not self._holds:
+            with file:
+                return self._read(file)
+        # The file that is at the path was opened before the old one is looked at: nothing is written to the old one later.
+        if self._held:
+            data, is_new = self._read(self._held)
+            if data or is_new:
+                file.close()
+                return data, is_new
+            self._held.close()
+        self._held = file
+        return self._read(file)
+
+    def _read(self, file: FileIO) -> tuple[bytes, bool]:
+        there = os.fstat(file.fileno())
+        self.modified = there.st_mtime
+        file.seek(0)
+        head = file.read(HEAD)
+        inode = (there.st_dev, there.st_ino)
+        same = self._inode in (None, inode) and head.startswith(self._head) and there.st_size >= self.offset
+        if not same:
+            self.offset = 0
+        self._inode, self._head = inode, head
+        file.seek(self.offset)
+        data = file.read(min(READ, max(0, there.st_size - self.offset)))
         self.offset += len(data)
         return data, not same
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """New lines, ready for the eye. `restarted`: what was shown before belongs to a file that is gone."""
+    """New lines, ready for the eye. `restarted`: there is another file now; some of the lines may still be of the last."""
 
     lines: list[str]
     restarted: bool = False
 
 
 class Follower:
-    """Gives the new whole lines of a file at each read(); a bar that is drawn over itself gives its latest state."""
+    """Gives the new whole lines of a file at each read(); a bar that is drawn over itself gives its latest state.
+
+    Begun at the `size` of `tail(path, lines, only_whole=True)` it goes on with the line that was not whole."""
 
     def __init__(self, path: Path, offset: int = 0):
-        self._source = Source(path, offset)
+        self._source = Source(path, offset, holds=True)
         self._carry = b""
 
     @property
@@ -67,17 +88,20 @@ class Follower:
         while True:
             data, is_new = self._source.read()
             if is_new:
-                lines, restarted, self._carry = [], True, b""
+                lines += self.rest()
+                restarted, self._carry = True, b""
             if not data:
                 return Chunk(lines, restarted)
             lines += map(show_line, self._cut(data))
 
+    def rest(self) -> list[str]:
+        """The last line, where it has no end: for when no more will be written."""
+        return [show_line(self._carry)] if self._carry.strip() else []
+
     def _cut(self, data: bytes) -> list[bytes]:
         """The whole lines; the last, unfinished one waits for its end."""
-        *whole, rest = (self._carry + data).split(b"\n")
-        bar = rest.rfind(b"\r")
-        if bar > 0:
-            whole.append(rest[:bar])
-            rest = rest[bar + 1 :]
-        self._carry = rest[:READ]
-        return whole
+        data = self._carry + data
+        end = end_of_whole(data)
+        self._carry = data[end : end + READ]
+        whole = data[:end].split(b"\n")
+        return whole if whole[-1] else whole[:-1]

@@ -14,6 +14,12 @@ def clean(text: str) -> str:
     return CONTROL.sub("", ANSI.sub("", text)) if not text.isprintable() else text
 
 
+def end_of_whole(data: bytes) -> int:
+    """Where the unfinished last line begins. A bar that is drawn over is whole; a last "\r" may be half of "\r\n"."""
+    line = data.rfind(b"\n") + 1
+    return max(line, data.rfind(b"\r", line + 1, -1) + 1)
+
+
 def show_line(raw: bytes) -> str:
     """One line, as a terminal would leave it: what stands after the last carriage return, cut to SHOWN characters."""
     raw = raw.rstrip(b"\r\n")

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fluxgym.log.lines import show_line
+from fluxgym.log.lines import end_of_whole, show_line
 
 BLOCK = 64 * 1024  # bytes of one step backwards
 MOST = 8 * 1024 * 1024  # bytes looked at in all; only endless lines need more
@@ -19,8 +19,8 @@ class Tail:
     age_seconds: float | None = None  # since the last write; None where there is no file
 
 
-def tail(path: Path, lines: int = 100) -> Tail:
-    """The last `lines` lines, ready for the eye (see show_line)."""
+def tail(path: Path, lines: int = 100, only_whole: bool = False) -> Tail:
+    """The last `lines` lines, ready for the eye (see show_line). With `only_whole` it ends before an unfinished last line."""
     try:
         file = path.open("rb", buffering=0)
     except (FileNotFoundError, NotADirectoryError):
@@ -35,7 +35,10 @@ def tail(path: Path, lines: int = 100) -> Tail:
             blocks.append(file.read(length))
             newlines += blocks[-1].count(b"\n")
         age = max(0.0, time.time() - path.stat().st_mtime) if path.exists() else None
-    raw = b"".join(reversed(blocks)).split(b"\n")
+    data = b"".join(reversed(blocks))
+    if only_whole and ((end := end_of_whole(data)) or not start):
+        data, size = data[:end], size - len(data) + end
+    raw = data.split(b"\n")
     if raw[-1] == b"":
         raw.pop()
     if start > 0 and len(raw) > lines:
