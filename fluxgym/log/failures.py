@@ -1,7 +1,8 @@
 """Why a training ended early, read from its log. A wrong cause is worse than none.
 
 Signatures are a table and look at whole lines from their beginning, so that a caption or a file name with such words in it
-is no failure. A failure is forgotten as soon as the training makes another step: then it was not the end.
+is no failure. A failure is forgotten as soon as the training makes another step, or says that it is done: then it was not
+the end.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fluxgym.log.dialects import BAR, Line, read_text, split_line
-from fluxgym.log.events import Attempt
+from fluxgym.log.events import Attempt, Event, Finished
 from fluxgym.log.lines import LIMIT, clean
 
 
@@ -88,9 +89,17 @@ class FailureFinder:
         self.is_ignored = False  # the traceback is of a destructor: it harms nothing
         self.is_chained = False  # the next exception is the one that was raised while the last was handled
 
-    def forget(self) -> None:
-        """A new attempt begins."""
+    def forget(self, step: int = 0) -> None:
+        """What was wrong is over, at `step` of the attempt."""
         self.__init__()  # type: ignore[misc]
+        self.step = step
+
+    def hear(self, event: Event | None) -> None:
+        """Takes what the line that was just fed says. Done is not well where the loss was no number."""
+        if isinstance(event, Attempt):
+            self.forget()
+        elif isinstance(event, Finished) and self.failure and self.failure.kind != "nan":
+            self.forget(self.step)
 
     def progress(self, step: int) -> None:
         """A step was made. A bar that is only drawn again, as tqdm does when it is torn down, is no progress."""
@@ -143,7 +152,6 @@ def find_failure(lines: Iterable[str]) -> Failure | None:
             finder.progress(int(bar["step"]))
             text = text.encode("utf-8", "replace")[bar.end() :].decode("utf-8", "replace")
         line = split_line(text)
-        if isinstance(read_text(line.text), Attempt):
-            finder.forget()
         finder.feed(line)
+        finder.hear(read_text(line.text))
     return finder.failure

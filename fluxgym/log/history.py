@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fluxgym.log.dialects import BAR, read_bar, read_text, split_line
 from fluxgym.log.events import Finished
-from fluxgym.log.failures import Failure
+from fluxgym.log.failures import Failure, FailureFinder
 from fluxgym.log.follow import Source
 from fluxgym.log.lines import LIMIT, clean
 from fluxgym.log.runs import FEWEST, SAME, read_run
@@ -31,7 +31,7 @@ class History(Story):
     def _begin_file(self) -> None:
         self._carry = b""  # the beginning of a line whose end was not there yet
         self._is_endless = False  # that line is longer than LIMIT, its further bytes are dropped
-        self._rest_failure: Failure | None = None  # what the unfinished last line says already
+        self._ahead: FailureFinder | None = None  # with what the unfinished last line says already
         self._rest_finishes = False
 
     def update(self) -> None:
@@ -50,7 +50,7 @@ class History(Story):
 
     @property
     def failure(self) -> Failure | None:
-        return self._rest_failure or super().failure
+        return self._judge(self._ahead or self._finder)
 
     @property
     def finished(self) -> bool:
@@ -98,14 +98,14 @@ class History(Story):
 
     def _look_ahead(self) -> None:
         """What the unfinished line says, if it can no longer turn into something else: a last line may lack its end."""
-        self._rest_failure, self._rest_finishes = None, False
+        self._ahead, self._rest_finishes = None, False
         if self._carry.strip():
             line = split_line(clean(self._carry.decode("utf-8", "replace")))
-            finder = copy.copy(self._finder)
-            finder.feed(line)
-            if finder.failure is not self._finder.failure:
-                self._rest_failure = finder.failure
-            self._rest_finishes = isinstance(read_text(line.text), Finished)
+            event = read_text(line.text)
+            self._ahead = copy.copy(self._finder)
+            self._ahead.feed(line)
+            self._ahead.hear(event)
+            self._rest_finishes = isinstance(event, Finished)
 
 
 MOST_HISTORIES = 64

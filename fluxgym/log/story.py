@@ -78,8 +78,11 @@ class Story:
     @property
     def failure(self) -> Failure | None:
         """Why the training ended, or cannot end well."""
-        if self._finder.failure or self._nan_at is None:
-            return self._finder.failure
+        return self._judge(self._finder)
+
+    def _judge(self, finder: FailureFinder) -> Failure | None:
+        if finder.failure or self._nan_at is None:
+            return finder.failure
         return Failure("nan", f"the loss is not a number since step {self._nan_at}")
 
     @property
@@ -202,6 +205,7 @@ class Story:
         self.curve.begin_attempt()
 
     def _apply(self, event: Event) -> None:
+        self._finder.hear(event)
         match event:
             case Attempt():
                 self._begin(event)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from fluxgym.log.failures import Failure
+from fluxgym.log.failures import Failure, find_failure
 from fluxgym.log.history import History
 
 from .logs import FLUXGYM, KOHYA, OURS, kohya_bar, kohya_steps, our_step, our_steps, stamp
@@ -103,7 +103,31 @@ def test_done_is_not_believed_when_it_crashes_after(read):
     said = read(OURS + crash)
     assert (said.finished, said.failure) == (False, Failure("other", "RuntimeError: the disk went away"))
     assert said.errors == 1
-    assert not read(crash + "2026-11-24 10:15:30 Training finished\n").finished
+    assert read(OURS + crash + our_step(60, 60, 99, 0.1)).failure == said.failure  # a bar is drawn again as it is torn down
+
+
+DONE = "2026-11-24 10:15:30 Training finished"
+ERRORS = [
+    "2026-11-24 10:15:20 ERROR a picture could not be drawn\n",
+    f"{'2026-11-24 10:15:20 ERROR    Failed to upload to huggingface':90} huggingface_util.py:99\n",
+    "Traceback (most recent call last):\n  File 'a'\nConnectionError: no route to host\n",
+    "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB\n",
+]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("done", [DONE, DONE + "\n", "model saved.", "model saved.\n"])
+def test_an_error_that_the_training_outlived_is_no_failure(read, error, done):
+    log = our_steps(1, 3, 3) + error
+    assert read(log).failure is not None
+    said = read(log + done)
+    assert (said.finished, said.failure, find_failure((log + done).splitlines())) == (True, None, None)
+    after = read(log + done.rstrip() + "\n" + error)
+    assert (after.finished, after.failure) == (False, read(error).failure)
+
+
+def test_done_is_not_well_where_the_loss_was_no_number(read):
+    assert read("2026-11-24 10:15:20 ERROR the loss became nan at step 3\nmodel saved.\n").failure.kind == "nan"
 
 
 def test_the_last_line_may_lack_its_end(read):
