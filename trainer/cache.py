@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from trainer.data import load_image
 from trainer.dataset import Item
+from trainer.disk import write_whole
 from trainer.model import TEXT_PARTS, Base, Vae, fingerprint, text_encoders
 from trainer.report import count, warn
 
@@ -45,11 +46,7 @@ class Drawer:
             return None
 
     def write(self, key: str, tensors: Tensors) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.file(key)
-        beside = file.with_suffix(".new")
-        save_file(tensors, beside)
-        beside.replace(file)
+        write_whole(self.file(key), save(tensors))
 
     def fill(self, keys: Iterable[str], compute: Callable[[list[str]], Iterable[Tensors]]) -> dict[str, Tensors]:
         """The tensors of all keys; `compute` yields those that are not there yet, in the order it is given them."""

@@ -13,12 +13,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from trainer.disk import BESIDE, NotWritten, sync_folder, write_whole
 from trainer.folder import STATE_FILE, RunFolder, read_state
-from trainer.lora import serialise, sync_folder, write_whole
+from trainer.lora import serialise
 
 VERSION = 1
 LORA, OPTIMIZER = "lora.safetensors", "optimizer.safetensors"
-WRITING, REPLACED = ".new", ".old"  # ends of names; no state to any reader
+WRITING, REPLACED = BESIDE, ".old"  # ends of names; no state to any reader
 Settings = dict[str, Any]
 
 
@@ -43,24 +44,15 @@ class Progress:
 def save_state(
     path: Path, progress: Progress, settings: Settings, weights: dict[str, Tensor], optimizer: torch.optim.Optimizer
 ) -> None:
-    """Writes a state. When this returns it is on the disk, whole, under its name."""
+    """Writes a state. When this returns it is on the disk, whole, under its name. Raises NotWritten."""
     beside = path.with_name(path.name + WRITING)
     shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    files = {LORA: _plain(weights), OPTIMIZER: _flatten(weights, optimizer)}
-    for name, tensors in files.items():
-        write_whole(beside / name, serialise(tensors, {}))
-    said = {
-        "version": VERSION,
-        "step": progress.step,
-        "epoch": progress.epoch,
-        "position": progress.position,
-        "files": {name: (beside / name).stat().st_size for name in files},
-        "losses": progress.losses,
-        "settings": settings,
-    }
-    write_whole(beside / STATE_FILE, json.dumps(said, indent=1).encode())
-    _take_place(beside, path)
+    try:
+        _write(beside, progress, settings, weights, optimizer)
+        _take_place(beside, path)
+    except OSError as error:
+        tidy_states(RunFolder(path.parent))
+        raise NotWritten(path, error) from error
 
 
 def read_progress(path: Path, settings: Settings) -> Progress:
@@ -113,6 +105,25 @@ def tidy_states(folder: RunFolder) -> None:
             path.replace(name)
     for path in folder.path.glob(f"*-state{WRITING}"):
         shutil.rmtree(path)
+
+
+def _write(
+    beside: Path, progress: Progress, settings: Settings, weights: dict[str, Tensor], optimizer: torch.optim.Optimizer
+) -> None:
+    beside.mkdir(parents=True)
+    files = {LORA: _plain(weights), OPTIMIZER: _flatten(weights, optimizer)}
+    for name, tensors in files.items():
+        write_whole(beside / name, serialise(tensors, {}))
+    said = {
+        "version": VERSION,
+        "step": progress.step,
+        "epoch": progress.epoch,
+        "position": progress.position,
+        "files": {name: (beside / name).stat().st_size for name in files},
+        "losses": progress.losses,
+        "settings": settings,
+    }
+    write_whole(beside / STATE_FILE, json.dumps(said, indent=1).encode())
 
 
 def _take_place(beside: Path, path: Path) -> None:

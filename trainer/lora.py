@@ -4,7 +4,6 @@ The file has diffusers' names behind `transformer.`, `lora_A` and `lora_B`, and 
 scale is 1 in each tool (ComfyUI takes 1 where there is no alpha, InvokeAI refuses files with one)."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from trainer.config import Lora
+from trainer.disk import write_whole
 from trainer.flow import make_generator
 from trainer.model import DTYPES
 
@@ -86,23 +86,3 @@ def serialise(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
     header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)  # tensors begin at a multiple of 8 bytes
     return len(header).to_bytes(8, "little") + header + data[8 + length :]
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file so that it is there as a whole or not at all, also after a loss of power."""
-    beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes renames in a folder last."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,5 +1,6 @@
 """Pictures of the prompts while the LoRA learns: diffusers' own pipeline around the transformer that is being trained."""
 
+import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from trainer.config import Sample
+from trainer.disk import write_whole
 from trainer.flow import unpack
 from trainer.folder import RunFolder
 from trainer.model import Base, Vae, load_scheduler
@@ -81,9 +83,9 @@ class Painter:
         earlier = self._find(mark, index)
         stamp, seed = time.strftime("%Y%m%d%H%M%S"), self.prompts.settings.seed + index
         path = self.folder.samples / f"{self.folder.name}_{mark}_{index:02d}_{stamp}_{seed}.png"
-        beside = path.with_suffix(".new")
-        picture.save(beside, format="png")
-        beside.replace(path)
+        png = io.BytesIO()
+        picture.save(png, format="png")
+        write_whole(path, png.getvalue())
         for old in earlier:
             if old != path:
                 old.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from trainer import report
 from trainer.config import load_config
+from trainer.disk import NotWritten
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop, Stopped
 
@@ -22,10 +23,15 @@ def start(config_file: Path, resume: Path | None) -> int:
     except ValueError as error:
         report.error(str(error))
         return WRONG
+    folder = RunFolder(config_file.parent)
     try:
-        return FINISHED if train(config, RunFolder(config_file.parent), resume, stop) else STOPPED
+        return FINISHED if train(config, folder, resume, stop) else STOPPED
     except Stopped:
         return _say_stopped()
+    except NotWritten as error:
+        kept = folder.last_state()
+        report.error(f"{error}; " + (f"{kept.path} is kept, resume from it" if kept else "no state was saved before"))
+        return BROKE
     except TrainingBroke as error:
         report.error(str(error))
         return BROKE

@@ -13,6 +13,7 @@ from trainer.cache import cache_latents, cache_texts
 from trainer.config import Model
 from trainer.data import load_image, make_sampler
 from trainer.dataset import read_folder
+from trainer.disk import write_whole
 from trainer.model import TextEncoders, Vae, find_base
 from trainer.prepare import make_material, split_images
 
@@ -81,14 +82,14 @@ def test_an_interruption_keeps_what_is_done(base, tmp_path, encoded, monkeypatch
     class Interruption(Exception):
         pass
 
-    def fail_at_third(tensors, path):
+    def fail_at_third(path, data):
         if len(encoded) == 3:
-            path.write_bytes(b"half")
+            path.with_name(path.name + ".new").write_bytes(b"half")
             raise Interruption
-        save_file(tensors, path)
+        write_whole(path, data)
 
     with monkeypatch.context() as patch, pytest.raises(Interruption):
-        patch.setattr(cache, "save_file", fail_at_third)
+        patch.setattr(cache, "write_whole", fail_at_third)
         cache_texts(base, tmp_path, ["a", "b", "c", "d"])
     encoded.clear()
     assert set(cache_texts(base, tmp_path, ["a", "b", "c", "d"])) == {"a", "b", "c", "d"}

@@ -1,5 +1,6 @@
 """States: whole or not there, read back bit for bit, refused when the training was another one."""
 
+import errno
 import json
 import os
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from trainer.checkpoint import Progress, StateError, load_state, prune_states, read_progress, save_state, tidy_states
+from trainer.disk import NotWritten
 from trainer.folder import RunFolder, read_state
 
 SETTINGS = {"lora.rank": 4, "train.seed": 1, "images and captions": ["a", "b"]}
@@ -73,6 +75,28 @@ def test_a_save_that_is_cut_off_leaves_the_older_one(folder, monkeypatch, calls)
     tidy_states(folder)
     assert [(state.step, state.problem) for state in folder.states()] == [(1, "")]
     assert [entry.name for entry in folder.path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("calls", "older"), [*((calls, False) for calls in range(1, 5)), *((calls, True) for calls in range(1, 6))]
+)
+def test_a_save_that_fails_leaves_nothing_but_the_older_one(folder, monkeypatch, calls, older):
+    """No room at each rename in turn; no resume need come to clear away."""
+    path, done, replace = folder.epoch_state(1), [], os.replace
+    if older:
+        save_state(path, Progress(step=1), SETTINGS, *make())
+
+    def fail(source, target):
+        done.append(target)
+        if len(done) == calls:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return replace(source, target)
+
+    monkeypatch.setattr("pathlib.Path.replace", fail)
+    with pytest.raises(NotWritten, match=f"{path} could not be written: No space left on device"):
+        save_state(path, Progress(step=2), SETTINGS, *make())
+    assert [(state.step, state.problem) for state in folder.states()] == ([(1, "")] if older else [])
+    assert [entry.name for entry in folder.path.iterdir()] == ([path.name] if older else [])
 
 
 def test_another_training_is_refused_with_what_differs(folder):

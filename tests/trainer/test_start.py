@@ -1,7 +1,12 @@
 """From the command line's arguments to an exit code, in this process."""
 
+import errno
+import re
+import resource
+
 import pytest
 
+from trainer.disk import NotWritten
 from trainer.interrupt import Stop, Stopped
 from trainer.start import BROKE, FINISHED, STOPPED, WRONG, start
 
@@ -53,6 +58,33 @@ def test_a_loss_that_is_no_number(small, make_run, monkeypatch, capfd):
     monkeypatch.setattr("trainer.loop.take_step", lambda training: (float("inf"), 1e-3))
     assert start(make_run(small).config, None) == BROKE
     assert "ERROR the loss became inf at step 1" in capfd.readouterr().out.splitlines()[-1]
+
+
+@pytest.mark.parametrize("room", [1_000, 300_000, 600_000])
+def test_no_room_is_told_in_one_line_and_leaves_nothing_half(small, make_run, capfd, room):
+    """No file may grow past a limit: texts and pictures of 8 kB do not fit, LoRAs of 400 kB, or moments of 800 kB."""
+    folder, before = make_run(small), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        assert start(folder.config, None) == BROKE
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    out = capfd.readouterr().out
+    what = f"({folder.cache}|{folder.samples})/" if room == 1_000 else str(folder.epoch_state(1))
+    assert re.search(rf"ERROR {what}\S* could not be written: File too large; no state was saved before$", out.splitlines()[-1])
+    assert "Traceback" not in out and not list(folder.path.glob("**/*.new")) and folder.states() == []
+
+
+def test_no_room_names_the_state_that_is_kept(small, make_run, learn, monkeypatch, capfd):
+    folder = learn({**small, "train": {**small["train"], "epochs": 2}})
+
+    def full(path, *_):
+        raise NotWritten(path, OSError(errno.ENOSPC, "No space left on device"))
+
+    monkeypatch.setattr("trainer.loop.export_lora", full)
+    assert start(make_run(small).config, folder.epoch_state(2)) == BROKE
+    last = f"ERROR {folder.lora} could not be written: No space left on device; {folder.epoch_state(3)} is kept, resume from it"
+    assert capfd.readouterr().out.splitlines()[-1][20:] == last
 
 
 def test_stopped_before_there_was_anything_to_save(small, make_run, monkeypatch, capfd):

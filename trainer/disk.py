@@ -1,0 +1,40 @@
+"""Files that are there as a whole or not at all: written beside under another name, then renamed. Imports no torch."""
+
+import os
+from pathlib import Path
+
+BESIDE = ".new"  # end of the name of what is being written
+
+
+class NotWritten(OSError):
+    """Something that could not be written, for want of room mostly. Nothing of it is left, and nothing else was touched."""
+
+    def __init__(self, path: Path, error: OSError):
+        reason = error.strerror or str(error)
+        super().__init__(f"{path} could not be written: {reason}")
+        self.path, self.strerror = path, reason
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file so that it is there as a whole or not at all, also after a loss of power. Raises NotWritten."""
+    beside = path.with_name(path.name + BESIDE)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise NotWritten(path, error) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames in a folder last."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
