@@ -41,6 +41,10 @@ class Curve:
         """More than a step is done before the next one."""
         self._is_paused = True
 
+    def skip_clock(self) -> None:
+        """The clock was set before the next step: how long that took is not known."""
+        self._is_fresh = True
+
     def add(self, step: int, loss: float, time: float, is_stamped: bool) -> None:
         """Takes one step; quickly, when it just follows."""
         is_usual = self.end == len(self.steps) and not self._is_paused and not self._is_fresh and self._is_stamped == is_stamped

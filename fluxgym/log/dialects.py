@@ -147,9 +147,8 @@ FIELD = re.compile(rb"(?:^|, )([^=,]+)=([^,]*)")
 
 def read_bar(match: re.Match[bytes]) -> Step:
     """What a bar found by BAR says."""
-    name, step, total, hour, bar_hour, postfix = match.group("name", "step", "total", "hour", "bar_hour", "postfix")
-    minute, second = match.group("minute", "second") if hour else match.group("bar_minute", "bar_second")
-    base = hour_base(hour, bar_hour) if max(minute, second) < b"60" else None
+    name, step, total, hour, postfix = match.group("name", "step", "total", "hour", "postfix")
+    elapsed = read_clock(None, *match.group("bar_hour", "bar_minute", "bar_second"))
     loss, average, lr = KEYS[name]
     said = dict(FIELD.findall(postfix or b""))
     return Step(
@@ -158,9 +157,16 @@ def read_bar(match: re.Match[bytes]) -> Step:
         number(said.get(loss)),
         number(said.get(average)),
         number(said.get(lr)),
-        None if base is None else base + 60 * int(minute) + int(second),
+        read_clock(hour, None, *match.group("minute", "second")) if hour else elapsed,
+        elapsed,
         hour is not None,
     )
+
+
+def read_clock(stamp: bytes | None, bar_hour: bytes | None, minute: bytes, second: bytes) -> float | None:
+    """Seconds; None where they are no time."""
+    base = hour_base(stamp, bar_hour) if minute < b"60" and second < b"60" else None
+    return None if base is None else base + 60 * int(minute) + int(second)
 
 
 @lru_cache(maxsize=64)

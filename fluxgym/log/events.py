@@ -13,6 +13,7 @@ class Step:
     average: float | None
     lr: float | None
     clock: float | None  # seconds: of the time stamp where the line has one, else since the bar began
+    elapsed: float | None  # seconds since the bar began; None where a minute or second is over 59
     is_stamped: bool
 
 

@@ -11,12 +11,14 @@ from array import array
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import sub
 
 from fluxgym.log.dialects import KEYS, hour_base, read_bar
 from fluxgym.log.events import Step
 
 SAME = bytes.maketrans(b"0123456789", b"0" * 10)
 FEWEST = 32  # lines from which on a run is worth its preparation
+JUMP = 60  # s; longer steps are no matter of runs: their clock may have been set forward
 LOW = 4  # digits of the step that may change within a run, so that it has at most 10,000 lines
 DECIMAL = re.compile(rb"(\d+)\.(\d+)")
 
@@ -28,6 +30,7 @@ class Run:
     steps: "array[int]"
     losses: "array[float]"
     times: "array[float]"  # seconds, see Step.clock; never falling
+    elapsed: float | None  # of the first step, see Step.elapsed
     last: Step
     size: int  # bytes of the text
 
@@ -84,12 +87,13 @@ def read_run(data: bytes, shape: bytes, bar: re.Match[bytes]) -> Run | None:
     except ValueError:
         return None  # a minute or second over 59
     last = bar.re.match(data, start + (count - 1) * width)
-    if last is None or sorted(times) != times:
+    if last is None or sorted(times) != times or (times[-1] - times[0] > JUMP and max(map(sub, times[1:], times)) > JUMP):
         return None
     places = [at - start for at in range(*loss) if data[at] != ord(".")]
     numbers = Numbers.of(len(data[loss[0] : loss[1]].partition(b".")[2]))
     losses = array("d", map(numbers.__getitem__, table.keys(places, 8)))
-    return Run(array("q", range(first, first + count)), losses, array("d", times), read_bar(last), count * width)
+    steps, elapsed = array("q", range(first, first + count)), read_bar(bar).elapsed
+    return Run(steps, losses, array("d", times), elapsed, read_bar(last), count * width)
 
 
 def count_fixed(table: Table, spans: list[tuple[int, int]]) -> int:

@@ -21,7 +21,7 @@ from fluxgym.log.events import (
 )
 from fluxgym.log.failures import ERROR_LEVELS, Failure, FailureFinder
 from fluxgym.log.lines import LIMIT, clean
-from fluxgym.log.runs import Run
+from fluxgym.log.runs import JUMP, Run
 
 TRAINING = Phase("training")
 PYTHON_WARNING = re.compile(r"\S+:\d+: \w*Warning: ")
@@ -53,6 +53,8 @@ class Story:
         self._nan_at: int | None = None
         self._position = 0  # the last step of this attempt
         self._is_fresh = True  # no step of this attempt was seen
+        self._clock: float | None = None  # of the last step, see Step.clock
+        self._elapsed: float | None = None
         self._is_announced = False  # an epoch of this attempt was
         self._open: str | None = None  # a text that may go on in the next line
         self._open_is_read = False
@@ -155,6 +157,9 @@ class Story:
             self._begin(Attempt((self.attempts[-1][0] if self.attempts else 1) + 1, is_resumed=False))
         if self._is_fresh:
             self._meet_first(first)
+        elif first > self._position and self._has_jumped(*((run.times[0], run.elapsed) if run else (bar.clock, bar.elapsed))):
+            self.curve.skip_clock()
+        self._clock, self._elapsed = bar.clock, bar.elapsed
         if bar.step > self._position:
             self._said_finished = False
         self.step = self._position = bar.step
@@ -174,6 +179,13 @@ class Story:
                 math.nan if bar.clock is None else bar.clock,
                 bar.is_stamped,
             )
+
+    def _has_jumped(self, clock: float | None, elapsed: float | None) -> bool:
+        """The time stamps went on much farther than the bar's own clock, as when summer time begins."""
+        if None in (clock, elapsed, self._clock, self._elapsed):
+            return False
+        stamped, real = clock - self._clock, elapsed - self._elapsed  # type: ignore[operator]
+        return stamped > JUMP and 0 <= real < stamped / 2
 
     def _meet_first(self, first: int) -> None:
         """The first step of an attempt is there: from now on it is known where the attempt goes on."""

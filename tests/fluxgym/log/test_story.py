@@ -7,7 +7,7 @@ import pytest
 from fluxgym.log.failures import Failure, find_failure
 from fluxgym.log.history import History
 
-from .logs import FLUXGYM, KOHYA, OURS, kohya_bar, kohya_steps, our_step, our_steps, stamp
+from .logs import FLUXGYM, KOHYA, OURS, kohya_bar, kohya_steps, our_step, our_steps, regular_steps, stamp
 
 
 @pytest.fixture
@@ -149,3 +149,16 @@ def test_colour_codes_hide_nothing(read):
     line = our_step(7, 9, 3, 0.25).rstrip()
     said = read(f"\x1b[32m{line}\x1b[0m\n{stamp(4)} \x1b[1mEpoch 2/3\x1b[0m\n")
     assert (said.step, said.loss, said.epoch) == (7, 0.25, 2)
+
+
+@pytest.mark.parametrize("ahead", [1200, 3600, 40_000, -3600])
+@pytest.mark.parametrize("pace", [0.4, 2])
+def test_a_clock_that_is_set_between_two_steps_changes_neither_pace_nor_time_left(read, ahead, pace):
+    said = read(regular_steps(1000, 1220, 0, pace) + regular_steps(1221, 1330, 221 * pace + ahead, pace))
+    assert said.seconds_per_step == pytest.approx(pace, rel=0.02)
+    assert said.eta_seconds == pytest.approx((9000 - 1330) * pace, rel=0.02)
+
+
+def test_a_slow_step_is_no_jump_of_the_clock(read):
+    said = read(our_step(1, 9, 0, 0.5) + our_step(2, 9, 700, 0.5) + our_step(3, 9, 1400, 0.5))
+    assert (said.seconds_per_step, said.eta_seconds) == (700, 6 * 700)
