@@ -16,9 +16,11 @@ from torch import Tensor
 from trainer.disk import BESIDE, NotWritten, sync_folder, write_whole
 from trainer.folder import STATE_FILE, RunFolder, read_state
 from trainer.lora import serialise
+from trainer.report import warn
 
 VERSION = 1
 LORA, OPTIMIZER = "lora.safetensors", "optimizer.safetensors"
+EPOCHS = "train.epochs"  # the one setting that may change
 WRITING, REPLACED = BESIDE, ".old"  # ends of names; no state to any reader
 Settings = dict[str, Any]
 
@@ -67,10 +69,13 @@ def read_progress(path: Path, settings: Settings) -> Progress:
     problems = [
         f"{name}: the state has {then.get(name)!r}, the settings have {settings.get(name)!r}"
         for name in sorted(then.keys() | settings.keys())
-        if then.get(name) != settings.get(name)
+        if name != EPOCHS and then.get(name) != settings.get(name)
     ]
     if problems:
         raise StateError(path, [*problems, "expected the same; put them back, or start a new run with the new ones"])
+    if settings.get("train.decay") and then.get(EPOCHS) != settings.get(EPOCHS):
+        changed = "train.decay now falls over other steps, and the result is not that of a training of one piece"
+        warn(f"{EPOCHS}: the state has {then.get(EPOCHS)}, the settings have {settings.get(EPOCHS)}: {changed}")
     return Progress(state.step, state.epoch, state.position, [float(loss) for loss in said["losses"]])
 
 

@@ -19,7 +19,7 @@ from trainer.flow import resolve_shift
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
 from trainer.lora import add_lora
-from trainer.model import Base, Vae, choose_device, find_base, fingerprint, load_transformer
+from trainer.model import TEXT_PARTS, Base, Vae, choose_device, find_base, fingerprint, load_transformer
 from trainer.plan import Plan, make_plan
 from trainer.sample import Painter, Prompts
 
@@ -126,10 +126,10 @@ def split_images(config: Config, dataset: Dataset) -> Images:
 
 
 def find_settings(config: Config, base: Base, images: Images) -> Settings:
-    """All that the numbers of a training depend on. A state is resumed only under the same; epochs may change."""
-    train = config.train.model_dump(exclude={"epochs", "gradient_checkpointing"})
-    found: dict[str, Any] = {
-        "model": fingerprint(base.path / "transformer"),
+    """All that the numbers of a training depend on. A state is resumed only under the same; epochs alone may change."""
+    train = config.train.model_dump(exclude={"gradient_checkpointing"})
+    found: dict[str, Any] = {f"model.{part}": fingerprint(base.path / part) for part in ("transformer", "vae", *TEXT_PARTS)}
+    found |= {
         "model.dtype": base.dtype_name,
         "model.max_sequence_length": base.max_sequence_length,
         "data.resolution": config.data.resolution,

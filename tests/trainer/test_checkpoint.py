@@ -111,6 +111,15 @@ def test_another_training_is_refused_with_what_differs(folder):
     assert "start a new run" in str(caught.value)
 
 
+@pytest.mark.parametrize(("decay", "epochs", "warned"), [(0.5, 3, False), (0.5, 4, True), (0.5, 2, True), (0.0, 4, False)])
+def test_other_epochs_are_taken_and_told_where_the_learning_rate_depends_on_them(folder, capfd, decay, epochs, warned):
+    settings = {**SETTINGS, "train.decay": decay, "train.epochs": 3}
+    save_state(folder.epoch_state(1), Progress(step=1), settings, *make())
+    assert read_progress(folder.epoch_state(1), {**settings, "train.epochs": epochs}).step == 1
+    told = f"WARNING train.epochs: the state has 3, the settings have {epochs}: train.decay now falls over other steps"
+    assert (told in capfd.readouterr().out) == warned
+
+
 def test_damage_and_unknown_versions_are_told(folder):
     path = folder.epoch_state(1)
     with pytest.raises(StateError, match=r"state\.json cannot be read"):

@@ -1,8 +1,11 @@
 """What comes before the first step: settings that matter to a resume, settings that are ignored, early refusals."""
 
+import shutil
+
 import pytest
 import torch
 
+from trainer import mini
 from trainer.config import parse_config
 from trainer.dataset import read_dataset
 from trainer.interrupt import Stop
@@ -28,7 +31,7 @@ def settings_of(values):
         ("data", "validation_images", 1, "images and captions"),
         ("data", "regularisation_images", 2, "data.regularisation_images"),
         ("model", "dtype", "bf16", "model.dtype"),
-        ("train", "epochs", 9, None),
+        ("train", "epochs", 9, "train.epochs"),
         ("train", "gradient_checkpointing", True, None),
         ("save", "every_epochs", 1, None),
         ("sample", "steps", 9, None),
@@ -39,6 +42,18 @@ def test_what_the_mathematics_depends_on(small, section, key, value, matters):
     small[section] = {**small[section], key: value}
     after = settings_of(small)
     assert {name for name in before if before[name] != after[name]} == ({matters} if matters else set())
+
+
+@pytest.mark.parametrize("part", ["transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2"])
+def test_each_part_of_the_model_matters(small, tmp_path, part):
+    before, other = settings_of(small), tmp_path / "other-model"
+    shutil.copytree(mini.MODEL, other)
+    small["model"]["base"] = str(other)
+    assert settings_of(small) == before, "a copy is the same"
+    file = next((other / part).glob("*.json"))
+    file.write_bytes(file.read_bytes() + b"\n")
+    after = settings_of(small)
+    assert [name for name in before if before[name] != after[name]] == [f"model.{part}"]
 
 
 def test_a_changed_caption_matters(small, make_folder):
