@@ -8,8 +8,8 @@ from trainer.report import say_at_once
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Stopped(Exception):
-    """The training was asked to stop at a moment when there is nothing to save."""
+class Stopped(BaseException):
+    """The training was asked to stop at a moment when there is nothing to save. No Exception: libraries swallow those."""
 
 
 class Stop:

@@ -136,7 +136,9 @@ def finish_epoch(training: Training) -> None:
 
 @torch.no_grad()
 def validate(training: Training) -> None:
-    """The loss on held-out images at fixed noise and noise levels, so that two numbers can be compared."""
+    """The loss on held-out images at fixed noise and noise levels, so that two numbers can be compared.
+
+    A stop breaks it off without a number: the resume does it again."""
     if not training.images.held_out or not training.accelerator.is_main_process:
         return
     device, losses = training.accelerator.device, []
@@ -146,6 +148,8 @@ def validate(training: Training) -> None:
         batch = training.material.make_batch([item] * VALIDATION_SIGMAS)
         noise = draw_validation_noise(batch, item.digest)
         for start in range(0, VALIDATION_SIGMAS, size):
+            if training.stop:
+                return
             rows = slice(start, start + size)
             part = noise.take(rows, device)
             loss = compute_loss(model, batch.take(rows, device), part, training.config.train.guidance)

@@ -13,21 +13,25 @@ FINISHED, BROKE, WRONG, STOPPED = 0, 1, 2, 143  # exit codes
 
 def start(config_file: Path, resume: Path | None) -> int:
     """Trains. Bad input is told in one line without a traceback; anything unforeseen is raised."""
-    stop = Stop()
     try:
-        stop.listen()
+        return _train(config_file, resume)
+    except Stopped:
+        report.say("Training stopped before its first step: nothing was lost, start it again or resume from the same state")
+        return STOPPED
+
+
+def _train(config_file: Path, resume: Path | None) -> int:
+    stop = Stop()
+    stop.listen()
+    try:
         config = load_config(config_file)
         from trainer.loop import TrainingBroke, train  # torch takes seconds: what is wrong with the settings is said first
-    except Stopped:
-        return _say_stopped()
     except ValueError as error:
         report.error(str(error))
         return WRONG
     folder = RunFolder(config_file.parent)
     try:
         return FINISHED if train(config, folder, resume, stop) else STOPPED
-    except Stopped:
-        return _say_stopped()
     except NotWritten as error:
         kept = folder.last_state()
         report.error(f"{error}; " + (f"{kept.path} is kept, resume from it" if kept else "no state was saved before"))
@@ -38,8 +42,3 @@ def start(config_file: Path, resume: Path | None) -> int:
     except ValueError as error:
         report.error(str(error))
         return WRONG
-
-
-def _say_stopped() -> int:
-    report.say("Training stopped before its first step: nothing was lost, start it again or resume from the same state")
-    return STOPPED

@@ -119,6 +119,26 @@ def test_stopped_before_the_first_step(small, learn, make_run):
     assert same_weights(whole.lora, folder.lora) and len(list(folder.samples.iterdir())) == 1
 
 
+@pytest.mark.parametrize(("step", "stop_at"), [(0, 3), (4, 4 + 3)])
+def test_stopped_within_a_validation(small, learn, make_run, monkeypatch, capfd, step, stop_at):
+    """Before the first step and after an epoch: nothing more is measured, no number is told, the resume measures anew."""
+    whole, folder, stop, measured = learn(small, "whole"), make_run(small), Stop(), []
+    told = next(line for line in lines_of(capfd.readouterr().out) if re.match(rf"Validation: .* at step {step}$", line))
+
+    def measure_and_stop(*given):
+        if not torch.is_grad_enabled():  # in a validation, which takes four of these
+            measured.append(given)
+            stop.signal = "SIGTERM" if len(measured) == stop_at else stop.signal
+        return compute_loss(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("trainer.loop.compute_loss", measure_and_stop)
+        assert not train(parse_config(small), folder, None, stop)
+    assert len(measured) == stop_at and told not in lines_of(capfd.readouterr().out)
+    assert train(parse_config(small), folder, folder.step_state(step), Stop())
+    assert told in lines_of(capfd.readouterr().out) and same_weights(whole.lora, folder.lora)
+
+
 def test_a_bf16_base_with_checkpointing_and_without_clipping(small, learn, capfd):
     small["model"]["dtype"] = "bf16"
     small["train"] |= {"gradient_checkpointing": True, "max_grad_norm": 0.0, "shift": 3.0, "epochs": 2}

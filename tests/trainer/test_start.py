@@ -88,9 +88,21 @@ def test_no_room_names_the_state_that_is_kept(small, make_run, learn, monkeypatc
 
 
 def test_stopped_before_there_was_anything_to_save(small, make_run, monkeypatch, capfd):
-    def stopped(*_):
-        raise Stopped("SIGTERM")
+    """Also within a library that lets no Exception pass, and while something is said of wrong settings."""
 
-    monkeypatch.setattr("trainer.loop.prepare", stopped)
-    assert start(make_run(small).config, None) == STOPPED
-    assert "Training stopped before its first step" in capfd.readouterr().out
+    def stopped(*_):
+        try:
+            raise Stopped("SIGTERM")
+        except Exception:
+            raise ValueError("swallowed") from None
+
+    for place in ("trainer.loop.prepare", "trainer.start.load_config"):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, stopped)
+            assert start(make_run(small).config, None) == STOPPED
+    wrong = make_run({**small, "trigger": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr("trainer.report.error", stopped)
+        assert start(wrong.config, None) == STOPPED
+    out = [line[20:] for line in capfd.readouterr().out.splitlines()]
+    assert len(out) == 3 and all(line.startswith("Training stopped before its first step") for line in out)
