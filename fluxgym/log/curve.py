@@ -81,6 +81,15 @@ class Curve:
         self._without_loss += count_unknown(losses)
         self.end = at + len(steps)
 
+    def keep_last(self, entries: int) -> None:
+        """Drops what the pace does not need any more, now and then: at most twice as many entries stay."""
+        drop = self.end - entries
+        if drop > entries:
+            self._without_loss -= count_unknown(self.losses[:drop])
+            self.steps, self.losses, self.times = self.steps[drop:], self.losses[drop:], self.times[drop:]
+            self._pauses = array("q", (pause - drop for pause in self._pauses if pause >= drop))
+            self.end = entries
+
     def _go_on(self, at: int, steps: "array[int]", times: "array[float]", is_stamped: bool) -> None:
         """Keeps the clock when steps are placed that were not there in this attempt."""
         is_next = at == self.end and not self._is_fresh and is_stamped == self._is_stamped

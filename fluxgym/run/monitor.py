@@ -19,7 +19,7 @@ class Monitor:
     _cpu: tuple[float, float] | None = None  # s of CPU time that the family had used, at which monotonic time
 
     def __post_init__(self) -> None:
-        self.history = History(self.folder.training_log)
+        self.history = History(self.folder.training_log, keep_curve=False)
 
     def note(self, text: str) -> None:
         """One line with its time. A log that cannot be written (a full disk, say) must not end the care for the training."""

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from fluxgym.log import history as module
+from fluxgym.log.curve import FARTHEST
 from fluxgym.log.history import History, get_history
 
 from .logs import FLUXGYM, KOHYA, OURS, our_step, our_steps, regular_steps, stamp
@@ -154,6 +155,23 @@ def test_an_update_reads_only_what_is_new(tmp_path):
         file.write(our_step(20_001, 90_000, 9999, 0.5))
     history.update()
     assert (history.version, history.step) == (version + 1, 20_001)
+
+
+def test_without_its_curve_a_history_stays_small_and_says_the_same_of_the_moment(tmp_path):
+    path = tmp_path / "a.log"
+    small, whole = History(path, keep_curve=False), History(path)
+    texts = [regular_steps(1000, 3999, 0, 0.4), f"{stamp(1300)} Saving LoRA: a\n", regular_steps(4000, 8999, 1310, 0.5)]
+    texts += [our_steps(500, 900, 9000, 5000, 2), regular_steps(1000, 4000, 6000, 0.3), "torch.OutOfMemoryError: CUDA out\n"]
+    said = ("step", "phase_detail", "loss", "attempts", "failure", "seconds_per_step", "eta_seconds", "checkpoints")
+    for text in texts:
+        for at in range(0, len(text), 30_000):
+            with path.open("a") as file:
+                file.write(text[at : at + 30_000])
+            small.update()
+            whole.update()
+            assert [getattr(small, name) for name in said] == [getattr(whole, name) for name in said]
+            assert len(small.steps) < 3 * FARTHEST
+    assert len(whole.steps) > 8 * FARTHEST
 
 
 def test_many_may_look_at_once(tmp_path):
