@@ -1,7 +1,8 @@
 """All processes of a run's training: what it started, also what left its process group, its session or its parent.
 
-A training is started with FLUXGYM_RUN=<its folder> in its environment, which everything that it starts inherits. So its
-processes are found after their parents died, and by a supervisor that came later.
+A training is started with FLUXGYM_RUN=<its folder> and FLUXGYM_ATTEMPT=<which start> in its environment, which everything
+that it starts inherits. So its processes are found after their parents died, and by a supervisor that came later; and those
+of an earlier run, whose folder was deleted under it, are not mistaken for those of the run that has the folder now.
 """
 
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 from fluxgym.run.identity import Identity, Stat, boot_id, is_alive, read_stat
 from trainer.folder import RunFolder
 
-MARK = "FLUXGYM_RUN"
+MARK, ATTEMPT_MARK = "FLUXGYM_RUN", "FLUXGYM_ATTEMPT"
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,15 @@ def mark(folder: RunFolder) -> str:
     return str(folder.path.resolve())
 
 
-def find_family(folder: RunFolder, leader: Identity | None = None) -> list[Member]:
-    """The living processes of a run's training, the eldest first: marked ones, the leader, and all descendants of these."""
-    wanted = f"{MARK}={mark(folder)}".encode(errors="surrogateescape")
+def find_family(folder: RunFolder, leader: Identity | None = None, attempt: str = "") -> list[Member]:
+    """The living processes of a run's training, the eldest first: marked ones, the leader, and all descendants of these.
+
+    `attempt`: a Record.attempt_mark; only that attempt's."""
+    wanted = {f"{MARK}={mark(folder)}".encode(errors="surrogateescape")}
+    if attempt:
+        wanted.add(f"{ATTEMPT_MARK}={attempt}".encode())
     living = {pid: stat for pid, stat in _all_processes().items() if is_alive(stat)}
-    found = {pid for pid in living if pid != os.getpid() and wanted in _environment(pid)}
+    found = {pid for pid in living if pid != os.getpid() and wanted <= _environment(pid)}
     if leader and leader.pid in living and leader.alive():
         found.add(leader.pid)
     grown = found
@@ -47,8 +52,8 @@ def _all_processes() -> dict[int, Stat]:
     return {pid: stat for pid, stat in stats.items() if stat}
 
 
-def _environment(pid: int) -> list[bytes]:
+def _environment(pid: int) -> set[bytes]:
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return set(Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
     except OSError:  # gone, or somebody else's
-        return []
+        return set()

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 
 from fluxgym.run import lock
 from fluxgym.run.archive import archive, holds_run
-from fluxgym.run.family import MARK
+from fluxgym.run.family import ATTEMPT_MARK, MARK
 from fluxgym.run.folders import PROJECT, outputs_root, shown_path
 from fluxgym.run.identity import Identity
 from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, write_record
@@ -199,7 +199,7 @@ def _open_errors(folder: RunFolder) -> IO[bytes]:
 
 def _send_supervisor(folder: RunFolder) -> Identity | None:
     """Starts a supervisor in a session of its own, with no pipe to us and no file of ours."""
-    environment = {key: value for key, value in os.environ.items() if key != MARK}
+    environment = {key: value for key, value in os.environ.items() if key not in (MARK, ATTEMPT_MARK)}
     command = [sys.executable, "-m", "fluxgym.run", shown_path(folder.path)]
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)  # so that a stop asked for before it is up waits for it
     try:

@@ -1,10 +1,14 @@
-"""run.lock: whoever holds it may write run.json. The kernel frees it when its holder dies, however that happens."""
+"""run.lock: whoever holds it may write run.json. The kernel frees it when its holder dies, however that happens.
+
+The lock is on a file, not on a path: a folder that is deleted and made anew has another one. See Held.is_there.
+"""
 
 import contextlib
 import fcntl
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 RETRY = 0.02  # s
@@ -14,21 +18,37 @@ class LockHeld(OSError):
     """Somebody else holds the lock."""
 
 
+@dataclass(frozen=True)
+class Held:
+    """A lock that we hold."""
+
+    path: Path
+    handle: int
+
+    def is_there(self) -> bool:
+        """Whether our file is still the one at the path. If not, the folder was deleted, moved or begun anew."""
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self.handle))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # a volume that cannot be reached for a while tells nothing
+            return True
+
+
 @contextlib.contextmanager
-def hold(path: Path, patience: float) -> Iterator[None]:
+def hold(path: Path, patience: float) -> Iterator[Held]:
     """Holds the lock for the block. Raises LockHeld when it was not free within `patience` seconds.
 
     A little patience is always needed: a reader that asks is_held() holds the lock for an instant."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    deadline = time.monotonic() + patience
+    while (held := _try(path)) is None:
+        if time.monotonic() > deadline:
+            raise LockHeld(f"{path} is held by another process")
+        time.sleep(RETRY)
     try:
-        deadline = time.monotonic() + patience
-        while not _take(handle, fcntl.LOCK_EX):
-            if time.monotonic() > deadline:
-                raise LockHeld(f"{path} is held by another process")
-            time.sleep(RETRY)
-        yield
+        yield held
     finally:
-        os.close(handle)
+        os.close(held.handle)
 
 
 def is_held(path: Path) -> bool:
@@ -41,6 +61,18 @@ def is_held(path: Path) -> bool:
         return not _take(handle, fcntl.LOCK_SH)
     finally:
         os.close(handle)
+
+
+def _try(path: Path) -> Held | None:
+    """The lock, where it is free, and where its file was not taken away while we took it."""
+    held = Held(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
+    is_ours = False
+    try:
+        is_ours = _take(held.handle, fcntl.LOCK_EX) and held.is_there()
+    finally:
+        if not is_ours:
+            os.close(held.handle)
+    return held if is_ours else None
 
 
 def _take(handle: int, kind: int) -> bool:

@@ -72,6 +72,11 @@ class Record:
         return self.attempts[-1] if self.attempts else None
 
     @property
+    def attempt_mark(self) -> str:
+        """Tells this attempt from all others, also of an earlier run in a folder of the same name."""
+        return f"{self.created!r}-{len(self.attempts)}"
+
+    @property
     def verdict(self) -> Verdict | None:
         return self.attempt.verdict if self.attempt and self.state in ENDED else None
 

@@ -60,7 +60,7 @@ def find_training(folder: RunFolder, record: Record) -> Identity | None:
         return attempt.training if attempt.training.alive() else None
     if record.supervisor is None or record.supervisor.alive():
         return None
-    return next((member.identity for member in find_family(folder)), None)
+    return next((member.identity for member in find_family(folder, attempt=record.attempt_mark)), None)
 
 
 def judge_unseen(folder: RunFolder, record: Record) -> Verdict:
@@ -110,10 +110,9 @@ def _ended(folder: RunFolder, record: Record, verdict: Verdict, is_settled: bool
 
 def _read_without_record(folder: RunFolder, record: Record | None, held: bool) -> Status:
     """A folder of another tool, a start that has not written its record yet, or a run.json that cannot be read."""
-    if record is None:
-        return Status("starting", is_active=True) if held else Status(None, "It has no run.json: FluxGym did not start it.")
-    family = find_family(folder)
-    note = f" Its training is alive (process {family[0].identity.pid})." if family else ""
-    return Status(
-        None, f"{record.problem}.{note}", pid=family[0].identity.pid if family else None, is_active=held or bool(family)
-    )
+    if record is None and held:
+        return Status("starting", is_active=True)
+    pid = next((member.identity.pid for member in find_family(folder)), None)  # also of a run whose folder was deleted
+    problem = f"{record.problem}." if record else "It has no run.json" + (": FluxGym did not start it." if pid is None else ".")
+    note = f" Its training is alive (process {pid})." if pid is not None else ""
+    return Status(None, problem + note, pid=pid, is_active=held or pid is not None)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fluxgym.run import lock
-from fluxgym.run.family import MARK, find_family, mark
+from fluxgym.run.family import ATTEMPT_MARK, MARK, Member, find_family, mark
 from fluxgym.run.identity import Identity
 from fluxgym.run.monitor import Monitor
 from fluxgym.run.record import PERSON, SYSTEM, Attempt, Record, Verdict, begin_attempt, read_record, write_record
@@ -35,6 +35,22 @@ RESET = [number for number in signal.valid_signals() if number not in (signal.SI
 NOTHING_TO_DO, BUSY = 0, 3
 
 
+@dataclass(frozen=True)
+class Guarded:
+    """The run that we guard: its folder, our lock in it, and its monitor's log."""
+
+    folder: RunFolder
+    held: lock.Held
+    monitor: Monitor
+
+    def note(self, text: str) -> None:
+        """A line for the monitor's log, unless what lies at its path belongs to another run by now."""
+        if self.held.is_there():
+            self.monitor.note(text)
+        else:
+            print(text, flush=True)
+
+
 def main(arguments: list[str]) -> int:
     """Guards the run in the folder that is named until it ends."""
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
@@ -44,32 +60,33 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would take the exit code away
     folder = RunFolder(Path(arguments[0]))
     try:
-        with lock.hold(folder.lock, PATIENCE):
-            return guard(folder)
+        with lock.hold(folder.lock, PATIENCE) as held:
+            return guard(folder, held)
     except lock.LockHeld:
         Monitor(folder).note(f"supervisor {os.getpid()} ends: another one guards this run")
         return BUSY
 
 
-def guard(folder: RunFolder) -> int:
+def guard(folder: RunFolder, held: lock.Held) -> int:
     """Starts, adopts or judges, whatever run.json says is to be done. The caller holds the lock."""
     record = read_record(folder) or begin_attempt(folder, None, [])
     if record.problem or record.state not in ("starting", "running", "stopping"):
         return NOTHING_TO_DO
     me, monitor = Identity.of(os.getpid()), Monitor(folder)
+    run = Guarded(folder, held, monitor)
     if record.supervisor not in (None, me) and record.supervisor.alive():  # sent for this attempt, it waits for our lock
         return BUSY
     training = find_training(folder, record)  # looks at the old supervisor, so before we take its place
     if training:
-        monitor.note(f"supervisor {os.getpid()} adopts the training, process {training.pid}")
+        run.note(f"supervisor {os.getpid()} adopts the training, process {training.pid}")
         state = "stopping" if record.state == "stopping" else "running"
-        _watch(folder, replace(record, supervisor=me).to(state, training=training), training, monitor)
+        _watch(run, replace(record, supervisor=me).to(state, training=training), training)
     elif _is_ours_to_start(record, me):
-        _start(folder, replace(record, supervisor=me), monitor)
+        _start(run, replace(record, supervisor=me))
     else:
-        monitor.note(f"supervisor {os.getpid()}: the training ended while nobody watched")
-        _clear_remains(folder, monitor)
-        _settle(folder, record, None, judge_unseen(folder, record), monitor)
+        run.note(f"supervisor {os.getpid()}: the training ended while nobody watched")
+        _clear_remains(run, record)
+        _settle(run, record, None, judge_unseen(folder, record))
     return 0
 
 
@@ -79,27 +96,30 @@ def _is_ours_to_start(record: Record, me: Identity | None) -> bool:
     return waits and (record.supervisor == me or (record.supervisor is None and is_fresh(record)))
 
 
-def _start(folder: RunFolder, record: Record, monitor: Monitor) -> None:
-    attempt = replace(record.attempts[-1], started=time.time())
+def _start(run: Guarded, record: Record) -> None:
+    record = record.to(record.state, started=time.time())
     try:
-        training = _start_training(folder, attempt)
+        training = _start_training(run.folder, record)
     except OSError as error:
         verdict = Verdict("failed", f"The training could not be started: {error}", "other", ["the training"])
-        _settle(folder, record, None, verdict, monitor)
+        _settle(run, record, None, verdict)
         return
-    monitor.note(f"supervisor {os.getpid()} started the training, process {training.pid}: {shlex.join(attempt.command)}")
-    _watch(folder, record.to("running", training=training, started=attempt.started), training, monitor)
+    command = shlex.join(record.attempts[-1].command)
+    run.note(f"supervisor {os.getpid()} started the training, process {training.pid}: {command}")
+    _watch(run, record.to("running", training=training), training)
 
 
-def _watch(folder: RunFolder, record: Record, training: Identity, monitor: Monitor) -> None:
-    _write(folder, record, monitor)
-    Watch(folder, record, training, monitor).run()
+def _watch(run: Guarded, record: Record, training: Identity) -> None:
+    _write(run, record)
+    Watch(run, record, training).to_the_end()
 
 
-def _start_training(folder: RunFolder, attempt: Attempt) -> Identity:
+def _start_training(folder: RunFolder, record: Record) -> Identity:
     """Starts the training in a session of its own, with its output straight into training.log and clean signals."""
+    attempt = record.attempts[-1]
     _write_attempt_line(folder, attempt)
-    environment = dict(os.environ) | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", MARK: mark(folder)}
+    environment = dict(os.environ) | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+    environment |= {MARK: mark(folder), ATTEMPT_MARK: record.attempt_mark}
     append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     pid = os.posix_spawnp(
         attempt.command[0],
@@ -132,17 +152,16 @@ def _write_attempt_line(folder: RunFolder, attempt: Attempt) -> None:
 class Watch:
     """The time from the start (or adoption) of a training to its verdict."""
 
-    folder: RunFolder
+    run: Guarded
     record: Record
     training: Identity
-    monitor: Monitor
     deadline: float | None = None  # monotonic time at which a training that was asked to end is killed
 
-    def run(self) -> None:
+    def to_the_end(self) -> None:
         if self.record.state == "stopping":
             self._ask_to_stop()
         evidence = time.monotonic()
-        while self.training.alive():
+        while self.training.alive() and self.run.held.is_there():
             now = time.monotonic()
             if now >= evidence:
                 self._note_evidence()
@@ -153,72 +172,84 @@ class Watch:
             got = signal.sigtimedwait(FETCHED, LOOK_EVERY)
             if got and got.si_signo in ASKED:
                 self._stop_was_asked(got)
-        self._end()
+        if self.training.alive():
+            self._leave()
+        else:
+            self._end()
 
     def _note_evidence(self) -> None:
         try:
-            self.monitor.note_evidence(self.record.state, self.training)
+            self.run.monitor.note_evidence(self.record.state, self.training)
         except Exception as error:  # evidence is a courtesy: whatever is wrong with it must not end the care for the training
-            self.monitor.note(f"no evidence: {type(error).__name__}: {error}")
+            self.run.note(f"no evidence: {type(error).__name__}: {error}")
 
     def _stop_was_asked(self, got: signal.struct_siginfo) -> None:
         name = signal.Signals(got.si_signo).name
         who = ASKED[signal.Signals(got.si_signo)]
-        self.monitor.note(f"stop asked by a {who} ({name} from process {got.si_pid})")
+        self.run.note(f"stop asked by a {who} ({name} from process {got.si_pid})")
         if self.record.state != "stopping":
             self.record = self.record.to("stopping", stop=who)
-            _write(self.folder, self.record, self.monitor)
+            _write(self.run, self.record)
             self._ask_to_stop()
 
     def _ask_to_stop(self) -> None:
-        grace = _read_grace(self.monitor)
+        grace = _read_grace(self.run)
         self.deadline = time.monotonic() + grace
         sent = self.training.signal_group(signal.SIGTERM)
-        self.monitor.note(
-            f"SIGTERM to process group {self.training.pid}{'' if sent else ', which is gone'}; {grace:g} s to end"
-        )
+        self.run.note(f"SIGTERM to process group {self.training.pid}{'' if sent else ', which is gone'}; {grace:g} s to end")
 
     def _kill(self) -> None:
-        family = find_family(self.folder, self.training)
+        family = _family(self.run, self.record)
         self.training.signal_group(signal.SIGKILL)
         for member in family:
             member.identity.signal(signal.SIGKILL)
-        self.monitor.note(f"no answer to SIGTERM: SIGKILL to {len(family)} processes")
+        self.run.note(f"no answer to SIGTERM: SIGKILL to {len(family)} processes")
+
+    def _leave(self) -> None:
+        """The folder was taken away. The training must end, or it would hold the GPU unseen; the rest is no longer ours."""
+        self.run.note(f"{self.run.folder.path} is not the folder any more in which process {self.training.pid} was started")
+        if self.deadline is None:
+            self._ask_to_stop()
+        _clear_remains(self.run, self.record, self.deadline)
 
     def _end(self) -> None:
         exit_code = _reap(self.training.pid)
-        self.monitor.note(f"the training ended, exit code {'unknown' if exit_code is None else exit_code}")
-        _clear_remains(self.folder, self.monitor, self.deadline)
-        verdict = judge(self.folder, self.record.attempts[-1], Ending(exit_code), self.monitor.history)
-        _settle(self.folder, self.record, exit_code, verdict, self.monitor)
+        self.run.note(f"the training ended, exit code {'unknown' if exit_code is None else exit_code}")
+        _clear_remains(self.run, self.record, self.deadline)
+        verdict = judge(self.run.folder, self.record.attempts[-1], Ending(exit_code), self.run.monitor.history)
+        _settle(self.run, self.record, exit_code, verdict)
 
 
-def _clear_remains(folder: RunFolder, monitor: Monitor, deadline: float | None = None) -> None:
+def _family(run: Guarded, record: Record) -> list[Member]:
+    return find_family(run.folder, record.attempts[-1].training, record.attempt_mark)
+
+
+def _clear_remains(run: Guarded, record: Record, deadline: float | None = None) -> None:
     """A training has ended when all its processes have: one that stays behind may hold the GPU's memory.
 
     With a `deadline` they were asked to end before, and have until then: of a training under `accelerate launch` the launcher
     ends first, while the process that learns is still saving its state."""
-    remains = find_family(folder)
+    remains = _family(run, record)
     for member in remains:
         asked = "which was asked to end before" if deadline else "which the training left behind: SIGTERM"
-        monitor.note(f"process {member.identity.pid}, {asked}")
+        run.note(f"process {member.identity.pid}, {asked}")
         if not deadline:
             member.identity.signal(signal.SIGTERM)
-    deadline = deadline or time.monotonic() + min(REMAINS_GRACE, _read_grace(monitor))
+    deadline = deadline or time.monotonic() + min(REMAINS_GRACE, _read_grace(run))
     while any(member.identity.alive() for member in remains) and time.monotonic() < deadline:
         signal.sigtimedwait([signal.SIGCHLD], 0.05)
-    for member in find_family(folder):
+    for member in _family(run, record):
         member.identity.signal(signal.SIGKILL)
-        monitor.note(f"process {member.identity.pid}, which stayed: SIGKILL")
+        run.note(f"process {member.identity.pid}, which stayed: SIGKILL")
 
 
-def _read_grace(monitor: Monitor) -> float:
+def _read_grace(run: Guarded) -> float:
     """Seconds from SIGTERM to SIGKILL."""
     wanted = os.environ.get("FLUXGYM_STOP_GRACE", str(GRACE))
     try:
         return float(wanted)
     except ValueError:
-        monitor.note(f"FLUXGYM_STOP_GRACE: got {wanted!r}, expected a number of seconds; it will be {GRACE}")
+        run.note(f"FLUXGYM_STOP_GRACE: got {wanted!r}, expected a number of seconds; it will be {GRACE}")
         return GRACE
 
 
@@ -230,17 +261,18 @@ def _reap(pid: int) -> int | None:
         return None
 
 
-def _settle(folder: RunFolder, record: Record, exit_code: int | None, verdict: Verdict, monitor: Monitor) -> None:
+def _settle(run: Guarded, record: Record, exit_code: int | None, verdict: Verdict) -> None:
     """Writes the verdict, for good."""
     ended = replace(record, supervisor=None).to(verdict.state, ended=time.time(), exit_code=exit_code, verdict=verdict)
-    _write(folder, ended, monitor)
+    _write(run, ended)
     missing = f" Missing: {'; '.join(verdict.missing)}." if verdict.missing else ""
-    monitor.note(f"{verdict.state}: {verdict.message}{missing}")
+    run.note(f"{verdict.state}: {verdict.message}{missing}")
 
 
-def _write(folder: RunFolder, record: Record, monitor: Monitor) -> None:
+def _write(run: Guarded, record: Record) -> None:
     """A record that cannot be written (a full disk, say) must not end the care for the training."""
     try:
-        write_record(folder, record)
+        if run.held.is_there():
+            write_record(run.folder, record)
     except OSError as error:
-        monitor.note(f"{folder.record.name} cannot be written: {error}")
+        run.note(f"{run.folder.record.name} cannot be written: {error}")

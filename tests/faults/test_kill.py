@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +15,8 @@ import pytest
 from fluxgym.run import lock
 from fluxgym.run.family import MARK, find_family, mark
 from fluxgym.run.identity import Identity
-from fluxgym.run.launch import create_run, look_after, resume_run, start_run, stop_run, wait_for_end
-from fluxgym.run.record import read_record, write_record
+from fluxgym.run.launch import RunIsActive, create_run, look_after, resume_run, start_run, stop_run, wait_for_end
+from fluxgym.run.record import begin_attempt, read_record, write_record
 from fluxgym.run.status import read_status
 from trainer.config import parse_config
 from trainer.folder import RunFolder
@@ -249,6 +250,42 @@ def test_a_launcher_that_ends_before_its_training_does_not_cut_the_saving_short(
     assert status.resumable.step == status.step
     assert read_record(folder).attempts[-1].exit_code == -signal.SIGTERM
     assert folder.training_log.read_text().count("Stopping: SIGTERM received") == 1
+
+
+def test_a_run_whose_folder_was_deleted_leaves_the_next_one_alone(running, start_small, wait_until, tmp_path):
+    """Its name is taken while its training lives; its training is ended; the next run of that name meets nobody."""
+    folder, supervisor, training = running(*RUNNING, "--saving", "1")
+    shutil.rmtree(folder.path)
+    folder.path.mkdir()
+    status = read_status(folder)
+    assert (status.state, status.pid, status.is_active) == (None, training.pid, True)
+    with pytest.raises(RunIsActive, match=f"process {training.pid}"):
+        start_run(folder, ["x"])
+    wait_until(lambda: not training.alive() and not supervisor.alive())
+    assert not {folder.record, folder.monitor_log} & set(folder.path.iterdir())
+    start_small("--hold", str(tmp_path / "go"))
+    (tmp_path / "go").touch()
+    assert wait_for_end(folder, 20).state == "completed"
+
+
+def test_another_supervisor_of_a_deleted_run_harms_nobody(running, killed, monkeypatch, wait_until):
+    """Both runs live at once, as when somebody started the second one by hand: each supervisor keeps to its own."""
+    monkeypatch.setenv("FLUXGYM_STOP_GRACE", "0.5")
+    folder, old, training = running(*RUNNING, "--stubborn", "--child")
+    old.signal(signal.SIGSTOP)  # so that it is late
+    shutil.rmtree(folder.path)
+    folder.path.mkdir()
+    write_record(folder, begin_attempt(folder, None, [sys.executable, "tests/small_training.py", str(folder.path), *RUNNING]))
+    new = subprocess.Popen([sys.executable, "-m", "fluxgym.run", folder.path])
+    wait_until(lambda: read_status(folder).pid and steps_in(folder))
+    killed(training)
+    old.signal(signal.SIGCONT)
+    wait_until(lambda: not old.alive())
+    assert read_record(folder).supervisor.pid == new.pid
+    assert read_record(folder).attempts[-1].training.alive()
+    assert str(old.pid) not in folder.monitor_log.read_text()
+    assert stop_run(folder, wait=20).state == "stopped"
+    assert new.wait(20) == 0
 
 
 @pytest.mark.parametrize("grace", ["soon", ""])

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from fluxgym.run.family import MARK, find_family, mark
+from fluxgym.run.family import ATTEMPT_MARK, MARK, find_family, mark
 from fluxgym.run.identity import Identity
 from trainer.folder import RunFolder
 
@@ -37,6 +37,17 @@ def test_finds_all_and_nobody_else(tmp_path, wait_until):
             member.identity.signal(9)
         wait_until(lambda: not find_family(folder) and not find_family(other))
         assert not {pid for pid in others if Identity.of(pid)}
+
+
+def test_of_one_attempt_only(tmp_path, wait_until):
+    folder = RunFolder(tmp_path)
+    environment = dict(os.environ) | {MARK: mark(folder), ATTEMPT_MARK: "5.5-1"}
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=environment) as process:
+        wait_until(lambda: find_family(folder))
+        assert find_family(folder, attempt="5.5-2") == []
+        [member] = find_family(folder, attempt="5.5-1")
+        assert member.identity.pid == process.pid
+        process.kill()
 
 
 def test_an_unmarked_leader_brings_its_children(tmp_path):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -36,6 +37,35 @@ def test_freed_when_its_holder_is_killed(tmp_path, wait_until):
         wait_until(lambda: not lock.is_held(path))
     with lock.hold(path, 0):
         pass
+
+
+def test_a_file_that_was_taken_away(tmp_path):
+    path = tmp_path / "a" / "run.lock"
+    path.parent.mkdir()
+    with lock.hold(path, 0) as old:
+        assert old.is_there()
+        path.unlink()
+        assert not old.is_there()
+        with lock.hold(path, 0) as new:
+            assert new.is_there()
+            assert not old.is_there()
+
+
+def test_waiting_for_a_file_that_was_taken_away(tmp_path):
+    """Whoever waited for the lock of a folder gets that of the folder that is there now."""
+    path = tmp_path / "run.lock"
+    told = []
+
+    def wait() -> None:
+        with lock.hold(path, 20) as held:
+            told.append(held.is_there())
+
+    with lock.hold(path, 0):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        path.unlink()
+    waiting.join()
+    assert told == [True]
 
 
 def test_patience_outlasts_a_reader(tmp_path):
