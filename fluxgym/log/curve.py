@@ -84,11 +84,13 @@ class Curve:
     def keep_last(self, entries: int) -> None:
         """Drops what the pace does not need any more, now and then: at most twice as many entries stay."""
         drop = self.end - entries
-        if drop > entries:
-            self._without_loss -= count_unknown(self.losses[:drop])
-            self.steps, self.losses, self.times = self.steps[drop:], self.losses[drop:], self.times[drop:]
+        if drop > entries or len(self.steps) > self.end:
+            drop = max(0, drop)
+            kept = slice(drop, self.end)
+            self.steps, self.losses, self.times = self.steps[kept], self.losses[kept], self.times[kept]
+            self._without_loss = count_unknown(self.losses)
             self._pauses = array("q", (pause - drop for pause in self._pauses if pause >= drop))
-            self.end = entries
+            self.end = len(self.steps)
 
     def _go_on(self, at: int, steps: "array[int]", times: "array[float]", is_stamped: bool) -> None:
         """Keeps the clock when steps are placed that were not there in this attempt."""
