@@ -16,7 +16,7 @@ def start(config_file: Path, resume: Path | None) -> int:
     try:
         return _train(config_file, resume)
     except Stopped:
-        report.say("Training stopped before its first step: nothing was lost, start it again or resume from the same state")
+        report.say("Training stopped before its first step: nothing was lost, resume begins again")
         return STOPPED
 
 
