@@ -16,6 +16,11 @@ class Step:
     elapsed: float | None  # seconds since the bar began; None where a minute or second is over 59
     is_stamped: bool
 
+    @property
+    def shown(self) -> float | None:
+        """The loss that stands for this step: its own, or where the bar has only a mean, that."""
+        return self.average if self.loss is None else self.loss
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

@@ -35,7 +35,9 @@ class Story:
         self.total_steps: int | None = None
         self.epoch: int | None = None
         self.total_epochs: int | None = None
-        self.loss: float | None = None  # last finite one of a single step
+        self.loss: float | None = (
+            None  # last finite one shown: as in the curve the step's own, else the mean (kohya shows no other)
+        )
         self.avr_loss: float | None = None
         self.lr: float | None = None
         self.validation: list[tuple[int, float]] = []  # (step, loss)
@@ -172,10 +174,9 @@ class Story:
         if run:
             self.curve.place(run.steps, run.losses, run.times, bar.is_stamped)
         elif bar.step > 0:
-            loss = bar.loss if bar.loss is not None else bar.average
             self.curve.add(
                 bar.step,
-                math.nan if loss is None else loss,
+                math.nan if bar.shown is None else bar.shown,
                 math.nan if bar.clock is None else bar.clock,
                 bar.is_stamped,
             )
@@ -196,12 +197,11 @@ class Story:
             self.validation.pop()
 
     def _hear_losses(self, bar: Step) -> None:
-        shown = bar.loss if bar.loss is not None else bar.average
+        shown = bar.shown
         if shown is not None:
             is_number = math.isfinite(shown)
             self._nan_at = None if is_number else self._nan_at if self._nan_at is not None else bar.step
-        if bar.loss is not None and math.isfinite(bar.loss):
-            self.loss = bar.loss
+            self.loss = shown if is_number else self.loss
         if bar.average is not None and math.isfinite(bar.average):
             self.avr_loss = bar.average
         if bar.lr is not None and math.isfinite(bar.lr):

@@ -65,7 +65,7 @@ def test_kohya(read, log):
     said = read(log)
     assert (said.step, said.total_steps, said.epoch, said.total_epochs) == (40, 40, 2, 2)
     assert (said.finished, said.failure) == (True, None)
-    assert (said.points, said.loss, said.avr_loss) == (40, None, 0.714)
+    assert (said.points, said.loss, said.avr_loss) == (40, 0.714, 0.714)
     assert said.losses[9] == pytest.approx(1 / 1.1, abs=1e-3)
     assert said.epochs == [(1, 1), (2, 21)]
     assert said.checkpoints == ["/out/x-000001.safetensors", "/out/x.safetensors"]
@@ -89,6 +89,14 @@ def test_kohya_begun_again_without_a_word(read):
     assert (said.points, said.curve.end) == (40, 5)
     assert said.epochs == [(1, 1)]
     assert said.eta_seconds == 35 * 3
+
+
+def test_where_a_step_has_a_point_there_is_a_loss(read):
+    said = read(kohya_bar(1, 40, 3, "0.5") + kohya_bar(2, 40, 6, "nan"))
+    assert (said.points, said.loss, said.avr_loss) == (1, 0.5, 0.5)
+    said = read(kohya_bar(1, 40, 3, None))
+    assert (said.points, said.loss, said.avr_loss) == (0, None, None)
+    assert read(our_step(1, 9, 0, 0.25, average=0.5)).loss == 0.25
 
 
 def test_a_loss_that_is_not_a_number(read):
