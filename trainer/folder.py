@@ -125,7 +125,7 @@ def read_state(path: Path) -> State:
         said = json.loads((path / STATE_FILE).read_text(encoding="utf-8"))
         state = State(path, int(said["step"]), int(said["epoch"]), int(said["position"]))
         files = dict(said["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return State(path, 0, 0, 0, f"{STATE_FILE} cannot be read: {error}")
     for file, size in files.items():
         there = (path / file).stat().st_size if (path / file).is_file() else None

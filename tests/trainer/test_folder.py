@@ -57,7 +57,7 @@ def test_states_by_step_and_the_last_whole_one(tmp_path):
     assert read_state(folder.epoch_state(3)).problem == "lora.safetensors: got 3 bytes, expected 4"
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"step": "x"}', '{"step": 1, "epoch": 0, "position": 1}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"step": "x"}', '{"step": 1, "epoch": 0, "position": 1}', "[" * 200_000])
 def test_a_state_that_cannot_be_read_says_so(tmp_path, content):
     (tmp_path / "state.json").write_text(content)
     assert read_state(tmp_path).problem.startswith("state.json cannot be read: ")
