@@ -186,7 +186,7 @@ def must_stop(training: Training) -> bool:
 def save_lora(training: Training, path: Path) -> None:
     if training.accelerator.is_main_process:
         config, name = training.config, training.folder.name
-        metadata = describe_lora(name, config.trigger, config.data.resolution, config.lora.rank)
+        metadata = describe_lora(name, config.trigger, config.data.resolution, config.lora.rank, training.base.is_guided)
         export_lora(path, training.weights, config.lora, config.save.dtype, metadata)
         say(f"Saving LoRA: {path}")
     training.accelerator.wait_for_everyone()

@@ -61,11 +61,11 @@ def export_lora(path: Path, weights: dict[str, Tensor], settings: Lora, dtype: s
     write_whole(path, serialise(tensors, {"format": "pt", **metadata}))
 
 
-def describe_lora(name: str, trigger: str, resolution: int, rank: int) -> dict[str, str]:
+def describe_lora(name: str, trigger: str, resolution: int, rank: int, is_guided: bool) -> dict[str, str]:
     """Metadata by which tools list a LoRA. No date: the same training makes the same bytes."""
     described = {
         "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": "flux-1-dev/lora",
+        "modelspec.architecture": f"flux-1-{'dev' if is_guided else 'schnell'}/lora",
         "modelspec.implementation": "diffusers",
         "modelspec.title": name,
         "modelspec.resolution": f"{resolution}x{resolution}",

@@ -141,7 +141,7 @@ def test_alpha_is_folded_into_b(transformer, tmp_path):
 
 @pytest.mark.parametrize(("dtype", "expected"), [("bf16", torch.bfloat16), ("fp16", torch.float16), ("fp32", torch.float32)])
 def test_file_dtype_and_metadata(transformer, tmp_path, dtype, expected):
-    metadata = describe_lora("robot", "sks robot", 512, 4)
+    metadata = describe_lora("robot", "sks robot", 512, 4, is_guided=True)
     weights = add_lora(transformer, Lora(rank=4), 1)
     export_lora(tmp_path / "x.safetensors", weights, Lora(rank=4), dtype, metadata)
     with safe_open(tmp_path / "x.safetensors", "pt") as file:
@@ -150,6 +150,11 @@ def test_file_dtype_and_metadata(transformer, tmp_path, dtype, expected):
         assert file.metadata()["modelspec.trigger_phrase"] == "sks robot"
         assert {file.get_tensor(key).dtype for key in file.keys()} == {expected}  # noqa: SIM118  no dict
     assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_the_file_names_the_model_that_it_is_for():
+    named = [describe_lora("robot", "", 512, 4, is_guided)["modelspec.architecture"] for is_guided in (True, False)]
+    assert named == ["flux-1-dev/lora", "flux-1-schnell/lora"]
 
 
 def test_bytes_are_the_same_from_process_to_process():
