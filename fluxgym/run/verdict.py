@@ -15,7 +15,7 @@ from trainer.folder import RunFolder
 
 LOOKED_AT, QUOTED, QUOTED_LENGTH = 200, 10, 300  # lines, lines, characters
 CLOCK = 0.05  # s; times of files come from a clock that ticks coarsely
-TERMINATED = (143, -signal.SIGTERM)  # our trainer's exit code after SIGTERM, and that of a process without a handler
+KILLERS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)  # sent from outside; others tell of a crash
 UNSEEN = "Nobody saw its exit code: its supervisor was gone."
 
 
@@ -85,29 +85,42 @@ def last_lines(folder: RunFolder) -> list[str]:
 
 def _was_stopped(attempt: Attempt, ending: Ending, lines: list[str]) -> bool:
     """Ended because somebody asked: through us, or by a SIGTERM that the trainer answered with a state."""
+    number = _signal_of(ending.exit_code)
     if attempt.stop:
-        return ending.exit_code in (None, 0, *TERMINATED, -signal.SIGKILL, -signal.SIGINT)
-    return ending.exit_code in (None, *TERMINATED) and any(" Training stopped" in line for line in lines[-QUOTED:])
+        return ending.exit_code in (None, 0) or number in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT)
+    asked = ending.exit_code is None or number == signal.SIGTERM
+    return asked and any(" Training stopped" in line for line in lines[-QUOTED:])
 
 
 def _who_stopped(attempt: Attempt, ending: Ending) -> str:
     if not attempt.stop:
         return "Stopped by a signal that did not come from FluxGym,"
     who = "Stopped by you" if attempt.stop == PERSON else "Stopped by the system"
-    return f"{who}; it did not answer in time and was killed" if ending.exit_code == -signal.SIGKILL else who
+    is_killed = _signal_of(ending.exit_code) == signal.SIGKILL
+    return f"{who}; it did not answer in time and was killed" if is_killed else who
+
+
+def _signal_of(code: int | None) -> int:
+    """The signal that ended a process, also one that a shell or a launcher tells of as 128 + its number; 0: none."""
+    number = -code if code and code < 0 else (code or 0) - 128
+    return number if code and (code < 0 or number in set(signal.Signals)) else 0
 
 
 def _find_cause(ending: Ending, missing: list[str], where: str, lines: list[str]) -> tuple[str, str]:
-    """Kind and message of a failure. The log's own words come first, then the signal, then what is missing."""
-    found = find_failure(lines)
-    code = ending.exit_code
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else "an unknown signal"
-        hint = "; often the system does this when memory runs out" if code == -signal.SIGKILL else ""
-        return "killed", f"Killed by signal {-code} ({name}) {where}{hint}."
-    seen = UNSEEN if code is None else f"Exit code {code}."
+    """Kind and message of a failure. A cause that the log names comes first, then the signal, then what is missing."""
+    found, code = find_failure(lines), ending.exit_code
+    number = _signal_of(code)
+    how = UNSEEN if code is None else f"Exit code {code}."
+    if number:
+        name = signal.Signals(number).name if number in set(signal.Signals) else "an unknown signal"
+        how = f"Killed by signal {number} ({name})"
+    if number in KILLERS and (not found or found.kind in ("other", "killed", "stopped")):
+        hint = "; often the system does this when memory runs out" if number == signal.SIGKILL else ""
+        return "killed", f"{how} {where}{hint}."
     if found:
-        return found.kind, f"{found.message.rstrip('.')}, {where}. {seen}"
+        return found.kind, f"{found.message.rstrip('.')}, {where}. {how.rstrip('.')}."
+    if number:
+        return "other", f"{how} {where}."
     if code == 0:
         return "other", f"The training ended with exit code 0, but {'; '.join(missing)}."
-    return "other", f"Failed {where}, the cause is not in the log. {seen}"
+    return "other", f"Failed {where}, the cause is not in the log. {how}"

@@ -107,6 +107,39 @@ def test_the_logs_own_words(folder):
     assert "Exit code 1" in found.message
 
 
+@pytest.mark.parametrize(
+    ("words", "exit_code", "kind", "message"),
+    [
+        ("torch.OutOfMemoryError: CUDA out of memory.", -11, "oom", "CUDA out of memory, at step 5 of 5. Killed by signal 11"),
+        ("RuntimeError: CUDA error: an illegal memory access", -6, "cuda", "Killed by signal 6 (SIGABRT)."),
+        ("RuntimeError: CUDA error: an illegal memory access", 134, "cuda", "Killed by signal 6 (SIGABRT)."),
+        (
+            "[rank0]:[E ProcessGroupNCCL.cpp:475] [Rank 0] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=1)",
+            -6,
+            "nccl",
+            "Killed by signal 6 (SIGABRT).",
+        ),
+        ("2026-11-24 10:15:30 ERROR a thing went wrong", -9, "killed", "Killed by signal 9 (SIGKILL) at step 5"),
+        (
+            "2026-11-24 10:15:30 ERROR a thing went wrong",
+            139,
+            "other",
+            "a thing went wrong, at step 5 of 5. Killed by signal 11",
+        ),
+        ("x", 137, "killed", "Killed by signal 9 (SIGKILL) at step 5"),
+        ("x", 143, "killed", "Killed by signal 15 (SIGTERM) at step 5"),
+        ("x", -11, "other", "Killed by signal 11 (SIGSEGV) at step 5"),
+        ("x", 255, "other", "the cause is not in the log. Exit code 255."),
+    ],
+)
+def test_a_cause_in_the_log_comes_before_the_signal(folder, words, exit_code, kind, message):
+    with folder.training_log.open("a") as log:
+        log.write(f"{words}\n")
+    found = verdict(folder, exit_code)
+    assert (found.state, found.kind) == ("failed", kind)
+    assert message in found.message
+
+
 def test_a_cause_that_the_log_does_not_tell(folder):
     train(folder, "--steps", "9", "--end-at", "7")
     assert "the cause is not in the log. Exit code 3." in verdict(folder, exit_code=3).message
@@ -119,6 +152,7 @@ def test_a_cause_that_the_log_does_not_tell(folder):
         (-15, SYSTEM, "Stopped by the system at step 7 of 9"),
         (-9, PERSON, "did not answer in time and was killed"),
         (None, PERSON, "Stopped by you"),
+        (137, PERSON, "did not answer in time and was killed"),
     ],
 )
 def test_stopped(folder, exit_code, stop, words):
