@@ -26,6 +26,7 @@ class Failure:
 EXIT, ERROR_LINE, EXCEPTION, KNOWN = range(1, 5)
 
 ERROR = r"(?:[\w.]+\.)?"  # the package before the name of an exception
+SHELL = r"(?:\S+: line \d+: +\d+ )?"  # bash of a job that a signal ended
 LAUNCHER = r"(?:subprocess\.)?CalledProcessError: .* "
 ELASTIC = r"(?:E\d{4} .*\] |[\w.]+:)?failed \(exitcode: "
 SIGNATURES = [
@@ -37,13 +38,14 @@ SIGNATURES = [
         ("oom", KNOWN, ERROR + r"(?:OutOfMemoryError|MemoryError)(?:: |$)"),
         ("oom", KNOWN, ERROR + r"(?:RuntimeError|AcceleratorError): CUDA (?:out of memory|error: out of memory)"),
         ("oom", KNOWN, r"RuntimeError: .*DefaultCPUAllocator: (?:can't allocate|not enough) memory"),
+        ("oom", KNOWN, r" *what\(\): +CUDA (?:out of memory|error: out of memory)"),
         ("nan", KNOWN, r"the loss became (?:nan|-?inf)\b"),
         ("nan", KNOWN, r"Training loss became NaN"),
         ("killed", KNOWN, LAUNCHER + r"died with <Signals\.SIG(?:KILL|TERM|HUP): \d+>"),
         ("killed", KNOWN, LAUNCHER + r"returned non-zero exit status (?:137|143)\.?$"),
         ("killed", KNOWN, ELASTIC + r"-(?:9|15|1)\)"),
         ("killed", KNOWN, r" *(?:exitcode|traceback) *: (?:-(?:9|15|1) \(pid: |Signal (?:9|15|1) \()"),
-        ("killed", KNOWN, r"(?:\S+: line \d+: +\d+ )?Killed(?:$| {2,}\S)"),
+        ("killed", KNOWN, SHELL + r"(?:Killed|Terminated)(?:$| {2,}\S)"),
         ("killed", KNOWN, r"Command exited with code (?:-9|-15|137|143)$"),
         ("missing_file", KNOWN, r"FileNotFoundError: "),
         ("missing_file", KNOWN, ERROR + r"SafetensorError: "),
@@ -61,7 +63,10 @@ SIGNATURES = [
             ERROR + r"RuntimeError: (?:Found no NVIDIA driver|No CUDA GPUs are available|Unexpected error from cuda)",
         ),
         ("cuda", KNOWN, r"AssertionError: Torch not compiled with CUDA enabled"),
-        ("cuda", KNOWN, r"CUDA error: "),
+        ("cuda", KNOWN, r"(?: *what\(\): +)?CUDA error: "),
+        ("other", EXCEPTION, r"Fatal Python error: "),
+        ("other", EXCEPTION, r"terminate called (?:after throwing an instance of |without an active exception)"),
+        ("other", EXCEPTION, SHELL + r"(?:Segmentation fault|Aborted|Bus error)(?:$| +\(core dumped\)| {2,}\S)"),
         ("other", EXIT, LAUNCHER + r"(?:returned non-zero exit status|died with) "),
         ("other", EXIT, ERROR + r"ChildFailedError: *$"),
         ("other", EXIT, ELASTIC + r"-?\d+\)"),

@@ -25,6 +25,14 @@ LAUNCHER = "subprocess.CalledProcessError: Command '['/usr/bin/python', 'CUDA ou
         ("E0915 01:12:55.12 140 torch/distributed/elastic/api.py:833] failed (exitcode: -9) local_rank: 0", "killed"),
         ("  exitcode  : -9 (pid: 1234)", "killed"),
         ("train.sh: line 30: 12345 Killed                  accelerate launch", "killed"),
+        ("Terminated", "killed"),
+        ("train.sh: line 30: 12345 Terminated              accelerate launch", "killed"),
+        ("Fatal Python error: Segmentation fault", "other"),
+        ("Segmentation fault (core dumped)", "other"),
+        ("train.sh: line 30: 12345 Segmentation fault      (core dumped) accelerate launch", "other"),
+        ("terminate called after throwing an instance of 'c10::DistBackendError'", "other"),
+        ("  what():  CUDA error: an illegal memory access was encountered", "cuda"),
+        ("  what():  CUDA out of memory. Tried to allocate 2.00 GiB", "oom"),
         ("FileNotFoundError: [Errno 2] No such file or directory: 'nan.png'", "missing_file"),
         ("safetensors_rust.SafetensorError: Error while deserializing header: HeaderTooLarge", "missing_file"),
         ("2026-11-24 10:15:30 ERROR c.toml cannot be read: [Errno 2] No such file or directory: 'c.toml'", "missing_file"),
@@ -57,6 +65,9 @@ def test_each_signature(line, kind):
         "2026-11-24 10:15:02 Loading captions: nan, torch.OutOfMemoryError: CUDA out of memory",
         "2026-11-24 10:15:02 WARNING the caption of nan.png is empty",
         "INFO     the file Killed.png is fine",
+        "Terminated by the censor, Segmentation fault in the rock, Aborted landing",
+        "Segmentation fault in the rock",
+        "terminate called: a poster",
         "grandmother, nan, killed by kindness",
         "Command exited with code 0",
         "2026-11-24 10:15:02 Training finished",
@@ -70,6 +81,14 @@ def test_the_cause_is_kept_when_launchers_complain():
     cause = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 576.00 MiB."
     failure = find_failure([*TRACE, cause, *TRACE, LAUNCHER + "returned non-zero exit status 1."])
     assert (failure.kind, failure.message) == ("oom", cause)
+
+
+def test_the_cause_is_kept_when_the_process_breaks_down():
+    thrown = ["terminate called after throwing an instance of 'c10::Error'", "  what():  CUDA error: misaligned address"]
+    assert find_failure([*thrown, "Fatal Python error: Aborted", "Aborted (core dumped)"]).kind == "cuda"
+    assert find_failure([*TRACE, "ValueError: a", *thrown[:1], "Segmentation fault"]).message == "ValueError: a"
+    died = find_failure(["Fatal Python error: Segmentation fault", *TRACE, LAUNCHER + "died with <Signals.SIGSEGV: 11>."])
+    assert died.message == "Fatal Python error: Segmentation fault"
 
 
 def test_the_last_line_of_a_traceback_names_an_unknown_failure():
