@@ -1,9 +1,10 @@
 """The images and captions of a data set's folders: found, checked and named after their content. Imports no torch.
 
-An image is `cat.jpg`, its caption `cat.txt` beside it. Every problem is found in one go, each with its file's name."""
+An image is `cat.jpg`, its caption `cat.txt` or `cat.TXT` beside it. Every problem is found at once, with its file's name."""
 
 import hashlib
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -12,6 +13,7 @@ from trainer.config import Config
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 CAPTION = ".txt"
+CAPTIONS = tuple(map("".join, product(".", "tT", "xX", "tT")))  # the same in any case, .txt first
 TRIGGER_MARK = "[trigger]"  # stands for the trigger word in captions and prompts
 DAMAGED = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what pillow raises, by the format of the file
 
@@ -39,6 +41,14 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Files:
+    """What a data set's folder holds, by name. Hidden files, such as the `._cat.jpg` of macOS, are none of it."""
+
+    images: list[Path]  # whether each can be read is another question
+    lonely: list[Path]  # captions without an image
+
+
+@dataclass(frozen=True)
 class Dataset:
     """What one training learns from, each list in order of content. Its length is the number of images of one's own."""
 
@@ -57,22 +67,31 @@ def read_dataset(config: Config) -> Dataset:
     return Dataset(images, read_folder(Path(wanted), trigger="") if wanted else [])
 
 
+def list_files(folder: Path) -> Files:
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file())
+    images = [path for path in files if path.suffix.lower() in IMAGES]
+    stems = {path.stem for path in images}
+    return Files(images, [path for path in files if path.suffix in CAPTIONS and path.stem not in stems])
+
+
+def find_caption(image: Path) -> Path:
+    """Where an image's caption lies, or is to lie where it has none."""
+    there = (path for suffix in CAPTIONS if (path := image.with_suffix(suffix)).is_file())
+    return next(there, image.with_suffix(CAPTION))
+
+
 def read_folder(folder: Path, trigger: str) -> list[Item]:
     """Images with captions; an image without one is captioned with the trigger. Raises DatasetError with every problem."""
     if not folder.is_dir():
         kind = "a file" if folder.exists() else "nothing"
         raise DatasetError(str(folder), [f"got {kind} at {folder}, expected a folder of images with captions"])
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    images = [path for path in files if path.suffix.lower() in IMAGES]
-    problems = [] if images else [f"got no image in {folder}, expected at least one ({', '.join(IMAGES)})"]
-    stems = {path.stem for path in images}
+    files = list_files(folder)
+    problems = [] if files.images else [f"got no image in {folder}, expected at least one ({', '.join(IMAGES)})"]
     problems += [
-        f"{path.name}: a caption without an image, expected an image called {path.stem} beside it"
-        for path in files
-        if path.suffix.lower() == CAPTION and path.stem not in stems
+        f"{path.name}: a caption without an image, expected an image called {path.stem} beside it" for path in files.lonely
     ]
     items = []
-    for path in images:
+    for path in files.images:
         try:
             items.append(_read_item(path, trigger))
         except DAMAGED as error:
@@ -106,7 +125,7 @@ def fill_trigger(text: str, trigger: str) -> str:
 def _read_item(path: Path, trigger: str) -> Item:
     data = path.read_bytes()
     _check_image(path)
-    caption = fill_trigger(_read_caption(path.with_suffix(CAPTION)), trigger) or trigger
+    caption = fill_trigger(_read_caption(find_caption(path)), trigger) or trigger
     if not caption:
         raise ValueError(f"no caption and no trigger, expected a caption in {path.with_suffix(CAPTION).name}")
     if TRIGGER_MARK in caption:

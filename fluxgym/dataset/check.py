@@ -1,5 +1,6 @@
 """Whether a form can be started: its settings, its images and captions, its name, and the plan that follows from them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +9,7 @@ from fluxgym.dataset import form
 from fluxgym.dataset.images import check_image, find_folder, list_images, read_caption
 from fluxgym.run.folders import list_runs
 from trainer.config import Config
-from trainer.dataset import CAPTION, DatasetError, read_dataset
+from trainer.dataset import DatasetError, list_files, read_dataset
 from trainer.plan import Plan, make_plan
 
 SHOWN = 3  # problems of a data set that are told at once
@@ -72,14 +73,13 @@ def _check_images(given: str, folder: Path | None, images: list[Path]) -> str:
     unreadable = [problem for image in images if (problem := find_problem(image))]
     if unreadable:
         return unreadable[0] + _and_more(unreadable)
-    stems = {image.stem for image in images}
-    lonely = sorted(path.name for path in folder.glob(f"*{CAPTION}") if path.stem not in stems)
-    if lonely:
-        return f"got the caption {lonely[0]}{_and_more(lonely)} without an image, expected an image of the same name beside it"
+    if lonely := list_files(folder).lonely:
+        got = f"got the caption {lonely[0].name}{_and_more(lonely)} without an image"
+        return f"{got}, expected an image of the same name beside it"
     return ""
 
 
-def _and_more(things: list[str]) -> str:
+def _and_more(things: Sequence[object]) -> str:
     return f" (and {len(things) - 1} more)" if len(things) > 1 else ""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from PIL import Image, UnidentifiedImageError
 
 from fluxgym.run.folders import PROJECT, outputs_root
-from trainer.dataset import CAPTION, DAMAGED, IMAGES
+from trainer.dataset import CAPTION, DAMAGED, IMAGES, find_caption, list_files
 
 THUMBNAIL = 256  # px, the longer side
 CAPTION_LIMIT = 10_000  # characters
@@ -37,7 +37,7 @@ def is_uploaded(folder: Path) -> bool:
 
 def list_images(folder: Path) -> list[Path]:
     """The images of a data set by name; whether each can be read is another question."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES and path.is_file())
+    return list_files(folder).images
 
 
 def save_upload(folder: Path, name: str, data: bytes) -> None:
@@ -74,14 +74,14 @@ def check_image(name: str, source: Path | io.BytesIO, whole: bool = False) -> No
 
 def read_caption(image: Path) -> str:
     try:
-        return image.with_suffix(CAPTION).read_text(encoding="utf-8-sig", errors="replace").strip()
+        return find_caption(image).read_text(encoding="utf-8-sig", errors="replace").strip()
     except OSError:
         return ""
 
 
 def write_caption(image: Path, caption: str) -> None:
     """Keeps a caption; an empty one removes the file."""
-    path = image.with_suffix(CAPTION)
+    path = find_caption(image)
     if caption.strip():
         _replace(path, f"{caption.strip()}\n".encode())
     else:
@@ -91,7 +91,7 @@ def write_caption(image: Path, caption: str) -> None:
 def remove_image(image: Path) -> None:
     """Removes an image and its caption."""
     image.unlink(missing_ok=True)
-    image.with_suffix(CAPTION).unlink(missing_ok=True)
+    find_caption(image).unlink(missing_ok=True)
 
 
 def thumbnail(image: Path) -> str:

@@ -5,13 +5,31 @@ import pytest
 from PIL import Image
 
 from trainer.config import parse_config
-from trainer.dataset import DatasetError, crop_square, open_image, read_dataset, read_folder
+from trainer.dataset import DatasetError, Files, crop_square, find_caption, list_files, open_image, read_dataset, read_folder
 
 
 def test_images_and_captions(make_folder):
     folder = make_folder({"a.png": "a  cat\non a mat ", "b.JPG": "a [trigger]", "c.webp": None, ".hidden.png": None})
     found = {item.path.name: item.caption for item in read_folder(folder, "sks dog")}
     assert found == {"a.png": "a cat on a mat", "b.JPG": "a sks dog", "c.webp": "sks dog"}
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".TXT", ".Txt", ".tXt"])
+def test_a_caption_is_found_in_any_case(make_folder, suffix):
+    folder = make_folder({"a.png": None})
+    (folder / f"a{suffix}").write_text("a cat")
+    assert [item.caption for item in read_folder(folder, "word")] == ["a cat"]
+    assert find_caption(folder / "a.png") == folder / f"a{suffix}" and find_caption(folder / "b.png") == folder / "b.txt"
+    (folder / "a.png").rename(folder / "b.png")
+    assert list_files(folder) == Files([folder / "b.png"], [folder / f"a{suffix}"])
+
+
+def test_hidden_files_and_folders_are_none_of_it(make_folder):
+    folder = make_folder({"b.png": "x", "a.JPG": "x"})
+    for name in ("._b.png", "._b.txt", ".DS_Store", "notes.md"):
+        (folder / name).write_bytes(b"\0")
+    (folder / "c.png").mkdir()
+    assert list_files(folder) == Files([folder / "a.JPG", folder / "b.png"], [])
 
 
 def test_content_names_an_item_whatever_its_file_is_called(make_folder):

@@ -56,6 +56,14 @@ def test_an_image_that_is_none(folder: Path) -> None:
 def test_a_caption_without_an_image(folder: Path) -> None:
     (folder / "lonely.txt").touch()
     assert "got the caption lonely.txt without an image" in problem_with(folder)
+    (folder / "alone.TXT").touch()
+    assert "got the caption alone.TXT (and 1 more) without an image" in problem_with(folder)
+
+
+def test_hidden_files_are_left_alone_as_the_trainer_does(folder: Path) -> None:
+    (folder / "._1.png").write_bytes(b"\0\5\x16\7 what macOS puts beside a file on other disks")
+    (folder / "._0.txt").write_bytes(b"\0\5\x16\7")
+    assert problem_with(folder) == ""
 
 
 def test_a_name_that_a_run_has(outputs: Path) -> None:

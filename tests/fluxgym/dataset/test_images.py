@@ -65,6 +65,16 @@ def test_captions_are_uploaded_written_read_and_removed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_caption_in_capitals_is_read_written_and_removed(tmp_path: Path) -> None:
+    image, caption = tmp_path / "a.png", tmp_path / "a.TXT"
+    caption.write_text("old")
+    assert images.read_caption(image) == "old"
+    images.write_caption(image, "new")
+    assert caption.read_text() == "new\n" and list(tmp_path.iterdir()) == [caption]
+    images.remove_image(image)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_images_are_listed_by_name(tmp_path: Path) -> None:
     for name in ("b.PNG", "a.jpg", "c.txt", "d.webp.new"):
         (tmp_path / name).touch()
