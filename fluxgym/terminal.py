@@ -266,6 +266,7 @@ def _readable(value: Any) -> str:
 def _sentence(folder: RunFolder, status: Status) -> str:
     quoted = "".join(f"\n    {line}" for line in status.last_lines)
     back = f" Resume goes on from {status.resumable.path.name}." if status.resumable else ""
+    back = " Nothing was saved; resume begins at the beginning." if status.can_restart else back
     where = f" {shown_path(folder.path)}" if status.is_active else ""
     return f"{folder.name}: {status.state}.{where} {status.message}".rstrip() + back + quoted
 

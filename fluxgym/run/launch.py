@@ -97,12 +97,14 @@ def start_run(folder: RunFolder, command: list[str] | None = None) -> Status:
 
 
 def resume_run(folder: RunFolder, state: State | None = None) -> Status:
-    """Goes on from a state; None: the furthest whole one. Raises RunIsActive, NothingToResume."""
+    """Goes on from a state; None: the furthest whole one, or from the beginning where nothing was saved yet.
+
+    Raises RunIsActive, NothingToResume."""
     with _locked(folder):
         status = _refuse_active(folder)
         if status.state == "completed":
             raise NothingToResume(folder, f"{folder.name} is completed, there is nothing left to do")
-        chosen = _choose_state(folder, state)
+        chosen = None if status.can_restart and not state else _choose_state(folder, state)
         record = read_record(folder)
         _launch(folder, begin_attempt(folder, None if record and record.problem else record, [], chosen))
     return read_status(folder)

@@ -28,6 +28,7 @@ class Status:
     failure: Failure | None = None
     last_lines: list[str] = field(default_factory=list)  # of a failed run
     resumable: State | None = None  # the state that a resume would begin from
+    can_restart: bool = False  # ended before anything was saved: a resume begins at the beginning
     is_active: bool = False
     needs_supervisor: bool = False  # under way or just ended, and nobody guards it: look_after sends somebody
 
@@ -78,9 +79,10 @@ def judge_unseen(folder: RunFolder, record: Record) -> Verdict:
 
 def _active(record: Record, training: Identity | None, guarded: bool) -> Status:
     attempt = record.attempts[-1]
+    anew = "Nothing was saved before: it begins at the beginning." if attempt.number > 1 and not attempt.resumed_from else ""
     return Status(
         state=record.state,
-        message="" if guarded else "Its supervisor is gone; the training goes on.",
+        message=anew if guarded else "Its supervisor is gone; the training goes on.",
         since=record.since,
         started=attempt.started,
         attempt=attempt.number,
@@ -104,6 +106,7 @@ def _ended(folder: RunFolder, record: Record, verdict: Verdict, is_settled: bool
         failure=failure,
         last_lines=verdict.last_lines,
         resumable=None if verdict.state == "completed" else folder.last_state(),
+        can_restart=verdict.state != "completed" and not folder.states() and not folder.loras(),
         needs_supervisor=not is_settled,
     )
 

@@ -23,9 +23,10 @@ from fluxgym.run.launch import (
     wait_for_end,
 )
 from fluxgym.run.record import read_record
+from fluxgym.run.status import read_status
 from tests.small_training import write_lora, write_state
 from trainer.config import ConfigError, load_config, parse_config
-from trainer.folder import RunFolder
+from trainer.folder import RunFolder, State
 
 
 def settings(name="small", **more):
@@ -154,6 +155,22 @@ def test_stop_and_resume(start_small, wait_until):
     )
     assert f"Resuming: step {stopped.step} of 2000".encode() in text
     assert [attempt.number for attempt in read_record(folder).attempts] == [1, 2]
+
+
+def test_what_ended_before_anything_was_saved_begins_anew(start_small, wait_until):
+    folder = start_small("--steps", "4", "--end-at", "2", "--code", "1")
+    status = wait_for_end(folder, 20)
+    assert (status.state, status.resumable, status.can_restart) == ("failed", None, True)
+    cached = folder.cache / "latents"
+    cached.mkdir(parents=True)
+    with pytest.raises(NothingToResume):
+        resume_run(folder, State(folder.step_state(2), 2, 0, 2))
+    assert "begins at the beginning" in resume_run(folder).message
+    assert wait_for_end(folder, 20).attempt == 2
+    assert cached.is_dir()
+    assert "--resume" not in read_record(folder).attempts[-1].command
+    (write_state(folder.path, 2) / "weights.bin").write_bytes(b"")
+    assert not read_status(folder).can_restart, "a damaged state is for a person to look at"
 
 
 def test_resume_names_what_is_damaged(outputs):
