@@ -27,6 +27,7 @@ from trainer.folder import RunFolder
 PATIENCE = 10  # s; whoever launched us holds the lock while writing the record
 LOOK_EVERY = 1.0  # s; a training that is not our child has no SIGCHLD
 EVIDENCE_EVERY = 30  # s
+WRITE_AGAIN = 3  # s
 GRACE = 120  # s from SIGTERM to SIGKILL; FLUXGYM_STOP_GRACE changes it
 REMAINS_GRACE = 20  # s for what a training leaves behind when it ends by itself
 ASKED = {signal.SIGUSR1: PERSON, signal.SIGINT: PERSON, signal.SIGTERM: SYSTEM}
@@ -262,17 +263,20 @@ def _reap(pid: int) -> int | None:
 
 
 def _settle(run: Guarded, record: Record, exit_code: int | None, verdict: Verdict) -> None:
-    """Writes the verdict, for good."""
+    """Writes the verdict, for good. On a full disk it waits for room: only here is known how the training ended."""
     ended = replace(record, supervisor=None).to(verdict.state, ended=time.time(), exit_code=exit_code, verdict=verdict)
-    _write(run, ended)
+    while not _write(run, ended):
+        time.sleep(WRITE_AGAIN)
     missing = f" Missing: {'; '.join(verdict.missing)}." if verdict.missing else ""
     run.note(f"{verdict.state}: {verdict.message}{missing}")
 
 
-def _write(run: Guarded, record: Record) -> None:
-    """A record that cannot be written (a full disk, say) must not end the care for the training."""
+def _write(run: Guarded, record: Record) -> bool:
+    """A record that cannot be written (a full disk, say) must not end the care for the training. False: try it again."""
     try:
         if run.held.is_there():
             write_record(run.folder, record)
     except OSError as error:
         run.note(f"{run.folder.record.name} cannot be written: {error}")
+        return False
+    return True

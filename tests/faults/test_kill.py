@@ -288,6 +288,21 @@ def test_another_supervisor_of_a_deleted_run_harms_nobody(running, killed, monke
     assert new.wait(20) == 0
 
 
+def test_a_verdict_waits_until_it_can_be_written(running, wait_until):
+    """As on a full disk: nothing is lost, and nobody else is sent meanwhile."""
+    folder, supervisor, _ = running(*RUNNING)
+    in_the_way = folder.path / "run.json.new"
+    in_the_way.mkdir()
+    stop_run(folder)
+    wait_until(lambda: folder.monitor_log.read_text().count("run.json cannot be written") >= 3)
+    assert supervisor.alive()
+    assert not look_after(folder).needs_supervisor
+    in_the_way.rmdir()
+    status = wait_for_end(folder, 20)
+    assert (status.state, status.message[:14]) == ("stopped", "Stopped by you")
+    assert read_record(folder).attempts[-1].exit_code == 143
+
+
 @pytest.mark.parametrize("grace", ["soon", ""])
 def test_a_grace_that_is_no_number(running, monkeypatch, grace):
     monkeypatch.setenv("FLUXGYM_STOP_GRACE", grace)
