@@ -1,7 +1,7 @@
 """Latents and text embeddings, computed once and kept in the run folder, one file each, named after all they depend on.
 
-Image bytes, resolution and VAE name a latent; caption, text encoders and length name a text. So nothing can be taken for
-something else: whatever changes has another name. Files are written beside and renamed; damaged ones are made again."""
+Image bytes, resolution and VAE name a latent; caption, text encoders and length name a text. So nothing is taken for
+something else: whatever changes has another name (of T5 see model.fingerprint, which samples large files). Files are written beside and renamed; damaged ones are made again."""
 
 import hashlib
 from collections.abc import Callable, Iterable

@@ -131,6 +131,17 @@ def test_a_fingerprint_sees_content(copy, monkeypatch):
     assert fingerprint(copy / "vae") != changed
 
 
+def test_a_fingerprint_misses_nothing_in_files_of_the_size_of_the_vae(tmp_path):
+    file = tmp_path / "vae.safetensors"
+    with file.open("wb") as stream:
+        stream.truncate(160 * 2**20)
+    before = fingerprint(tmp_path)
+    with file.open("r+b") as stream:
+        stream.seek(2 * 2**20)
+        stream.write(b"x")
+    assert fingerprint(tmp_path) != before
+
+
 def test_text_encoders_leave_when_the_block_ends():
     with text_encoders(find_base(Model(base=str(mini.MODEL), max_sequence_length=24), CPU)) as encoders:
         assert encoders.encode("a cat")["txt"].shape == (24, 96)
