@@ -54,8 +54,8 @@ def count(text: str) -> int:
     return int(text.replace(",", ""))
 
 
-def phase(name: str) -> Callable[[re.Match[str]], Event]:
-    return lambda line: Phase(name, line.string[:200])
+def phase(name: str, is_start: bool = False) -> Callable[[re.Match[str]], Event]:
+    return lambda line: Phase(name, line.string[:200], is_start)
 
 
 OURS = Dialect(
@@ -117,9 +117,9 @@ KOHYA = Dialect(
         Rule("caching Text Encoder outputs", r"", phase("caching")),
         Rule("Building ", r"(?:Flux model|CLIP|T5XXL|T5|AutoEncoder)\b", phase("loading")),
         Rule("Loading state dict from ", r".+", phase("loading")),
-        Rule("Loading dataset config from ", r".+", phase("loading")),
+        Rule("Loading dataset config from ", r".+", phase("loading", is_start=True)),
         Rule("loading image sizes", r"", phase("loading")),
-        Rule("running training", r"\b", phase("training")),
+        Rule("running training", r"\b", phase("training", is_start=True)),
         Rule("model saved.", r"$", lambda line: Finished()),
     ),
 )

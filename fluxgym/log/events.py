@@ -61,6 +61,7 @@ class Phase:
 
     name: str
     detail: str | None = None
+    is_start: bool = False  # a training process says this once, so a log that has it again goes on with another attempt
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fluxgym.log.dialects import BAR, Line, read_text, split_line
-from fluxgym.log.events import Attempt, Event, Finished
+from fluxgym.log.events import Attempt, Event, Finished, Phase
 from fluxgym.log.lines import LIMIT, clean
 
 
@@ -101,7 +101,7 @@ class FailureFinder:
 
     def hear(self, event: Event | None) -> None:
         """Takes what the line that was just fed says. Done is not well where the loss was no number."""
-        if isinstance(event, Attempt):
+        if isinstance(event, Attempt) or (isinstance(event, Phase) and event.is_start):
             self.forget()
         elif isinstance(event, Finished) and self.failure and self.failure.kind != "nan":
             self.forget(self.step)

@@ -156,7 +156,7 @@ class Story:
         """Takes a step, or a run of them of which `bar` is the last."""
         first = bar.step - len(run.steps) + 1 if run else bar.step
         if not self._is_fresh and first < self._position:
-            self._begin(Attempt((self.attempts[-1][0] if self.attempts else 1) + 1, is_resumed=False))
+            self._begin_again()
         if self._is_fresh:
             self._meet_first(first)
         elif first > self._position and self._has_jumped(*((run.times[0], run.elapsed) if run else (bar.clock, bar.elapsed))):
@@ -207,6 +207,10 @@ class Story:
         if bar.lr is not None and math.isfinite(bar.lr):
             self.lr = bar.lr
 
+    def _begin_again(self) -> None:
+        """Another attempt that nobody announced."""
+        self._begin(Attempt((self.attempts[-1][0] if self.attempts else 1) + 1, is_resumed=False))
+
     def _begin(self, attempt: Attempt) -> None:
         self.attempts.append((attempt.number, self._position if attempt.is_resumed else 0))
         if not attempt.is_resumed:
@@ -241,6 +245,8 @@ class Story:
                 self.samples.append(event.path)
                 self._phase = Phase("sampling", f"Saved {event.path}"[:200])
             case Phase():
+                if event.is_start and not self._is_fresh:
+                    self._begin_again()
                 self._phase = event
             case Finished():
                 self._said_finished = True

@@ -91,6 +91,17 @@ def test_kohya_begun_again_without_a_word(read):
     assert said.eta_seconds == 35 * 3
 
 
+def test_kohya_begun_again_after_a_failure(read):
+    failed = KOHYA[: KOHYA.index("saving checkpoint")] + "\ntorch.OutOfMemoryError: CUDA out of memory.\n"
+    assert read(failed).failure.kind == "oom"
+    for start, lines in (("loading", KOHYA.splitlines()[:2]), ("training", ["running training / 学習開始"])):
+        said = read("\n".join([failed, *lines, ""]))
+        assert (said.failure, said.phase, said.step, said.attempts) == (None, start, None, [(1, 0), (2, 0)])
+    assert read("torch.OutOfMemoryError: CUDA out of memory.\n" + KOHYA).attempts == [(1, 0)]
+    said = read(failed + KOHYA)
+    assert (said.finished, said.attempts, said.points) == (True, [(1, 0), (2, 0)], 40)
+
+
 def test_where_a_step_has_a_point_there_is_a_loss(read):
     said = read(kohya_bar(1, 40, 3, "0.5") + kohya_bar(2, 40, 6, "nan"))
     assert (said.points, said.loss, said.avr_loss) == (1, 0.5, 0.5)
