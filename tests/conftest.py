@@ -1,6 +1,8 @@
 """What many tests share: an outputs root of their own, waiting with a deadline, hostile names, a small real training."""
 
+import contextlib
 import os
+import resource
 import signal
 import sys
 import time
@@ -56,6 +58,22 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             record.supervisor.signal(signal.SIGKILL)
         for member in find_family(folder):
             member.identity.signal(signal.SIGKILL)
+
+
+@pytest.fixture
+def full_disk() -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """with full_disk(): no file of this process can grow any more."""
+
+    @contextlib.contextmanager
+    def fill() -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return fill
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from fluxgym.run.archive import archive, holds_run
 from fluxgym.run.family import ATTEMPT_MARK, MARK
 from fluxgym.run.folders import PROJECT, outputs_root, shown_path
 from fluxgym.run.identity import Identity
-from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, write_record
+from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, write_record, write_whole
 from fluxgym.run.status import Status, read_status
 from trainer.folder import RunFolder, State, read_state
 
@@ -63,22 +63,31 @@ def create_run(config: "Config", replace_old: bool = False) -> RunFolder:
     """The folder of a new run with its config.toml. Raises NameTaken or RunIsActive; writes nothing then.
 
     With `replace_old`, an earlier run of this name moves into logs/<time>/ first, all of it."""
-    from trainer.config import dump_config
-
     folder = RunFolder(outputs_root() / config.name)
-    if folder.path.exists():
+    is_new = not folder.path.exists()
+    if not is_new:
         _refuse_active(folder, lock_is_ours=False)
         _is_taken(folder, config, replace_old)
     folder.path.mkdir(parents=True, exist_ok=True)
+    try:
+        _write_settings(folder, config, replace_old)
+    except OSError:
+        if is_new:  # a full disk, say: nothing may stay that looks like a run
+            folder.lock.unlink(missing_ok=True)
+            folder.path.rmdir()
+        raise
+    return folder
+
+
+def _write_settings(folder: RunFolder, config: "Config", replace_old: bool) -> None:
+    from trainer.config import dump_config
+
     with _locked(folder):  # looked at again: another start may have been a moment faster
         _refuse_active(folder)
         if _is_taken(folder, config, replace_old):
             archive(folder)
         if not folder.config.exists():
-            beside = folder.config.with_name("config.toml.new")
-            beside.write_text(dump_config(config), encoding="utf-8")
-            beside.replace(folder.config)
-    return folder
+            write_whole(folder.config, dump_config(config))
 
 
 def start_run(folder: RunFolder, command: list[str] | None = None) -> Status:

@@ -117,12 +117,22 @@ def write_record(folder: RunFolder, record: Record) -> None:
     """Replaces run.json as a whole: a reader sees the old one or the new one, after a power loss too."""
     said = dataclasses.asdict(record)
     del said["problem"]
-    beside = folder.record.with_name("run.json.new")
-    with beside.open("w", encoding="utf-8") as file:
-        json.dump(said, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(folder.record)
+    write_whole(folder.record, json.dumps(said, indent=1))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes beside and renames over. Where that fails (a full disk, say), the old file stays and nothing is left beside it."""
+    beside = path.with_name(f"{path.name}.new")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        if beside.is_file():
+            beside.unlink()
+        raise
 
 
 def put_aside(folder: RunFolder) -> Path:

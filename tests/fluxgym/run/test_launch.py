@@ -66,6 +66,19 @@ def test_an_earlier_run_is_refused_or_archived(outputs):
     assert names_in(old) == ["config.toml", "small.safetensors"]
 
 
+def test_a_full_disk_leaves_nothing_new(outputs, full_disk):
+    with full_disk(), pytest.raises(OSError, match="File too large"):
+        create_run(settings())
+    assert names_in(outputs) == []
+    folder = create_run(settings())
+    before = folder.config.read_text()
+    folder.config.unlink()
+    with full_disk(), pytest.raises(OSError, match="File too large"):
+        create_run(settings())
+    assert names_in(folder.path) == ["run.lock"]
+    assert create_run(settings()).config.read_text() == before
+
+
 def test_hostile_names_write_nothing(outputs, hostile_name):
     with pytest.raises(ConfigError, match="got the name"):
         create_run(settings(hostile_name))

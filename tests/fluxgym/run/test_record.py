@@ -30,6 +30,14 @@ def test_reads_back_the_same(folder, record):
     assert [path.name for path in folder.path.iterdir()] == ["run.json"]
 
 
+def test_a_full_disk_keeps_the_old_one(folder, record, full_disk):
+    write_record(folder, record)
+    with full_disk(), pytest.raises(OSError, match="File too large"):
+        write_record(folder, record.to("failed"))
+    assert read_record(folder) == record
+    assert [path.name for path in folder.path.iterdir()] == ["run.json"]
+
+
 def test_an_attempt_that_resumes_keeps_the_command(record):
     first, second = record.attempts
     assert (first.number, second.number) == (1, 2)
