@@ -1,7 +1,8 @@
 """Latents and text embeddings, computed once and kept in the run folder, one file each, named after all they depend on.
 
 Image bytes, resolution and VAE name a latent; caption, text encoders and length name a text. So nothing is taken for
-something else: whatever changes has another name (of T5 see model.fingerprint, which samples large files). Files are written beside and renamed; damaged ones are made again."""
+something else: whatever changes has another name (model.fingerprint says what it reads of a large T5). Files are written
+beside and renamed; damaged ones are made again."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ from trainer.disk import write_whole
 from trainer.model import TEXT_PARTS, Base, Vae, fingerprint, text_encoders
 from trainer.report import count, warn
 
-VERSION = 1  # of what is cached and how it is computed; a change makes everything again
+VERSION = 2  # of what is cached and how it is computed; a change makes everything again
 Tensors = dict[str, Tensor]
 
 
@@ -60,7 +61,7 @@ class Drawer:
 
 
 def cache_texts(base: Base, folder: Path, texts: Iterable[str]) -> dict[str, Tensors]:
-    """txt (L, D) and pooled (P) of each text. The text encoders are loaded only when one is missing."""
+    """txt (L, D), pooled (P) and the number of tokens of each text. The text encoders are loaded only when one is missing."""
     parts = [fingerprint(base.path / part) for part in TEXT_PARTS]
     drawer = Drawer(folder / "text", ("text", *parts, base.max_sequence_length, base.dtype_name))
 

@@ -27,7 +27,7 @@ class Material:
     """Everything that is learned from, computed once and held in memory."""
 
     latents: dict[str, Tensor]  # (C, H, W) by the digest of the image
-    texts: dict[str, dict[str, Tensor]]  # txt (L, D) and pooled (P) by caption
+    texts: dict[str, dict[str, Tensor]]  # txt (L, D), pooled (P) and tokens () by caption
 
     def make_batch(self, items: list[Item]) -> Batch:
         """The latents and captions of some images; each caption is looked up by what it says."""

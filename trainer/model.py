@@ -226,9 +226,12 @@ class TextEncoders:
 
     @torch.no_grad()
     def encode(self, text: str) -> dict[str, Tensor]:
-        """txt (L, D) and pooled (P) of one text. One at a time: results must not depend on what stood beside it."""
+        """txt (L, D), pooled (P) and the number of T5 tokens before it was cut to L, of one text.
+
+        One at a time: results must not depend on what stood beside it."""
         txt, pooled, _ = self.pipe.encode_prompt(text, None, max_sequence_length=self.max_sequence_length)
-        return {"txt": txt[0].cpu().contiguous(), "pooled": pooled[0].cpu().contiguous()}
+        tokens = torch.tensor(len(self.pipe.tokenizer_2(text).input_ids))
+        return {"txt": txt[0].cpu().contiguous(), "pooled": pooled[0].cpu().contiguous(), "tokens": tokens}
 
 
 class Vae:

@@ -161,9 +161,22 @@ def make_material(config: Config, folder: RunFolder, base: Base, images: Images)
     """Encodes what is not in the cache yet: texts first, images second, each with nothing else in memory."""
     prompts = [fill_trigger(prompt, config.trigger) for prompt in config.sample.prompts]
     texts = cache_texts(base, folder.cache, [*(item.caption for item in images.all), *prompts])
+    warn_of_cut(base, images, texts)
     vae = Vae(base)
     latents = cache_latents(base, vae, folder.cache, images.all, config.data.resolution)
     return Material(latents, texts), Prompts(config.sample, [texts[prompt] for prompt in prompts]), vae
+
+
+def warn_of_cut(base: Base, images: Images, texts: dict[str, dict[str, Tensor]]) -> None:
+    """Says of which captions the end is not learned."""
+    limit = base.max_sequence_length
+    cut = [item for item in images.all if texts[item.caption]["tokens"] > limit]
+    if cut:
+        first, longest = min(item.path for item in cut).name, max(int(texts[item.caption]["tokens"]) for item in cut)
+        report.warn(
+            f"captions cut at their end: {len(cut)}, first that of {first}; got up to {longest} tokens, "
+            f"expected at most {limit} (model.max_sequence_length)"
+        )
 
 
 def make_optimizer(config: Config, weights: dict[str, Tensor]) -> torch.optim.Optimizer:

@@ -10,7 +10,7 @@ from trainer.config import parse_config
 from trainer.dataset import read_dataset
 from trainer.interrupt import Stop
 from trainer.model import find_base
-from trainer.prepare import find_settings, prepare, split_images, start_accelerator, warn_of_ignored
+from trainer.prepare import find_settings, make_material, prepare, split_images, start_accelerator, warn_of_ignored
 
 CPU = torch.device("cpu")
 
@@ -74,6 +74,19 @@ def test_ignored_settings_are_told(small, make_run, capfd):
     assert "WARNING name: small is ignored, a run is called after its folder: other" in out
     assert "WARNING data.regularisation: " in out and "WARNING sample.prompts: [trigger] is drawn as it is written" in out
     assert out.count("WARNING") == 3
+
+
+@pytest.mark.parametrize("words", [20, 40])
+def test_captions_that_are_cut_are_told_once_with_the_first_file(small, make_folder, make_run, capfd, words):
+    captions = {"c.png": "a cat " * (words // 2), "b.png": "a dog " * (words // 2), "a.png": "short"}
+    small["data"] |= {"folder": str(make_folder(captions)), "validation_images": 1, "regularisation_images": 0}
+    config, folder = parse_config(small), make_run(small, cached=False)
+    base = find_base(config.model, CPU)
+    for _ in ("encoded", "from the cache"):
+        make_material(config, folder, base, split_images(config, read_dataset(config)))
+        warnings = [line[20:] for line in capfd.readouterr().out.splitlines() if "WARNING" in line]
+        told = "WARNING captions cut at their end: 2, first that of b.png; got up to 41 tokens, expected at most 24"
+        assert warnings == ([f"{told} (model.max_sequence_length)"] if words == 40 else [])
 
 
 def test_nothing_is_told_when_nothing_is_ignored(small, make_run, capfd):
