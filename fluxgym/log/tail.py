@@ -41,6 +41,7 @@ def tail(path: Path, lines: int = 100, only_whole: bool = False) -> Tail:
     raw = data.split(b"\n")
     if raw[-1] == b"":
         raw.pop()
-    if start > 0 and len(raw) > lines:
-        raw = raw[1:]  # its beginning was not read
-    return Tail([show_line(line) for line in raw[-lines:]] if lines > 0 else [], size, age)
+    shown = [show_line(line) for line in raw[-lines:]] if lines > 0 else []
+    if start > 0 and shown and len(raw) <= lines and b"\r" not in raw[0].rstrip(b"\r"):  # a bar's last state is whole
+        shown[0] = f"... (+{len(raw[0]):,} bytes, the end of a line; only the last {size - start:,} bytes were looked at)"
+    return Tail(shown, size, age)

@@ -3,7 +3,7 @@
 import os
 import time
 
-from fluxgym.log.tail import tail
+from fluxgym.log.tail import MOST, tail
 
 
 def test_the_last_lines_of_a_large_file(tmp_path):
@@ -34,8 +34,22 @@ def test_an_endless_line_costs_little(tmp_path):
     with log.open("wb") as file:
         file.truncate(2_000_000_000)  # a hole: no disk is used
     begin = time.process_time()
-    assert len(tail(log).lines) == 1
+    shown = tail(log).lines
     assert time.process_time() - begin < 1
+
+    assert shown == ["... (+8,388,608 bytes, the end of a line; only the last 8,388,608 bytes were looked at)"]
+
+
+def test_a_line_of_which_only_the_end_was_looked_at_is_not_shown_as_a_line(tmp_path):
+    log = tmp_path / "a.log"
+    log.write_bytes(b"begin " + b"a" * MOST + b"\nlast\n")
+    assert tail(log).lines == [
+        f"... (+{MOST - len('last--'):,} bytes, the end of a line; only the last {MOST:,} bytes were looked at)",
+        "last",
+    ]
+    assert tail(log, 1).lines == ["last"]
+    log.write_bytes(b"\rsteps: 1%" * (MOST // 10 + 10))
+    assert tail(log).lines == ["steps: 1%"]
 
 
 def test_no_file_an_empty_file_and_the_age(tmp_path):
