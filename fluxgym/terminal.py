@@ -5,6 +5,7 @@ that `list` answers at once.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fluxgym.log.follow import Follower
-from fluxgym.log.history import get_history
+from fluxgym.log.history import History, get_history
 from fluxgym.log.tail import tail
 from fluxgym.run.folders import PROJECT, find_run, list_runs, outputs_root, shown_path
 from fluxgym.run.launch import create_run, look_after, resume_run, start_run, stop_run, wait_for_end
@@ -64,13 +65,13 @@ def start(options: argparse.Namespace) -> int:
 
 
 def list_(options: argparse.Namespace) -> int:
-    found = [(folder, look_after(folder)) for folder in list_runs()]
+    found = [(folder, *_look(folder)) for folder in list_runs()]
     if options.json:
-        print(json.dumps([_row(folder, status) for folder, status in found], indent=1))
+        print(json.dumps([_row(*each) for each in found], indent=1))
     elif not found:
         print(f"No run in {shown_path(outputs_root())} yet. Try: python -m fluxgym demo")
     else:
-        _print_table([_cells(folder, status) for folder, status in found])
+        _print_table([_cells(*each) for each in found])
     return DONE
 
 
@@ -202,12 +203,24 @@ def _state(folder: RunFolder, name: str) -> State:
     return states[name]
 
 
-def _row(folder: RunFolder, status: Status) -> dict[str, Any]:
+def _look(folder: RunFolder) -> tuple[Status, History]:
+    """Status and log of a run. One that cannot be read says so in its own row, and takes no other's away."""
+    try:
+        status = look_after(folder)
+    except OSError as error:
+        return Status(None, f"It cannot be read: {error}."), History(Path(os.devnull))
+    history = get_history(folder.training_log)
+    try:
+        history.update()
+    except OSError as error:
+        return dataclasses.replace(status, message=f"Its log cannot be read: {error}."), history
+    return status, history
+
+
+def _row(folder: RunFolder, status: Status, history: History) -> dict[str, Any]:
     """One run for `list --json`."""
     from fluxgym.view.summary import proven_state
 
-    history = get_history(folder.training_log)
-    history.update()
     return {
         "name": folder.name,
         "state": status.state or proven_state(history),
@@ -227,13 +240,11 @@ def _row(folder: RunFolder, status: Status) -> dict[str, Any]:
     }
 
 
-def _cells(folder: RunFolder, status: Status) -> list[str]:
+def _cells(folder: RunFolder, status: Status, history: History) -> list[str]:
     """One run for `list`."""
     from fluxgym.view import words
     from fluxgym.view.summary import smoothed_loss, summarise
 
-    history = get_history(folder.training_log)
-    history.update()
     summary = summarise(folder, status, history)
     loss = f"loss {words.loss4(smoothed_loss(history))}"
     return [_shown(folder.name), summary.label, summary.progress_text, loss, summary.age_text, summary.sentence]

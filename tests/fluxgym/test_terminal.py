@@ -78,6 +78,17 @@ def test_list(outputs, say, start_small):
     assert (foreign["attempt"], foreign["pid"], foreign["loss"], foreign["resumable_from"]) == (None, None, None, None)
 
 
+@pytest.mark.parametrize("bad", ["training.log", "run.json"])
+def test_a_bad_folder_takes_no_row_away(outputs, say, bad):
+    run_of(outputs, "good")
+    run_of(outputs, "bad").training_log.unlink()
+    (outputs / "bad" / bad).mkdir()
+    code, out, err = say("list")
+    assert (code, err, len(out.splitlines())) == (DONE, "", 2)
+    assert "cannot be read" in out
+    assert {row["name"]: row["epoch"] for row in json.loads(say("list", "--json")[1])} == {"good": 2, "bad": None}
+
+
 @pytest.mark.parametrize("name", [name for name in NO_PATHS if len(name) < 256 and "\0" not in name])
 def test_folders_of_others_may_be_called_anything(outputs, say, name):
     run_of(outputs, name)
