@@ -6,6 +6,7 @@ that `list` answers at once.
 
 import argparse
 import dataclasses
+import io
 import json
 import os
 import shutil
@@ -33,6 +34,9 @@ PATIENT = 10 * 365 * 86400.0  # s; a wait without an end
 
 def main(arguments: list[str]) -> int:
     """Does what the command line says; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):  # a bar has characters that not every locale can print
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         return int(options.verb(options))

@@ -1,5 +1,6 @@
 """`python -m fluxgym`, as a process: light, with clear errors and exit codes."""
 
+import os
 import subprocess
 import sys
 
@@ -33,6 +34,18 @@ def test_list_is_light(outputs):
     assert done.stdout.startswith("a  ")
     loaded = set(done.stderr.split())
     assert not loaded & {"torch", "streamlit", "plotly", "pandas", "numpy", "pydantic", "PIL", "psutil"}
+
+
+@pytest.mark.parametrize("verb", ["log", "show", "list"])
+def test_a_locale_without_the_bars_characters(outputs, verb):
+    (outputs / "a").mkdir()
+    (outputs / "a" / "training.log").write_text(
+        "steps:  50%|\u2588| 2/4 [00:01<00:01] \u00fc\nERROR \u00fc\n", encoding="utf-8"
+    )
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = fluxgym(verb, *(["a"] if verb != "list" else []), env=os.environ | plain)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (r"\u2588" in done.stdout) == (verb == "log")
 
 
 def test_a_reader_that_has_seen_enough(outputs):
