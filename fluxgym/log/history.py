@@ -14,7 +14,7 @@ from fluxgym.log.dialects import BAR, read_bar, read_text, split_line
 from fluxgym.log.events import Finished
 from fluxgym.log.failures import Failure, FailureFinder
 from fluxgym.log.follow import Source
-from fluxgym.log.lines import LIMIT, clean
+from fluxgym.log.lines import LIMIT, Decoder, clean
 from fluxgym.log.runs import FEWEST, SAME, read_run
 from fluxgym.log.story import Story
 
@@ -33,6 +33,7 @@ class History(Story):
         self._source = Source(self.path)
 
     def _begin_file(self) -> None:
+        self._decoder = Decoder()
         self._carry = b""  # the beginning of a line whose end was not there yet
         self._is_endless = False  # that line is longer than LIMIT, its further bytes are dropped
         self._ahead: FailureFinder | None = None  # with what the unfinished last line says already
@@ -50,7 +51,7 @@ class History(Story):
                     self._begin_file()
                 if not data:
                     return
-                self._feed(data)
+                self._feed(self._decoder.feed(data))
 
     @property
     def failure(self) -> Failure | None:

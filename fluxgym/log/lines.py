@@ -1,12 +1,35 @@
 """Bytes of a log as lines for the eye: the last state of a progress bar, no colour codes, no endless lines."""
 
+import codecs
 import re
 
 LIMIT = 4096  # bytes of one line that are ever looked at; no line that means something is longer
 SHOWN = 2000  # characters of one line that are shown
 
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufeff]")
+MARKS = {codecs.BOM_UTF8: None, codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+class Decoder:
+    """Makes plain UTF-8 of a file's bytes, however they are cut: PowerShell's `>` writes UTF-16, or a mark before UTF-8."""
+
+    def __init__(self) -> None:
+        self._begin: bytes | None = b""  # what came before it was clear whether the file has a mark; None since then
+        self._utf16: codecs.IncrementalDecoder | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        if self._begin is not None:
+            data = self._begin + data
+            if any(len(data) < len(mark) and mark.startswith(data) for mark in MARKS):
+                self._begin = data
+                return b""
+            self._begin = None
+            mark = next((mark for mark in MARKS if data.startswith(mark)), b"")
+            data = data[len(mark) :]
+            if encoding := MARKS.get(mark):
+                self._utf16 = codecs.getincrementaldecoder(encoding)("replace")
+        return data if self._utf16 is None else self._utf16.decode(data).encode()
 
 
 def clean(text: str) -> str:

@@ -157,6 +157,12 @@ def test_an_update_reads_only_what_is_new(tmp_path):
     assert (history.version, history.step) == (version + 1, 20_001)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("log", [OURS, KOHYA, LONG], ids=["ours", "kohya", "long"])
+def test_a_log_that_powershell_wrote(tmp_path, encoding, log):
+    assert read_at_once(tmp_path / "a.log", log.encode(encoding)) == read_at_once(tmp_path / "b.log", log.encode())
+
+
 def test_without_its_curve_a_history_stays_small_and_says_the_same_of_the_moment(tmp_path):
     path = tmp_path / "a.log"
     small, whole = History(path, keep_curve=False), History(path)
