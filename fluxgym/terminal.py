@@ -99,7 +99,7 @@ def log(options: argparse.Namespace) -> int:
     target = _target(options.target)
     folder = RunFolder(target) if target.is_dir() else None
     path = _log_of(folder, options.monitor) if folder else target
-    end = tail(path, options.lines)
+    end = tail(path, options.lines, only_whole=options.follow)  # an unfinished line is not printed in two halves
     for line in end.lines:
         print(line)
     if options.follow:
@@ -149,13 +149,17 @@ def _wait(folder: RunFolder) -> int:
 
 
 def _follow(follower: Follower, is_active: Callable[[], bool]) -> Iterator[str]:
-    """Lines as they come, until the run has ended and all of them are read."""
+    """Lines as they come, until the run has ended and all of them are read; the last one may have no end."""
     active = True
     while active:
         active = is_active()  # before reading, so that the last lines are read after the end
-        yield from follower.read().lines
+        chunk = follower.read()
+        if chunk.restarted:
+            print("fluxgym: the log was cut or replaced; it goes on with the new one", file=sys.stderr, flush=True)
+        yield from chunk.lines
         if active:
             time.sleep(LOOK_EVERY)
+    yield from follower.rest()
 
 
 def _log_of(folder: RunFolder, monitor: bool) -> Path:

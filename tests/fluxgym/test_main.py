@@ -78,7 +78,7 @@ def test_follows_a_file_that_is_rotated(tmp_path):
     path = tmp_path / "any.log"
     path.write_text("one\n")
     command = [sys.executable, "-m", "fluxgym", "log", path, "-f"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "one\n"
         with path.open("a") as file:
             file.write("two\n")
@@ -86,5 +86,19 @@ def test_follows_a_file_that_is_rotated(tmp_path):
         path.rename(tmp_path / "any.log.1")
         path.write_text("three\n")
         assert process.stdout.readline() == "three\n"
+        assert process.stderr.readline() == "fluxgym: the log was cut or replaced; it goes on with the new one\n"
+        process.send_signal(2)
+        assert process.wait() == 130
+
+
+def test_follows_an_unfinished_line(tmp_path):
+    """It is printed once, when it is whole."""
+    path = tmp_path / "any.log"
+    path.write_text("one\ntw")
+    with subprocess.Popen([sys.executable, "-m", "fluxgym", "log", path, "-f"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "one\n"
+        with path.open("a") as file:
+            file.write("o\n")
+        assert process.stdout.readline() == "two\n"
         process.send_signal(2)
         assert process.wait() == 130

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from fluxgym.run.launch import stop_run, wait_for_end
+from fluxgym.run.launch import start_run, stop_run, wait_for_end
 from fluxgym.run.record import read_record
 from fluxgym.run.status import read_status
 from fluxgym.terminal import DONE, FAILED, INTERRUPTED, WRONG_USE, main
@@ -194,6 +194,14 @@ def test_log_follows_to_the_end(outputs, say, start_small):
     assert code == DONE
     assert lines == folder.training_log.read_text().splitlines()
     assert lines[-1].endswith("Training finished")
+
+
+def test_log_follows_to_a_last_line_without_an_end(outputs, say):
+    folder = RunFolder(outputs / "small")
+    folder.path.mkdir()
+    start_run(folder, ["/bin/sh", "-c", "echo first; sleep 1; printf 'cut in the mid'"])
+    code, out, _ = say("log", "small", "-f")
+    assert (code, out.splitlines()[-2:]) == (DONE, ["first", "cut in the mid"])
 
 
 # ---- start, demo, stop, resume ----------------------------------------------------------------------------------------
