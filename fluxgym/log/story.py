@@ -3,6 +3,7 @@
 import math
 import re
 from array import array
+from pathlib import PurePath
 
 from fluxgym.log.curve import Curve, EpochMeans
 from fluxgym.log.dialects import BAR, read_bar, read_text, split_line
@@ -44,6 +45,7 @@ class Story:
         self.epochs: list[tuple[int, int]] = []  # (epoch, its first step)
         self.attempts: list[tuple[int, int]] = []  # (number, steps done before it)
         self.checkpoints: list[str] = []
+        self.saved: dict[str, tuple[int | None, int]] = {}  # name of a checkpoint: epoch and step when it was last written
         self.samples: list[str] = []
         self.warnings = self.errors = 0
         self.version = 0  # grows with everything that is said
@@ -240,6 +242,7 @@ class Story:
                 self.validation.append((event.step, event.loss))
             case Checkpoint():
                 self.checkpoints.append(event.path)
+                self.saved[PurePath(event.path).name] = (self.epoch, self._position)
                 self._phase = Phase("saving", f"Saved {event.path}"[:200])
             case Sample():
                 self.samples.append(event.path)

@@ -49,12 +49,15 @@ def _lora(path: Path, history: History) -> Checkpoint | None:
     except OSError:
         return None  # it was just removed
     mark = MARK.fullmatch(path.stem)
-    if mark is None:
-        return Checkpoint(path, None, history.total_steps if history.finished else None, there.st_size, there.st_mtime, True)
-    if mark["step"]:
-        return Checkpoint(path, None, int(mark["step"]), there.st_size, there.st_mtime)
-    epoch = int(mark["epoch"])
-    return Checkpoint(path, epoch, _last_step(history, epoch), there.st_size, there.st_mtime)
+    epoch, step = history.saved.get(path.name, (None, None))
+    if mark is None and step is None and history.finished:
+        epoch, step = history.epoch, history.total_steps
+    if mark and mark["step"]:
+        step = int(mark["step"])
+    elif mark:
+        epoch = int(mark["epoch"])
+        step = _last_step(history, epoch) if step is None else step
+    return Checkpoint(path, epoch, step, there.st_size, there.st_mtime, is_final=mark is None)
 
 
 def _last_step(history: History, epoch: int) -> int | None:

@@ -40,6 +40,18 @@ def test_loras(tmp_path):
     assert list_loras(RunFolder(tmp_path / "none"), read(folder, "")) == []
 
 
+def test_the_log_says_when_a_lora_was_saved(tmp_path):
+    folder = RunFolder(tmp_path)
+    log = f"{stamp(0)} Epoch 8/8\n{step_lines(71, 80, 80)}"
+    for path in (folder.epoch_lora(8), folder.lora):
+        write(path, 1000)
+        log += f"{stamp(9)} Saving LoRA: {path}\n"
+    found = {lora.path: (lora.epoch, lora.step) for lora in list_loras(folder, read(folder, log))}
+    assert found == {folder.epoch_lora(8): (8, 80), folder.lora: (8, 80)}
+    again = "=== Attempt 2, 2026-11-24 11:00:00, resumed from x ===\n" + f"{stamp(10)} Epoch 8/8\n{step_lines(75, 77, 80)}"
+    assert list_loras(folder, read(folder, log + again))[0].step == 80
+
+
 def test_states(tmp_path):
     folder = RunFolder(tmp_path)
     make_state(folder, 120, 4)
