@@ -290,6 +290,12 @@ def _sentence(folder: RunFolder, status: Status) -> str:
     return f"{folder.name}: {status.state}.{where} {status.message}".rstrip() + back + quoted
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of lines, 0 or more")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m fluxgym", description="Train FLUX LoRAs, each run a folder.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -313,7 +319,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", action="store_true")
     sub = verb(log, "the training's log")
     sub.add_argument("target", metavar="NAME|PATH")
-    sub.add_argument("-n", dest="lines", type=int, default=100, help="how many of the last lines")
+    sub.add_argument("-n", dest="lines", type=_count, default=100, help="how many of the last lines")
     sub.add_argument("-f", dest="follow", action="store_true", help="go on until the run has ended")
     sub.add_argument("--monitor", action="store_true", help="the supervisor's log instead")
     verb(stop, "save the state and end", "wait for the end").add_argument("name", metavar="NAME")

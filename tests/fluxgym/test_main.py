@@ -19,7 +19,9 @@ def test_help_names_every_verb():
     assert all(verb in done.stdout for verb in ("demo", "start", "list", "show", "log", "stop", "resume"))
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["list", "--loud"], ["stop"], ["log", "x", "-n", "many"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["dance"], ["list", "--loud"], ["stop"], ["log", "x", "-n", "many"], ["log", "x", "-n", "-3"]]
+)
 def test_wrong_use(outputs, arguments):
     done = fluxgym(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
