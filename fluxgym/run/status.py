@@ -46,6 +46,8 @@ def read_status(folder: RunFolder, lock_is_ours: bool = False) -> Status:
     waits = record.supervisor is None and training is None and is_fresh(record)
     if held or training or waits or record.state == "queued":
         return _active(record, training, guarded=held or waits)
+    if read_record(folder) != record:  # its supervisor wrote the verdict and left while we looked
+        return read_status(folder, lock_is_ours)
     return _ended(folder, record, judge_unseen(folder, record), is_settled=False)
 
 

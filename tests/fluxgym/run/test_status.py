@@ -8,7 +8,7 @@ import pytest
 
 from fluxgym.run import lock
 from fluxgym.run.identity import Identity
-from fluxgym.run.record import Verdict, begin_attempt, write_record
+from fluxgym.run.record import Verdict, begin_attempt, read_record, write_record
 from fluxgym.run.status import START_LIMIT, read_status
 from tests.small_training import write_state
 from trainer.folder import RunFolder
@@ -69,6 +69,21 @@ def test_all_dead(folder):
     assert "Nobody saw its exit code" in status.message
     assert status.failure.message == status.message
     assert status.resumable.step == 3
+
+
+def test_a_verdict_that_comes_while_we_look(folder, monkeypatch):
+    """Nobody seems alive any more, because the supervisor has just written the verdict and left."""
+    write(folder, "running", GONE, GONE)
+    is_held = lock.is_held
+
+    def settle_and_look(path) -> bool:
+        record = read_record(folder)
+        write_record(folder, record.to("failed", verdict=Verdict("failed", "why", "oom")))
+        return is_held(path)
+
+    monkeypatch.setattr(lock, "is_held", settle_and_look)
+    status = read_status(folder)
+    assert (status.message, status.failure.kind, status.needs_supervisor) == ("why", "oom", False)
 
 
 def test_another_boot(folder):
