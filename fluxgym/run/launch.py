@@ -173,13 +173,20 @@ def _is_taken(folder: RunFolder, config: "Config", replace_old: bool) -> bool:
     """Whether the folder must be cleared for a run of these settings. The very same settings alone are no obstacle.
 
     Raises NameTaken where that is not wanted."""
-    from trainer.config import load_config
-
-    taken = holds_run(folder) or (folder.config.exists() and load_config(folder.config) != config)
+    taken = holds_run(folder) or (folder.config.exists() and not _has_settings(folder, config))
     if taken and not replace_old:
         how = "choose another name, or replace it: all of it moves into its logs/ folder then"
         raise NameTaken(folder, f"got the name {folder.name}, which an earlier run has; {how}")
     return taken
+
+
+def _has_settings(folder: RunFolder, config: "Config") -> bool:
+    from trainer.config import ConfigError, load_config
+
+    try:
+        return load_config(folder.config) == config
+    except ConfigError:  # of another version, or spoiled by hand: not these settings, and not lost
+        return False
 
 
 def _choose_state(folder: RunFolder, state: State | None) -> State:

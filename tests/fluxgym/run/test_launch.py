@@ -53,6 +53,16 @@ def test_settings_written_by_hand_are_left_as_they_are(outputs):
     assert folder.config.read_text() == text
 
 
+def test_settings_that_cannot_be_read_are_taken_and_kept(outputs):
+    folder = create_run(settings())
+    folder.config.write_text("x = ")
+    with pytest.raises(NameTaken):
+        create_run(settings())
+    assert load_config(create_run(settings(), replace_old=True).config) == settings()
+    [old] = folder.old_logs.iterdir()
+    assert (old / "config.toml").read_text() == "x = "
+
+
 def test_an_earlier_run_is_refused_or_archived(outputs):
     folder = create_run(settings())
     write_lora(folder.lora)
