@@ -1,8 +1,8 @@
 """Which process is meant: (pid, start ticks, boot id). A pid alone is a stranger.
 
 Linux gives a pid to a new process once the old one is gone; the ticks since boot at which the process started (field 22 of
-/proc/<pid>/stat) tell the two apart, and the boot id tells two boots apart. psutil's create_time() would not do: it moves
-when somebody sets the clock.
+/proc/<pid>/stat) tell the two apart, and the boot id tells two boots apart, also of a container. psutil's create_time() would
+not do: it moves when somebody sets the clock.
 """
 
 import functools
@@ -95,7 +95,14 @@ def _kill(pid: int, number: int, flags: int) -> bool:
 
 @functools.cache
 def boot_id() -> str:
-    return BOOT_ID.read_text().strip()
+    """This boot of the machine and, as the start of its process 1, of the container: that one restarts by itself."""
+    first = read_stat(1)
+    return f"{BOOT_ID.read_text().strip()}/{first.start_ticks if first else 0}"
+
+
+def known_boot(said: str) -> str:
+    """The boot that a run.json tells of. At first it named the machine's alone: then this container is taken for granted."""
+    return boot_id() if said == boot_id().partition("/")[0] else said
 
 
 def read_stat(pid: int) -> Stat | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fluxgym.run.folders import shown_path
-from fluxgym.run.identity import Identity
+from fluxgym.run.identity import Identity, known_boot
 from trainer.folder import RunFolder, State
 
 VERSION = 1
@@ -182,4 +182,4 @@ def _attempt(said: dict[str, Any]) -> Attempt:
 
 
 def _identity(said: dict[str, Any] | None) -> Identity | None:
-    return Identity(int(said["pid"]), int(said["start_ticks"]), str(said["boot_id"])) if said else None
+    return Identity(int(said["pid"]), int(said["start_ticks"]), known_boot(str(said["boot_id"]))) if said else None

@@ -75,6 +75,13 @@ def test_reads_commands_with_brackets_and_spaces(tmp_path, wait_until):
         process.kill()
 
 
+def test_a_container_that_restarted_is_another_boot(process):
+    found = Identity.of(process.pid)
+    machine, first = found.boot_id.split("/")
+    assert int(first) == read_stat(1).start_ticks
+    assert not dataclasses.replace(found, boot_id=f"{machine}/{int(first) + 1}").alive()
+
+
 def test_own_figures():
     stat = read_stat(os.getpid())
     assert stat.parent == os.getppid()

@@ -1,6 +1,8 @@
 """run.json: written whole, read back the same, and what cannot be read says so and is kept."""
 
+import dataclasses
 import json
+import os
 
 import pytest
 
@@ -36,6 +38,15 @@ def test_a_full_disk_keeps_the_old_one(folder, record, full_disk):
         write_record(folder, record.to("failed"))
     assert read_record(folder) == record
     assert [path.name for path in folder.path.iterdir()] == ["run.json"]
+
+
+def test_a_record_from_before_containers_were_told_apart(folder, record):
+    me = Identity.of(os.getpid())
+    write_record(folder, dataclasses.replace(record, supervisor=me))
+    text = folder.record.read_text()
+    folder.record.write_text(text.replace(me.boot_id, me.boot_id.partition("/")[0]))
+    assert folder.record.read_text() != text
+    assert read_record(folder).supervisor.alive()
 
 
 def test_an_attempt_that_resumes_keeps_the_command(record):
