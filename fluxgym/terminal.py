@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from fluxgym.log.follow import Follower
 from fluxgym.log.history import History, get_history
 from fluxgym.log.tail import tail
-from fluxgym.run.folders import PROJECT, find_run, list_runs, outputs_root, shown_path
+from fluxgym.run.folders import PROJECT, find_run, list_runs, log_of, outputs_root, shown_path
 from fluxgym.run.launch import create_run, look_after, resume_run, start_run, stop_run, wait_for_end
 from fluxgym.run.status import Status
 from trainer.folder import RunFolder, State
@@ -217,7 +217,7 @@ def _look(folder: RunFolder) -> tuple[Status, History]:
         status = look_after(folder)
     except OSError as error:
         return Status(None, f"It cannot be read: {error}."), History(Path(os.devnull))
-    history = get_history(folder.training_log)
+    history = get_history(log_of(folder))
     try:
         history.update()
     except OSError as error:

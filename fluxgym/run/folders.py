@@ -7,6 +7,7 @@ from pathlib import Path
 from trainer.folder import RunFolder
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
+OTHER_LOGS = ("train.log", "log.txt")  # as other tools call theirs
 
 
 class NoSuchRun(ValueError):
@@ -21,7 +22,7 @@ class NoSuchRun(ValueError):
 
 def outputs_root() -> Path:
     """FLUXGYM_OUTPUTS (a pod's volume, say), or outputs/ in the project. Relative: from the project's folder."""
-    return PROJECT / os.environ.get("FLUXGYM_OUTPUTS", "outputs")
+    return PROJECT / Path(os.environ.get("FLUXGYM_OUTPUTS") or "outputs").expanduser()
 
 
 def list_runs() -> list[RunFolder]:
@@ -42,6 +43,12 @@ def find_run(name: str) -> RunFolder:
     return folders[name]
 
 
+def log_of(folder: RunFolder) -> Path:
+    """The training's log: ours, or another tool's where that is the one there."""
+    others = (folder.path / name for name in OTHER_LOGS if not folder.training_log.exists())
+    return next(filter(Path.is_file, others), folder.training_log)
+
+
 def shown_path(path: Path) -> str:
     """Relative to the project where it lies inside, as command lines and logs print it; absolute elsewhere."""
     path = path.absolute()
@@ -50,7 +57,7 @@ def shown_path(path: Path) -> str:
 
 def _last_written(folder: RunFolder) -> float:
     """Time of the newest of the files that make a folder a run; 0 when none is there."""
-    return max(map(_modified, (folder.config, folder.record, folder.training_log)))
+    return max(map(_modified, (folder.config, folder.record, log_of(folder))))
 
 
 def _modified(path: Path) -> float:

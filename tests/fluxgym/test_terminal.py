@@ -64,7 +64,8 @@ def test_list_of_nothing(outputs, say):
 
 
 def test_list(outputs, say, start_small):
-    run_of(outputs, "a-foreign-run")
+    foreign = run_of(outputs, "a-foreign-run")
+    foreign.training_log.rename(foreign.path / "train.log")
     wait_for_end(start_small("--steps", "4"), 20)
     code, out, _ = say("list")
     rows = out.splitlines()

@@ -18,6 +18,11 @@ def test_root(monkeypatch, tmp_path):
     assert outputs_root() == PROJECT / "outputs"
     monkeypatch.setenv("FLUXGYM_OUTPUTS", str(tmp_path))
     assert outputs_root() == tmp_path
+    monkeypatch.setenv("FLUXGYM_OUTPUTS", "")
+    assert outputs_root() == PROJECT / "outputs"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("FLUXGYM_OUTPUTS", "~/runs")
+    assert outputs_root() == tmp_path / "runs"
     assert shown_path(PROJECT / "outputs" / "a") == "outputs/a"
     assert shown_path(tmp_path) == str(tmp_path)
 
@@ -26,10 +31,12 @@ def test_newest_first(outputs):
     make(outputs, "old", "run.json", 1000)
     make(outputs, "new", "training.log", 3000)
     make(outputs, "by hand", "config.toml", 2000)
+    make(outputs, "kohya", "train.log", 500)
+    make(outputs, "sd-scripts", "log.txt", 400)
     make(outputs, ".hidden")
     make(outputs, "pictures", "a.png")
     (outputs / "config.toml").write_text("")
-    assert [folder.name for folder in list_runs()] == ["new", "by hand", "old"]
+    assert [folder.name for folder in list_runs()] == ["new", "by hand", "old", "kohya", "sd-scripts"]
 
 
 def test_no_root(monkeypatch, tmp_path):
