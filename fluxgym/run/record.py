@@ -46,6 +46,7 @@ class Attempt:
     started: float  # s since 1970
     command: list[str]
     resumed_from: str | None = None  # name of the state's folder
+    lora_before: str | None = None  # stamp of the LoRA that lay there at the start: it is not this attempt's
     training: Identity | None = None
     stop: str | None = None  # PERSON or SYSTEM, once a stop was asked for
     ended: float | None = None
@@ -94,8 +95,17 @@ def begin_attempt(folder: RunFolder, record: Record | None, command: list[str], 
         command = [sys.executable, *TRAINER, shown_path(folder.config)]
     attempts, now = record.attempts if record else [], time.time()
     full = [*command, "--resume", shown_path(state.path)] if state else command
-    attempt = Attempt(len(attempts) + 1, now, full, state.path.name if state else None)
+    attempt = Attempt(len(attempts) + 1, now, full, state.path.name if state else None, stamp(folder.lora))
     return Record(folder.name, record.created if record else now, command, "starting", now, None, [*attempts, attempt])
+
+
+def stamp(path: Path) -> str | None:
+    """Tells whether a file was replaced since, without a clock, which somebody may set; None: there is no file."""
+    try:
+        there = path.stat()
+    except OSError:
+        return None
+    return f"{there.st_ino}-{there.st_mtime_ns}"
 
 
 def read_record(folder: RunFolder) -> Record | None:
@@ -173,6 +183,7 @@ def _attempt(said: dict[str, Any]) -> Attempt:
         started=float(said["started"]),
         command=[str(part) for part in said["command"]],
         resumed_from=said["resumed_from"],
+        lora_before=said.get("lora_before"),
         training=_identity(said["training"]),
         stop=said["stop"],
         ended=said["ended"],

@@ -10,11 +10,10 @@ from fluxgym.log.failures import find_failure
 from fluxgym.log.history import History
 from fluxgym.log.tail import tail
 from fluxgym.run.lora_file import find_problem
-from fluxgym.run.record import PERSON, Attempt, Verdict
+from fluxgym.run.record import PERSON, Attempt, Verdict, stamp
 from trainer.folder import RunFolder
 
 LOOKED_AT, QUOTED, QUOTED_LENGTH = 200, 10, 300  # lines, lines, characters
-CLOCK = 0.05  # s; times of files come from a clock that ticks coarsely
 KILLERS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)  # sent from outside; others tell of a crash
 UNSEEN = "Nobody saw its exit code: its supervisor was gone."
 
@@ -69,7 +68,7 @@ def find_missing(folder: RunFolder, attempt: Attempt, ending: Ending, history: H
         missing.append(f"the last step was not reached: {history.step:,} of {history.total_steps:,}")
     if not folder.lora.is_file():
         missing.append(f"{folder.lora.name} is not there")
-    elif folder.lora.stat().st_mtime < attempt.started - CLOCK:
+    elif stamp(folder.lora) == attempt.lora_before:
         missing.append(f"{folder.lora.name} is older than this start")
     elif problem := find_problem(folder.lora):
         missing.append(f"{folder.lora.name} is damaged: {problem}")

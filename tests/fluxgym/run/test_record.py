@@ -7,7 +7,7 @@ import os
 import pytest
 
 from fluxgym.run.identity import Identity
-from fluxgym.run.record import TRAINER, VERSION, Verdict, begin_attempt, put_aside, read_record, write_record
+from fluxgym.run.record import TRAINER, VERSION, Verdict, begin_attempt, put_aside, read_record, stamp, write_record
 from trainer.folder import RunFolder, State
 
 
@@ -47,6 +47,15 @@ def test_a_record_from_before_containers_were_told_apart(folder, record):
     folder.record.write_text(text.replace(me.boot_id, me.boot_id.partition("/")[0]))
     assert folder.record.read_text() != text
     assert read_record(folder).supervisor.alive()
+
+
+def test_the_lora_that_was_there_is_remembered(folder):
+    assert begin_attempt(folder, None, []).attempts[-1].lora_before is None
+    folder.lora.write_text("old")
+    record = begin_attempt(folder, None, [])
+    assert record.attempts[-1].lora_before == stamp(folder.lora)
+    write_record(folder, record)
+    assert read_record(folder) == record
 
 
 def test_an_attempt_that_resumes_keeps_the_command(record):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fluxgym.log.history import History
-from fluxgym.run.record import PERSON, SYSTEM, Attempt
+from fluxgym.run.record import PERSON, SYSTEM, Attempt, stamp
 from fluxgym.run.verdict import Ending, judge
 from tests.small_training import write_lora
 from trainer.folder import RunFolder
@@ -32,8 +32,8 @@ def train(folder, *options):
         subprocess.run([sys.executable, SMALL_TRAINING, folder.path, *options], stdout=log, check=False)
 
 
-def verdict(folder, exit_code=0, stop=None, rebooted=False, started=0.0):
-    attempt = Attempt(1, started or time.time() - 60, ["x"], stop=stop)
+def verdict(folder, exit_code=0, stop=None, rebooted=False, **more):
+    attempt = Attempt(1, time.time() - 60, ["x"], stop=stop, **more)
     return judge(folder, attempt, Ending(exit_code, rebooted), History(folder.training_log))
 
 
@@ -50,10 +50,17 @@ def test_completed_however_it_was_seen(folder, options):
 
 
 def test_an_old_file_earns_nothing(folder):
-    os.utime(folder.lora, (time.time() - 3600,) * 2)
-    found = verdict(folder, started=time.time() - 60)
+    found = verdict(folder, lora_before=stamp(folder.lora))
     assert found.state == "failed"
     assert found.missing == ["small.safetensors is older than this start"]
+
+
+def test_a_clock_that_was_set_back_takes_nothing_away(folder):
+    before = stamp(folder.lora)
+    write_lora(folder.lora)
+    os.utime(folder.lora, (time.time() - 3600,) * 2)
+    assert verdict(folder, lora_before=before).state == "completed"
+    assert verdict(folder).state == "completed"
 
 
 @pytest.mark.parametrize(
