@@ -22,8 +22,8 @@ def draw_stop(folder: RunFolder, status: Status) -> None:
 
 
 def draw_resume(folder: RunFolder, status: Status, is_primary: bool) -> None:
-    """Resume, where there is a state to resume from."""
-    if not status.resumable or status.is_active:
+    """Resume, where there is a state to resume from or nothing was saved yet."""
+    if status.is_active or not (status.resumable or status.can_restart):
         return
     kind: Literal["primary", "secondary"] = "primary" if is_primary else "secondary"
     if st.button("Resume", icon=":material/resume:", key=f"resume:{folder.name}", type=kind):

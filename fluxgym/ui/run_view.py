@@ -66,7 +66,7 @@ def _draw_failure(look: cards.Look) -> None:
             st.markdown(plain(look.summary.next_step))
             with st.container(horizontal=True):
                 actions.draw_resume(look.folder, status, is_primary=True)
-                actions.draw_again(look.folder, status, is_primary=status.resumable is None)
+                actions.draw_again(look.folder, status, is_primary=not (status.resumable or status.can_restart))
         with quoted:
             st.caption(f"Last lines of {log}")
             draw_log(status.last_lines, f"quoted:{look.folder.name}", f"Last lines of {log}", QUOTE, "It is empty.")

@@ -189,6 +189,8 @@ def _state_words(state: State) -> str:
 
 
 def _resume_hint(status: Status, history: History) -> str:
+    if status.can_restart:
+        return "Nothing was saved yet: Resume begins at the beginning."
     if status.resumable is None:
         return "No state was saved." if status.state else ""
     step, _ = _where(status, history)
@@ -202,6 +204,8 @@ def _next_step(state: str | None, status: Status, history: History) -> str:
     failure = status.failure
     advice = f" {ADVICE[failure.kind]}" if failure and failure.kind in ADVICE else ""
     kept = status.resumable
+    if status.can_restart:
+        return f"Nothing was saved yet: Resume begins at the beginning, with what was encoded.{advice}"
     if kept is None:
         return f"No state was saved, so it can only begin anew.{advice}"
     step, _ = _where(status, history)

@@ -97,7 +97,9 @@ def test_completed(tmp_path):
 
 def test_stopped(tmp_path):
     folder = make_run(tmp_path / "a", step_lines(1, 12, 100), Verdict("stopped", "Stopped by you at step 12 of 100.", step=12))
-    assert tell_run(folder).sentence == "Stopped by you at step 12 of 100. No state was saved."
+    assert (
+        tell_run(folder).sentence == "Stopped by you at step 12 of 100. Nothing was saved yet: Resume begins at the beginning."
+    )
     make_state(folder, 12, 1, 2)
     assert tell_run(folder).sentence == "Stopped by you at step 12 of 100. Resume goes on from there."
 
@@ -107,7 +109,7 @@ def test_failed_says_what_is_kept(tmp_path):
     folder = make_run(tmp_path / "a", step_lines(1, 212, 1520, pace=3), failed(212, 1520, "oom", cause))
     told = tell_run(folder)
     assert told.sentence == "Out of GPU memory at step 212 of 1,520."
-    assert told.next_step.startswith("No state was saved, so it can only begin anew.")
+    assert told.next_step.startswith("Nothing was saved yet: Resume begins at the beginning, with what was encoded.")
     make_state(folder, 190, 2)
     assert tell_run(folder).next_step.startswith(
         "Nothing is lost. The state of epoch 2 (step 190) is whole; resuming repeats 22 steps, about 1 m. A smaller batch"
