@@ -124,12 +124,18 @@ def resume(options: argparse.Namespace) -> int:
 
 # ---- what they share -------------------------------------------------------------------------------------------------
 def _begin(config: "Config", options: argparse.Namespace) -> int:
-    """Checks the data set before anything is written, then creates and starts the run."""
-    from trainer.dataset import read_dataset
+    """Checks base model and data set before anything is written, then creates and starts the run."""
+    from fluxgym.run.base_model import find_base_problem
+    from trainer.dataset import DatasetError, read_dataset
     from trainer.plan import make_plan
 
     os.chdir(PROJECT)  # paths in settings are taken from where the trainer is started
-    make_plan(config, len(read_dataset(config)))
+    if problem := find_base_problem(config.model.base):
+        raise ValueError(f"model.base: {problem}")
+    try:
+        make_plan(config, len(read_dataset(config)))
+    except DatasetError as error:
+        raise ValueError(f"{error}\n  looked at: {Path(error.folder).absolute()}") from error
     folder = create_run(config, replace_old=options.again)
     print(_sentence(folder, start_run(folder)))
     return _wait(folder) if options.wait else DONE

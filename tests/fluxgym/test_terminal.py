@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from fluxgym.run.folders import PROJECT
 from fluxgym.run.launch import start_run, stop_run, wait_for_end
 from fluxgym.run.record import read_record
 from fluxgym.run.status import read_status
@@ -23,7 +24,8 @@ NO_PATHS = [name for name in HOSTILE_NAMES.values() if name not in ("", "..") an
 
 @pytest.fixture
 def settings(tmp_path):
-    """settings(**changes): a config file for the demo's data set and a model that is not there."""
+    """settings(**changes): a config file for the demo's data set and a model of which nothing is there but its folder."""
+    (tmp_path / "no-model").mkdir()
 
     def write(**changes):
         values = {
@@ -207,7 +209,7 @@ def test_log_follows_to_a_last_line_without_an_end(outputs, say):
 
 # ---- start, demo, stop, resume ----------------------------------------------------------------------------------------
 def test_start_that_fails(outputs, say, settings):
-    """A model that is not there: the trainer itself says so, and the exit code is 1."""
+    """A model of which nothing is there: the trainer itself says so, and the exit code is 1."""
     code, out, err = say("start", settings(), "--name", "named", "--wait")
     assert code == FAILED
     assert out.startswith("named: starting.")
@@ -230,6 +232,11 @@ def test_start_that_fails(outputs, say, settings):
             "train.epochs: got 'ten'",
         ),
         (lambda path, data: path.write_text("name = "), "is not TOML"),
+        (lambda path, data: path.write_text(path.read_text().replace("no-model", "none")), "expected a folder, or a name on"),
+        (
+            lambda path, data: path.write_text(path.read_text().replace(str(data), "datasets/none")),
+            f"looked at: {PROJECT / 'datasets/none'}",
+        ),
         (lambda path, data: path.unlink(), "cannot be read"),
         (lambda path, data: [image.unlink() for image in data.glob("*.png")], "got no image"),
         (lambda path, data: (data / "lonely.txt").write_text("x"), "lonely.txt: a caption without an image"),
@@ -255,7 +262,7 @@ def test_hostile_names_write_nothing(outputs, say, settings, hostile_name):
         assert err.startswith("fluxgym: got the name ")
         assert "expected 1 to 64 letters" in err
     assert list(outputs.iterdir()) == []
-    assert sorted(path.name for path in outputs.parent.iterdir()) == ["outputs", "settings.toml"]
+    assert sorted(path.name for path in outputs.parent.iterdir()) == ["no-model", "outputs", "settings.toml"]
 
 
 def test_stop_and_resume(outputs, say, start_small, wait_until):
