@@ -154,6 +154,9 @@ def look_after(folder: RunFolder) -> Status:
 
 @contextlib.contextmanager
 def _locked(folder: RunFolder) -> Iterator[None]:
+    record = read_record(folder)
+    if record and record.supervisor and record.supervisor.alive():  # it holds the lock for long: no use in waiting
+        _refuse_active(folder, lock_is_ours=False)
     try:
         with lock.hold(folder.lock, PATIENCE):
             yield

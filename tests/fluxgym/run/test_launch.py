@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from fluxgym.run.family import find_family
 from fluxgym.run.folders import list_runs
 from fluxgym.run.launch import (
+    PATIENCE,
     NameTaken,
     NothingToResume,
     RunError,
@@ -122,6 +124,7 @@ def test_a_run_to_its_end(start_small):
 
 def test_under_way_everything_else_is_refused(start_small, tmp_path):
     folder = start_small("--hold", str(tmp_path / "go"))
+    begun = time.monotonic()
     for wish in (
         lambda: start_run(folder, ["x"]),
         lambda: resume_run(folder),
@@ -130,6 +133,7 @@ def test_under_way_everything_else_is_refused(start_small, tmp_path):
     ):
         with pytest.raises(RunIsActive, match="small is under way"):
             wish()
+    assert time.monotonic() - begun < PATIENCE, "none of them waited for the lock"
     (tmp_path / "go").touch()
     assert wait_for_end(folder, 20).state == "completed"
 
