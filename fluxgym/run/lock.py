@@ -59,6 +59,8 @@ def is_held(path: Path) -> bool:
         return False
     try:
         return not _take(handle, fcntl.LOCK_SH)
+    except OSError:  # where no lock can be taken, nobody holds one
+        return False
     finally:
         os.close(handle)
 
@@ -69,6 +71,9 @@ def _try(path: Path) -> Held | None:
     is_ours = False
     try:
         is_ours = _take(held.handle, fcntl.LOCK_EX) and held.is_there()
+    except OSError as error:
+        why = f"{path} cannot be locked ({error.strerror}), expected a volume that knows flock; FLUXGYM_OUTPUTS names another"
+        raise OSError(error.errno, why) from error
     finally:
         if not is_ours:
             os.close(held.handle)

@@ -1,5 +1,7 @@
 """run.lock: one holder, freed by the kernel when the holder dies."""
 
+import errno
+import fcntl
 import subprocess
 import sys
 import threading
@@ -66,6 +68,17 @@ def test_waiting_for_a_file_that_was_taken_away(tmp_path):
         path.unlink()
     waiting.join()
     assert told == [True]
+
+
+def test_a_volume_without_locks_says_so(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    path = tmp_path / "run.lock"
+    with pytest.raises(OSError, match="expected a volume that knows flock; FLUXGYM_OUTPUTS"), lock.hold(path, 0):
+        pass
+    assert not lock.is_held(path)
 
 
 def test_patience_outlasts_a_reader(tmp_path):
