@@ -7,6 +7,7 @@ lost and no handler interrupts anything:
     SIGCHLD           the training may have ended       SIGHUP    nothing
 """
 
+import math
 import os
 import shlex
 import signal
@@ -248,10 +249,13 @@ def _read_grace(run: Guarded) -> float:
     """Seconds from SIGTERM to SIGKILL."""
     wanted = os.environ.get("FLUXGYM_STOP_GRACE", str(GRACE))
     try:
-        return float(wanted)
+        grace = float(wanted)
     except ValueError:
+        grace = math.nan
+    if not 0 <= grace < math.inf:
         run.note(f"FLUXGYM_STOP_GRACE: got {wanted!r}, expected a number of seconds; it will be {GRACE}")
         return GRACE
+    return grace
 
 
 def _reap(pid: int) -> int | None:

@@ -303,7 +303,7 @@ def test_a_verdict_waits_until_it_can_be_written(running, wait_until):
     assert read_record(folder).attempts[-1].exit_code == 143
 
 
-@pytest.mark.parametrize("grace", ["soon", ""])
+@pytest.mark.parametrize("grace", ["soon", "", "nan", "inf", "-1"])
 def test_a_grace_that_is_no_number(running, monkeypatch, grace):
     monkeypatch.setenv("FLUXGYM_STOP_GRACE", grace)
     folder, _, _ = running(*RUNNING)
