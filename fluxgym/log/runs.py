@@ -30,7 +30,7 @@ class Run:
     steps: "array[int]"
     losses: "array[float]"
     times: "array[float]"  # seconds, see Step.clock; never falling
-    elapsed: float | None  # of the first step, see Step.elapsed
+    elapsed: float  # of the first step, see Step.elapsed
     last: Step
     size: int  # bytes of the text
 
@@ -86,14 +86,18 @@ def read_run(data: bytes, shape: bytes, bar: re.Match[bytes]) -> Run | None:
         times = [base + CLOCK[key] for key in table.keys([minute, minute + 1, second, second + 1], 4)]
     except ValueError:
         return None  # a minute or second over 59
-    last = bar.re.match(data, start + (count - 1) * width)
-    if last is None or sorted(times) != times or (times[-1] - times[0] > JUMP and max(map(sub, times[1:], times)) > JUMP):
+    end = bar.re.match(data, start + (count - 1) * width)
+    if end is None or sorted(times) != times:
+        return None
+    elapsed, last = read_bar(bar).elapsed, read_bar(end)
+    if elapsed is None or last.elapsed is None:
+        return None
+    if times[-1] - times[0] - (last.elapsed - elapsed) > JUMP / 2 and max(map(sub, times[1:], times)) > JUMP:
         return None
     places = [at - start for at in range(*loss) if data[at] != ord(".")]
     numbers = Numbers.of(len(data[loss[0] : loss[1]].partition(b".")[2]))
     losses = array("d", map(numbers.__getitem__, table.keys(places, 8)))
-    steps, elapsed = array("q", range(first, first + count)), read_bar(bar).elapsed
-    return Run(steps, losses, array("d", times), elapsed, read_bar(last), count * width)
+    return Run(array("q", range(first, first + count)), losses, array("d", times), elapsed, last, count * width)
 
 
 def count_fixed(table: Table, spans: list[tuple[int, int]]) -> int:
