@@ -168,7 +168,8 @@ def _refuse_active(folder: RunFolder, lock_is_ours: bool = True) -> Status:
     status = read_status(folder, lock_is_ours)
     if status.is_active:
         process = f", process {status.pid}" if status.pid else ""
-        raise RunIsActive(folder, f"{folder.name} is under way already ({status.state or status.message}{process})")
+        how = f"{status.state}{process}" if status.state else status.message.rstrip(".")
+        raise RunIsActive(folder, f"{folder.name} is under way already: {how}")
     return status
 
 
