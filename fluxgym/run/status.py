@@ -81,10 +81,12 @@ def judge_unseen(folder: RunFolder, record: Record) -> Verdict:
 
 def _active(record: Record, training: Identity | None, guarded: bool) -> Status:
     attempt = record.attempts[-1]
-    anew = "Nothing was saved before: it begins at the beginning." if attempt.number > 1 and not attempt.resumed_from else ""
+    message = "Nothing was saved before: it begins at the beginning." if attempt.number > 1 and not attempt.resumed_from else ""
+    if attempt.training and not training and record.supervisor and record.supervisor.alive():
+        message = "The training has ended; its verdict is yet to be written. That waits while the disk is full."
     return Status(
         state=record.state,
-        message=anew if guarded else "Its supervisor is gone; the training goes on.",
+        message=message if guarded else "Its supervisor is gone; the training goes on.",
         since=record.since,
         started=attempt.started,
         attempt=attempt.number,

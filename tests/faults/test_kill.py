@@ -296,7 +296,9 @@ def test_a_verdict_waits_until_it_can_be_written(running, wait_until):
     stop_run(folder)
     wait_until(lambda: folder.monitor_log.read_text().count("run.json cannot be written") >= 3)
     assert supervisor.alive()
-    assert not look_after(folder).needs_supervisor
+    status = look_after(folder)
+    assert not status.needs_supervisor
+    assert "its verdict is yet to be written" in status.message
     in_the_way.rmdir()
     status = wait_for_end(folder, 20)
     assert (status.state, status.message[:14]) == ("stopped", "Stopped by you")
