@@ -34,6 +34,14 @@ class Held:
         except OSError:  # a volume that cannot be reached for a while tells nothing
             return True
 
+    def take_again(self) -> bool:
+        """Holds the file that is at the path now, made anew where there is none; False where somebody else does."""
+        there = _try(self.path)
+        if there:
+            os.dup2(there.handle, self.handle, inheritable=False)
+            os.close(there.handle)
+        return there is not None
+
 
 @contextlib.contextmanager
 def hold(path: Path, patience: float) -> Iterator[Held]:

@@ -163,7 +163,7 @@ class Watch:
         if self.record.state == "stopping":
             self._ask_to_stop()
         evidence = time.monotonic()
-        while self.training.alive() and self.run.held.is_there():
+        while self.training.alive() and (self.run.held.is_there() or self._keeps_its_folder()):
             now = time.monotonic()
             if now >= evidence:
                 self._note_evidence()
@@ -206,6 +206,16 @@ class Watch:
         for member in family:
             member.identity.signal(signal.SIGKILL)
         self.run.note(f"no answer to SIGTERM: SIGKILL to {len(family)} processes")
+
+    def _keeps_its_folder(self) -> bool:
+        """Whether run.lock alone was deleted, by a clean-up of lock files, say: the record is still ours then."""
+        there = read_record(self.run.folder)
+        ours = there and (there.supervisor, there.attempt_mark) == (self.record.supervisor, self.record.attempt_mark)
+        try:
+            return bool(ours) and self.run.held.take_again()
+        except OSError as error:  # deleted in this very moment, or no room for it
+            self.run.note(f"run.lock cannot be made anew: {error}")
+            return False
 
     def _leave(self) -> None:
         """The folder was taken away. The training must end, or it would hold the GPU unseen; the rest is no longer ours."""

@@ -268,6 +268,15 @@ def test_a_run_whose_folder_was_deleted_leaves_the_next_one_alone(running, start
     assert wait_for_end(folder, 20).state == "completed"
 
 
+def test_a_lock_that_is_deleted_is_made_anew(running, wait_until):
+    folder, _, training = running(*RUNNING)
+    folder.lock.unlink()
+    wait_until(lambda: lock.is_held(folder.lock))
+    assert training.alive()
+    assert stop_run(folder, wait=20).message.startswith("Stopped by you")
+    assert not lock.is_held(folder.lock)
+
+
 def test_another_supervisor_of_a_deleted_run_harms_nobody(running, killed, monkeypatch, wait_until):
     """Both runs live at once, as when somebody started the second one by hand: each supervisor keeps to its own."""
     monkeypatch.setenv("FLUXGYM_STOP_GRACE", "0.5")

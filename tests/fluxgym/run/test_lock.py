@@ -53,6 +53,19 @@ def test_a_file_that_was_taken_away(tmp_path):
             assert not old.is_there()
 
 
+def test_taken_again(tmp_path):
+    path = tmp_path / "run.lock"
+    with lock.hold(path, 0) as held:
+        path.unlink()
+        assert held.take_again()
+        assert held.is_there()
+        assert lock.is_held(path)
+        path.unlink()
+        with lock.hold(path, 0):
+            assert not held.take_again()
+    assert not lock.is_held(path)
+
+
 def test_waiting_for_a_file_that_was_taken_away(tmp_path):
     """Whoever waited for the lock of a folder gets that of the folder that is there now."""
     path = tmp_path / "run.lock"
