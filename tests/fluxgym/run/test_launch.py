@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from fluxgym.run import lock
 from fluxgym.run.family import find_family
 from fluxgym.run.folders import list_runs
 from fluxgym.run.launch import (
@@ -122,8 +123,9 @@ def test_a_run_to_its_end(start_small):
         stop_run(folder)
 
 
-def test_under_way_everything_else_is_refused(start_small, tmp_path):
+def test_under_way_everything_else_is_refused(start_small, tmp_path, wait_until):
     folder = start_small("--hold", str(tmp_path / "go"))
+    wait_until(lambda: lock.is_held(folder.lock))
     begun = time.monotonic()
     for wish in (
         lambda: start_run(folder, ["x"]),
