@@ -47,6 +47,7 @@ class Drawer:
             return None
 
     def write(self, key: str, tensors: Tensors) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(self.file(key), save(tensors))
 
     def fill(self, keys: Iterable[str], compute: Callable[[list[str]], Iterable[Tensors]]) -> dict[str, Tensors]:

@@ -16,10 +16,11 @@ class NotWritten(OSError):
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file so that it is there as a whole or not at all, also after a loss of power. Raises NotWritten."""
+    """Writes a file so that it is there as a whole or not at all, also after a loss of power. Raises NotWritten.
+
+    Its folder must be there: a run whose folder was deleted must not come back in pieces."""
     beside = path.with_name(path.name + BESIDE)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
             file.write(data)
             file.flush()

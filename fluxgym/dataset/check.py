@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fluxgym.dataset import form
 from fluxgym.dataset.images import check_image, find_folder, list_images, read_caption
+from fluxgym.run.base_model import find_base_problem
 from fluxgym.run.folders import list_runs
 from trainer.config import Config
 from trainer.dataset import DatasetError, list_files, read_dataset
@@ -32,6 +33,8 @@ def check_form(values: form.Values) -> Checked:
     config = None if problems else form.to_config(values)
     if values["name"] in {folder.name for folder in list_runs()}:
         problems["name"] = f"got the name {values['name']}, which an earlier run has, expected another one"
+    if values["model.base"] and "model.base" not in problems and (trouble := find_base_problem(values["model.base"])):
+        problems["model.base"] = trouble
     folder = find_folder(values["data.folder"])
     images = list_images(folder) if folder else []
     captioned = sum(bool(read_caption(image)) for image in images)

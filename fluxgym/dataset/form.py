@@ -13,6 +13,7 @@ from typing import Any
 from fluxgym.dataset.images import datasets_root, find_folder, is_uploaded, list_images
 from fluxgym.run.folders import PROJECT, list_runs, outputs_root, shown_path
 from trainer.config import Config, ConfigError, load_config, parse_config
+from trainer.disk import write_whole
 from trainer.folder import RunFolder, check_name
 from trainer.mini import DEMO
 
@@ -161,9 +162,7 @@ def read_values(folder: RunFolder) -> Values:
 def write_values(folder: RunFolder, values: Values) -> None:
     """Keeps the form; a reader sees the old one or the new one, never half of one."""
     folder.path.mkdir(parents=True, exist_ok=True)
-    beside = folder.ui_state.with_name(f"{folder.ui_state.name}.new")
-    beside.write_text(json.dumps({"version": VERSION, "values": values}, indent=1), encoding="utf-8")
-    beside.replace(folder.ui_state)
+    write_whole(folder.ui_state, json.dumps({"version": VERSION, "values": values}, indent=1).encode())
 
 
 def _fits(said: Any, default: Any) -> bool:

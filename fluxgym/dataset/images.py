@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from fluxgym.run.folders import PROJECT, outputs_root
 from trainer.dataset import CAPTION, DAMAGED, IMAGES, find_caption, list_files
+from trainer.disk import write_whole
 
 THUMBNAIL = 256  # px, the longer side
 CAPTION_LIMIT = 10_000  # characters
@@ -50,7 +51,7 @@ def save_upload(folder: Path, name: str, data: bytes) -> None:
     else:
         raise ValueError(f"got {name!r}, expected an image ({', '.join(IMAGES)}) or a caption ({CAPTION})")
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / safe, data)
+    write_whole(folder / safe, data)
 
 
 def safe_name(name: str) -> PurePath:
@@ -83,7 +84,7 @@ def write_caption(image: Path, caption: str) -> None:
     """Keeps a caption; an empty one removes the file."""
     path = find_caption(image)
     if caption.strip():
-        _replace(path, f"{caption.strip()}\n".encode())
+        write_whole(path, f"{caption.strip()}\n".encode())
     else:
         path.unlink(missing_ok=True)
 
@@ -111,9 +112,3 @@ def _thumbnail(path: Path, _modified: int) -> str:
     out = io.BytesIO()
     small.save(out, "WEBP", quality=80)
     return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"
-
-
-def _replace(path: Path, data: bytes) -> None:
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_bytes(data)
-    beside.replace(path)

@@ -21,8 +21,9 @@ from fluxgym.run.archive import archive, holds_run
 from fluxgym.run.family import ATTEMPT_MARK, MARK
 from fluxgym.run.folders import PROJECT, outputs_root, shown_path
 from fluxgym.run.identity import Identity
-from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, write_record, write_whole
+from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, write_record
 from fluxgym.run.status import Status, read_status
+from trainer.disk import write_whole
 from trainer.folder import RunFolder, State, read_state
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _write_settings(folder: RunFolder, config: "Config", replace_old: bool) -> N
         if _is_taken(folder, config, replace_old):
             archive(folder)
         if not folder.config.exists():
-            write_whole(folder.config, dump_config(config))
+            write_whole(folder.config, dump_config(config).encode())
 
 
 def start_run(folder: RunFolder, command: list[str] | None = None) -> Status:

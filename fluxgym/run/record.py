@@ -6,7 +6,6 @@ what is wrong, and a new start keeps it as run.json.bad-<time>.
 
 import dataclasses
 import json
-import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 
 from fluxgym.run.folders import shown_path
 from fluxgym.run.identity import Identity, known_boot
+from trainer.disk import write_whole
 from trainer.folder import RunFolder, State
 
 VERSION = 1
@@ -127,22 +127,7 @@ def write_record(folder: RunFolder, record: Record) -> None:
     """Replaces run.json as a whole: a reader sees the old one or the new one, after a power loss too."""
     said = dataclasses.asdict(record)
     del said["problem"]
-    write_whole(folder.record, json.dumps(said, indent=1))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes beside and renames over. Where that fails (a full disk, say), the old file stays and nothing is left beside it."""
-    beside = path.with_name(f"{path.name}.new")
-    try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        if beside.is_file():
-            beside.unlink()
-        raise
+    write_whole(folder.record, json.dumps(said, indent=1).encode())
 
 
 def put_aside(folder: RunFolder) -> Path:

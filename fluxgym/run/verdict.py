@@ -114,8 +114,7 @@ def _find_cause(ending: Ending, missing: list[str], where: str, lines: list[str]
         name = signal.Signals(number).name if number in set(signal.Signals) else "an unknown signal"
         how = f"Killed by signal {number} ({name})"
     if number in KILLERS and (not found or found.kind in ("other", "killed", "stopped")):
-        hint = "; often the system does this when memory runs out" if number == signal.SIGKILL else ""
-        return "killed", f"{how} {where}{hint}."
+        return "killed", f"{how} {where}."
     if found:
         return found.kind, f"{found.message.rstrip('.')}, {where}. {how.rstrip('.')}."
     if number:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from fluxgym.log.history import History, get_history
+from fluxgym.run.folders import log_of
 from fluxgym.run.launch import look_after
 from fluxgym.run.status import Status
 from fluxgym.ui import actions, routes
@@ -27,7 +28,7 @@ class Look:
 def look_at(folder: RunFolder) -> Look:
     """Reads what is new of a run; sends a supervisor where one is missing."""
     status = look_after(folder)
-    history = get_history(folder.training_log)
+    history = get_history(log_of(folder))
     history.update()
     return Look(folder, status, history, summarise(folder, status, history))
 

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
-from fluxgym.run.folders import NoSuchRun, find_run
+from fluxgym.run.folders import OTHER_LOGS, NoSuchRun, find_run
 from trainer.folder import RunFolder
 
 DAY = 24 * 60 * 60  # s
@@ -34,7 +34,7 @@ KINDS = {
     "thumbnails": Kind(lambda folder: folder.thumbnails, (".webp",), max_age=DAY),
     "samples": Kind(lambda folder: folder.samples, (".png", ".jpg", ".jpeg", ".webp")),
     "loras": Kind(lambda folder: folder.path, (".safetensors",), is_download=True),
-    "logs": Kind(lambda folder: folder.path, (".log",), is_download=True),
+    "logs": Kind(lambda folder: folder.path, (".log", *OTHER_LOGS), is_download=True),
 }
 
 

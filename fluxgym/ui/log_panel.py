@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from fluxgym.log.tail import tail
+from fluxgym.run.folders import log_of
 from fluxgym.ui import routes
 from fluxgym.ui.cards import Look
 from fluxgym.ui.log_box import draw_log
@@ -34,7 +35,7 @@ def draw_both(look: Look) -> None:
 
 def _logs(look: Look) -> list[tuple[str, Path, str]]:
     folder = look.folder
-    return [(TRAINING, folder.training_log, "article"), (MONITOR, folder.monitor_log, "monitor_heart")]
+    return [(TRAINING, log_of(folder), "article"), (MONITOR, folder.monitor_log, "monitor_heart")]
 
 
 def _draw(look: Look, title: str, path: Path, height: int, search: bool = False) -> None:

@@ -102,13 +102,13 @@ def _sentence(state: str | None, status: Status, history: History, now: float) -
         case "queued":
             return "Waiting for its turn."
         case "starting":
-            return _preparing(history)
+            return _noted(_preparing(history), status)
         case "running" if history.phase in ("loading", "caching"):
-            return _preparing(history)
+            return _noted(_preparing(history), status)
         case "running":
             return _running(status, history, now)
         case "stopping":
-            return f"Finishing step {history.step + 1:,} and saving its state." if history.step else "Stopping."
+            return _noted(f"Finishing step {history.step + 1:,} and saving its state." if history.step else "Stopping.", status)
         case "stopped":
             return f"{status.message or f'Stopped {_place(status, history)}.'} {_resume_hint(status, history)}".rstrip()
         case "completed":
@@ -118,6 +118,8 @@ def _sentence(state: str | None, status: Status, history: History, now: float) -
         case "lost":
             kept = f" {_state_words(status.resumable)} is whole." if status.resumable else ""
             return f"{status.message or f'Lost {_place(status, history)}.'}{kept}"
+    if status.is_active:
+        return status.message
     where = f"Its log ends {_place(status, history)}." if history.step is not None else status.message
     return f"{where} Whether it is alive is not known here.".lstrip()
 
@@ -139,8 +141,12 @@ def _running(status: Status, history: History, now: float) -> str:
         return f"{history.failure.message[0].upper()}{history.failure.message[1:]}: stop it and try a lower learning rate."
     left = history.eta_seconds
     ends = f" Ends about {words.clock(now + left, now)}." if left else ""
-    note = f" {status.message}" if status.message else ""
-    return f"{_trend(history)}{ends}{note}"
+    return _noted(f"{_trend(history)}{ends}", status)
+
+
+def _noted(sentence: str, status: Status) -> str:
+    """With what else is to be said of a run under way: that nobody guards it, that its verdict cannot be written ..."""
+    return f"{sentence} {status.message}".rstrip()
 
 
 def _trend(history: History) -> str:

@@ -116,6 +116,16 @@ def test_a_failed_run_says_what_why_and_what_can_be_done(start_small: Callable[.
     assert primary(page) == ["Resume"]
 
 
+def test_the_log_of_another_tool_is_shown_under_its_own_name(outputs: Path) -> None:
+    folder = RunFolder(outputs / "theirs")
+    folder.path.mkdir()
+    bar = "steps:  50%|#####     | 20/40 [01:00<01:00,  3.00s/it, avr_loss=0.12]"
+    (folder.path / "train.log").write_text(f"{bar}\n", encoding="utf-8")
+    page = open_page("run", run="theirs")
+    assert "Its log ends at step 20 of 40" in told(page)
+    assert bar in [line for log in sent(page, "lines") for line in log["lines"]]
+
+
 @pytest.mark.parametrize("tab", ["Progress", "Samples", "Checkpoints", "Log", "Settings", "Nonsense"])
 def test_each_tab_opens_by_its_address(outputs: Path, tab: str) -> None:
     folder = RunFolder(outputs / "small")

@@ -28,7 +28,7 @@ def test_a_newcomer_finds_the_demo(outputs: Path) -> None:
 
 def test_a_run_under_way(start_small: Callable[..., RunFolder], wait_until: Callable[..., object]) -> None:
     folder = start_small("--steps", "100000", "--pause", "0.02", name="small")
-    wait_until(lambda: look_at(folder).history.eta_seconds)
+    wait_until(lambda: (history := look_at(folder).history).eta_seconds and history.points > 20)
     page = open_page("runs")
     assert "small" in told(page)
     assert ":material/play_circle: Running" in told(page)

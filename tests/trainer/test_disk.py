@@ -8,7 +8,7 @@ from trainer.disk import NotWritten, write_whole
 
 
 def test_it_is_written_and_replaced(tmp_path):
-    path = tmp_path / "made" / "a.bin"
+    path = tmp_path / "a.bin"
     write_whole(path, b"first")
     write_whole(path, b"second")
     assert path.read_bytes() == b"second" and list(path.parent.iterdir()) == [path]

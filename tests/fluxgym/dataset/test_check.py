@@ -96,3 +96,9 @@ def test_every_byte_is_looked_at(folder: Path) -> None:
     (folder / "1.png").write_bytes(whole[: len(whole) // 2])
     assert check_form(values).problems == {}, "a quick look takes its first bytes for an image"
     assert "1.png" in check_dataset(form.to_config(values))
+
+
+@pytest.mark.parametrize("base", ["models/none here", "not-a-hub-name", "/nowhere/at/all"])
+def test_a_base_model_that_cannot_be_meant(base: str) -> None:
+    trouble = check_form(form.demo_values() | {"model.base": base}).problems["model.base"]
+    assert f"got {base!r}" in trouble and "expected a folder, or a name on the Hugging Face Hub" in trouble

@@ -87,6 +87,14 @@ def test_stopping_and_queued(tell):
     assert (queued.sentence, queued.age_text) == ("Waiting for its turn.", "queued 12 m ago")
 
 
+def test_what_else_is_to_be_said_of_a_run_under_way(tell):
+    unguarded = Status("running", message="Its supervisor is gone; the training goes on.", is_active=True)
+    told = tell(unguarded, f"{stamp(0)} Caching text embeddings: 3/17\n").sentence
+    assert told == "Encoding 17 captions and prompts, 14 to go. Its supervisor is gone; the training goes on."
+    nameless = Status(None, message="Its run.json is gone. Its training is alive (process 7).", is_active=True)
+    assert tell(nameless, step_lines(1, 20, 100)).sentence == nameless.message
+
+
 def test_completed(tmp_path):
     log = f"{stamp(0)} Epoch 10/10\n" + step_lines(1, 100, 100) + f"{stamp(0)} Training finished\n"
     told = tell_run(make_run(tmp_path / "a", log, Verdict("completed", "All is done.", step=100, total_steps=100)))
