@@ -25,6 +25,7 @@ with steps:
     train_form.draw_images(checked)
     train_form.draw_settings(checked)
 
+fields.send_while_typed()
 live.come_back()
 if not pressed:
     st.stop()

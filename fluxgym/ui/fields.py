@@ -5,12 +5,15 @@ The form's values are the truth, a widget only shows one of them: so a refresh, 
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from fluxgym.dataset import form
 from fluxgym.ui.text import plain
+
+_send_typed = st.components.v2.component("fluxgym_typed", js=(Path(__file__).parent / "typed.js").read_text(encoding="utf-8"))
 
 
 def values() -> form.Values:
@@ -31,6 +34,11 @@ def fill(everything: form.Values) -> None:
     change(everything)
     for key in ("source", "base", "refused", "start_pressed"):
         st.session_state.pop(key, None)
+
+
+def send_while_typed() -> None:
+    """Texts of several lines, too, are kept while they are typed. Once a page; draws nothing."""
+    _send_typed(key="send-typed", height=1)
 
 
 def text(key: str, label: str, **options: Any) -> None:
