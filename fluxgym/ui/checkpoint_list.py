@@ -1,6 +1,7 @@
-"""The LoRA files and the states of a run: epoch, step, size, age, download."""
+"""The LoRA files and the states of a run: epoch, step, validation loss, size, age, download."""
 
 import time
+import tomllib
 from html import escape
 
 import streamlit as st
@@ -9,6 +10,7 @@ from fluxgym.ui import routes
 from fluxgym.ui.cards import Look
 from fluxgym.view import words
 from fluxgym.view.checkpoints import Checkpoint, list_loras, list_states
+from trainer.folder import RunFolder
 
 STYLE = """<style>
 .fluxgym-files{overflow-x:auto}
@@ -29,7 +31,7 @@ def draw(look: Look) -> None:
         if loras:
             st.html(_table(loras, look.folder.name))
         else:
-            st.caption("None yet. The first comes after the epochs that the settings say, the last at the end.")
+            st.caption(f"None yet. {_when_saved(look.folder)}")
     with st.container(border=True):
         st.markdown("**States to resume from**")
         if states:
@@ -38,10 +40,21 @@ def draw(look: Look) -> None:
             st.caption("None yet. One is saved when the training is stopped, too.")
 
 
+def _when_saved(folder: RunFolder) -> str:
+    """When the first LoRA comes, as the settings say it."""
+    try:
+        settings = tomllib.loads(folder.config.read_text(encoding="utf-8"))
+        every, epochs = int(settings["save"]["every_epochs"]), int(settings["train"]["epochs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "The last comes at the end."
+    return f"The first comes after epoch {every:,}, the last at the end." if 0 < every < epochs else "It comes at the end."
+
+
 def _table(checkpoints: list[Checkpoint], run: str | None) -> str:
     """`run`: of files that can be downloaded."""
     last = "Download" if run else "Whole"
-    head = "".join(f"<th>{name}</th>" for name in ("File", "After", "Step", "Size", "Saved", last))
+    names = ["File", "After", "Step", *(["Validation"] if run else []), "Size", "Saved", last]
+    head = "".join(f"<th>{name}</th>" for name in names)
     rows = "".join(_row(checkpoint, run) for checkpoint in checkpoints)
     return f'{STYLE}<div class="fluxgym-files"><table><tr>{head}</tr>{rows}</table></div>'
 
@@ -53,6 +66,7 @@ def _row(checkpoint: Checkpoint, run: str | None) -> str:
         name,
         checkpoint.label,
         words.steps(checkpoint.step),
+        *([words.loss4(checkpoint.validation)] if run else []),
         words.size(checkpoint.size),
         words.age(time.time() - checkpoint.modified),
     ]

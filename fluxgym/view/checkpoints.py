@@ -8,6 +8,7 @@ from pathlib import Path
 from fluxgym.log.history import History
 from trainer.folder import RunFolder, State, read_state
 
+STEP_STATE = re.compile(r".*-step\d{8}-state")
 MARK = re.compile(r".*-(?:(?P<epoch>\d{6})|step(?P<step>\d{8}))")
 KOHYA_STATE = "train_state.json"
 
@@ -23,12 +24,16 @@ class Checkpoint:
     modified: float  # seconds since 1970
     is_final: bool = False
     problem: str = ""  # why a state cannot be resumed from
+    validation: float | None = None  # loss at its step, of a LoRA
 
     @property
     def label(self) -> str:
         if self.is_final:
             return "final"
-        return f"epoch {self.epoch:,}" if self.epoch is not None else f"step {self.step:,}" if self.step is not None else "-"
+        is_between = STEP_STATE.fullmatch(self.path.name) and self.step  # epochs that are over say less than its step
+        if self.epoch is not None and not is_between:
+            return f"epoch {self.epoch:,}"
+        return f"step {self.step:,}" if self.step is not None else "-"
 
 
 def list_loras(folder: RunFolder, history: History) -> list[Checkpoint]:
@@ -57,7 +62,8 @@ def _lora(path: Path, history: History) -> Checkpoint | None:
     elif mark:
         epoch = int(mark["epoch"])
         step = _last_step(history, epoch) if step is None else step
-    return Checkpoint(path, epoch, step, there.st_size, there.st_mtime, is_final=mark is None)
+    said = dict(history.validation).get(step) if step is not None else None
+    return Checkpoint(path, epoch, step, there.st_size, there.st_mtime, is_final=mark is None, validation=said)
 
 
 def _last_step(history: History, epoch: int) -> int | None:

@@ -65,8 +65,7 @@ def summarise(folder: RunFolder, status: Status, history: History, now: float | 
     """What to say of a run at this moment. `history` should be up to date."""
     now = time.time() if now is None else now
     state = status.state or proven_state(history)
-    is_preparing = state == "running" and history.phase in ("loading", "caching")
-    label, icon, colour = LOOKS["starting" if is_preparing else state] if state else NOT_OURS
+    label, icon, colour = LOOKS["starting" if _is_preparing(state, history) else state] if state else NOT_OURS
     step, total = _where(status, history)
     progress = 1.0 if state == "completed" else min(1.0, step / total) if step and total else 0.0
     return Summary(
@@ -103,7 +102,7 @@ def _sentence(state: str | None, status: Status, history: History, now: float) -
             return "Waiting for its turn."
         case "starting":
             return _noted(_preparing(history), status)
-        case "running" if history.phase in ("loading", "caching"):
+        case "running" if _is_preparing(state, history):
             return _noted(_preparing(history), status)
         case "running":
             return _running(status, history, now)
@@ -112,7 +111,7 @@ def _sentence(state: str | None, status: Status, history: History, now: float) -
         case "stopped":
             return f"{status.message or f'Stopped {_place(status, history)}.'} {_resume_hint(status, history)}".rstrip()
         case "completed":
-            return f"{_done(status, history)} Its LoRA is ready."
+            return f"{_done(status, history)} Its LoRA is ready{_lowest_before(history)}."
         case "failed":
             return _failed(status, history)
         case "lost":
@@ -124,6 +123,11 @@ def _sentence(state: str | None, status: Status, history: History, now: float) -
     return f"{where} Whether it is alive is not known here.".lstrip()
 
 
+def _is_preparing(state: str | None, history: History) -> bool:
+    """Whether the process is there and has not begun, or gone on, to learn."""
+    return state == "running" and (history.phase in ("loading", "caching") or not history.step)
+
+
 def _preparing(history: History) -> str:
     detail = history.phase_detail or ""
     if counted := re.match(r"Caching (.+): (\d+)/(\d+)$", detail):
@@ -131,9 +135,12 @@ def _preparing(history: History) -> str:
         return f"Encoding {total:,} {ENCODED.get(counted[1], counted[1])}, {total - done:,} to go."
     if loading := re.match(r"Loading (.+?): ", detail):
         return f"Loading the {loading[1]}."
-    return {"loading": "Loading the model.", "caching": "Encoding images and captions."}.get(
-        history.phase or "", "The training process is starting."
-    )
+    return {
+        "loading": "Loading the model.",
+        "caching": "Encoding images and captions.",
+        "sampling": "Drawing the first samples; the first step comes after them.",
+        "training": "Making the first step.",
+    }.get(history.phase or "", "The training process is starting.")
 
 
 def _running(status: Status, history: History, now: float) -> str:
@@ -156,12 +163,28 @@ def _trend(history: History) -> str:
         return "Learning. There is no validation loss, so judge it by the samples."
     if len(losses) == 1:
         return "Learning. The next validation tells whether it gets better."
-    since = len(losses) - 1 - min(range(len(losses)), key=losses.__getitem__)
+    lowest = min(range(len(losses)), key=losses.__getitem__)
+    since = len(losses) - 1 - lowest
     if since == 0:
         return "Learning steadily. The validation loss still falls, so let it run."
     if since < PATIENCE:
         return "The validation loss did not fall the last time. Once says little, so let it run."
-    return f"The validation loss has not fallen for {since} validations, so look at the samples."
+    step, _ = history.validation[lowest]
+    where = _learned(step, history)
+    saved = [at for name, (_, at) in history.saved.items() if name.endswith(".safetensors")]
+    if not saved:
+        advice = ", so look at the samples"
+    else:
+        near = min(saved, key=lambda at: abs(at - step))
+        kept = _learned(near, history) + (", the nearest one saved," if near != step else "")
+        advice = f": the LoRA of {kept} may be the better one, look at the samples"
+    return f"The validation loss was lowest at {where} and has not fallen for {since} validations{advice}."
+
+
+def _learned(step: int, history: History) -> str:
+    """How much was learned by a step: so many epochs, where one ends with it."""
+    ended = [epoch - 1 for epoch, first in history.epochs if first == step + 1 and epoch > 1]
+    return f"epoch {ended[0]:,}" if ended else f"step {step:,}"
 
 
 def _done(status: Status, history: History) -> str:
@@ -169,6 +192,13 @@ def _done(status: Status, history: History) -> str:
     what = f"{epochs} of {total} epochs" if epochs and total else words.plural(history.step or 0, "step")
     took = status.since - status.started if status.since and status.started and status.attempt == 1 else None
     return f"{what} in {words.duration(took)}." if took is not None else f"{what} are done."
+
+
+def _lowest_before(history: History) -> str:
+    """Where the validation loss was lowest, when that was not at the end."""
+    step, _ = min(history.validation, key=lambda said: said[1], default=(None, 0.0))
+    is_last = step is None or step == history.validation[-1][0]
+    return "" if is_last else f"; the validation loss was lowest at {_learned(step, history)}"
 
 
 def _failed(status: Status, history: History) -> str:

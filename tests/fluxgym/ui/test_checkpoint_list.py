@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.small_training import write_lora, write_state
@@ -24,11 +25,27 @@ def test_nothing_yet(outputs: Path) -> None:
     assert [part.value.split(".")[0] for part in page.caption] == ["None yet", "None yet"]
 
 
+@pytest.mark.parametrize(
+    ("every", "said"),
+    [(4, "The first comes after epoch 4, the last at the end."), (0, "It comes at the end."), (16, "It comes at the end.")],
+)
+def test_when_the_first_lora_comes(outputs: Path, every: int, said: str) -> None:
+    folder = RunFolder(outputs / "small")
+    folder.path.mkdir()
+    folder.config.write_text(f"[train]\nepochs = 16\n[save]\nevery_epochs = {every}\n", encoding="utf-8")
+    assert AppTest.from_function(script).run().caption[0].value == f"None yet. {said}"
+
+
 def test_files_and_states(outputs: Path) -> None:
     folder = RunFolder(outputs / "small")
     folder.path.mkdir()
     folder.config.touch()
     write_lora(folder.epoch_lora(4))
+    folder.training_log.write_text(
+        f"Epoch 4/8\nsteps:  50%|#####     | 40/80 [00:40<00:40,  1.00s/it, avr_loss=0.12]\n"
+        f"Validation: loss 0.4321 at step 40\nSaving LoRA: {folder.epoch_lora(4)}\n",
+        encoding="utf-8",
+    )
     write_lora(folder.path / "<b>&.safetensors")
     write_state(folder.path, 7)
     (folder.epoch_state(9)).mkdir()
@@ -36,6 +53,8 @@ def test_files_and_states(outputs: Path) -> None:
     assert not page.exception
     loras, states = (part.proto.body for part in page.get("html"))
     assert "epoch 4" in loras
+    assert "<td>40</td><td>0.4321</td>" in loras
+    assert "<th>Validation</th>" not in states
     assert 'href="files/small/loras/small-000004.safetensors"' in loras
     assert "&lt;b&gt;&amp;.safetensors" in loras
     assert "%3Cb%3E%26.safetensors" in loras

@@ -52,6 +52,25 @@ def test_the_log_says_when_a_lora_was_saved(tmp_path):
     assert list_loras(folder, read(folder, log + again))[0].step == 80
 
 
+def test_a_lora_has_the_validation_loss_of_its_step(tmp_path):
+    folder = RunFolder(tmp_path)
+    log = ""
+    for epoch, loss in ((1, 0.6), (2, 0.7)):
+        write(folder.epoch_lora(epoch), 1000 * epoch)
+        log += f"{stamp(0)} Epoch {epoch}/2\n{step_lines(10 * epoch - 9, 10 * epoch, 20)}"
+        log += f"{stamp(9)} Validation: loss {loss} at step {10 * epoch}\n"
+        log += f"{stamp(9)} Saving LoRA: {folder.epoch_lora(epoch)}\n"
+    write(tmp_path / "x-step00000015.safetensors", 500)
+    assert [lora.validation for lora in list_loras(folder, read(folder, log))] == [0.7, 0.6, None]
+
+
+def test_a_state_named_by_its_step_is_told_by_it(tmp_path):
+    folder = RunFolder(tmp_path)
+    make_state(folder, 270, 8, 30)  # stopped with the last step of epoch 9, before that was over
+    make_state(folder, 240, 8)
+    assert [state.label for state in list_states(folder)] == ["step 270", "epoch 8"]
+
+
 def test_states(tmp_path):
     folder = RunFolder(tmp_path)
     make_state(folder, 120, 4)

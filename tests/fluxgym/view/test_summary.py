@@ -58,11 +58,48 @@ def test_running(tell):
         ((), "Learning. There is no validation loss, so judge it by the samples."),
         ((0.9,), "Learning. The next validation tells whether it gets better."),
         ((0.9, 0.8, 0.85), "The validation loss did not fall the last time. Once says little, so let it run."),
-        ((0.9, 0.8, 0.85, 0.84, 0.81), "The validation loss has not fallen for 3 validations, so look at the samples."),
+        (
+            (0.9, 0.8, 0.85, 0.84, 0.81),
+            "The validation loss was lowest at step 1 and has not fallen for 3 validations, so look at the samples.",
+        ),
     ],
 )
 def test_the_trend(tell, losses, sentence):
     assert tell(RUNNING, step_lines(1, 20, 100) + validations(*losses)).sentence.startswith(sentence)
+
+
+def overfitting(epochs, lowest, kept):
+    """Epochs of 10 steps, of which the validation loss is lowest after one, and some save their LoRA."""
+    log = ""
+    for epoch in range(1, epochs + 1):
+        log += f"{stamp(0)} Epoch {epoch}/{epochs}\n" + step_lines(10 * epoch - 9, 10 * epoch, 10 * epochs)
+        log += f"{stamp(0)} Validation: loss {0.5 + abs(epoch - lowest) / 100:.4f} at step {10 * epoch}\n"
+        log += f"{stamp(0)} Saving LoRA: outputs/a/a-{epoch:06d}.safetensors\n" if epoch in kept else ""
+    return log
+
+
+def test_where_the_validation_loss_was_lowest(tell):
+    begin = "The validation loss was lowest at epoch 6 and has not fallen for 3 validations"
+    said = tell(RUNNING, overfitting(9, 6, kept={6, 8})).sentence
+    assert said.startswith(f"{begin}: the LoRA of epoch 6 may be the better one, look at the samples.")
+    near = f"{begin}: the LoRA of epoch 4, the nearest one saved, may be the better one, look at the samples."
+    assert tell(RUNNING, overfitting(9, 6, kept={4, 8})).sentence.startswith(near)
+    assert tell(RUNNING, overfitting(9, 6, kept=())).sentence.startswith(f"{begin}, so look at the samples.")
+
+
+def test_a_completed_run_says_where_it_was_lowest_if_not_at_its_end(tell):
+    ended = Status("completed")
+    log = overfitting(9, 6, kept={9})
+    assert tell(ended, log).sentence.endswith(" Its LoRA is ready; the validation loss was lowest at epoch 6.")
+    assert tell(ended, overfitting(9, 9, kept={9})).sentence.endswith(" Its LoRA is ready.")
+
+
+def test_what_is_done_before_the_first_step_is_no_learning(tell):
+    log = f"{stamp(0)} Training: 100 steps, 10 epochs of 10 steps\n{stamp(0)} Sampling: 4 prompts at step 0\n"
+    told = tell(RUNNING, log)
+    assert (told.label, told.sentence) == ("Starting", "Drawing the first samples; the first step comes after them.")
+    assert tell(RUNNING, f"{log}{stamp(1)} Epoch 1/10\n").sentence == "Making the first step."
+    assert tell(RUNNING, f"{log}{stamp(1)} Epoch 1/10\n" + step_lines(1, 1, 100)).label == "Running"
 
 
 def test_preparing_counts(tell):
