@@ -13,6 +13,7 @@ _, right = draw_header("New training")
 with right:
     if st.button("Try the demo", icon=":material/science:", help="Fills in everything: flux-mini learns a small robot."):
         fields.fill(form.demo_values())
+    fields.draw_undo()
 
 checked = check_form(fields.values())
 st.session_state.problems = checked.problems

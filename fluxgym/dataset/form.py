@@ -149,6 +149,26 @@ def draft() -> RunFolder:
     return RunFolder(outputs_root() / ".draft")
 
 
+def before() -> RunFolder:
+    """Where the form lies that was there before the demo or an earlier run's settings were put in its place."""
+    return RunFolder(draft().path / "before")
+
+
+def set_aside(values: Values) -> None:
+    """Keeps a form that another is about to replace, where it holds work: neither empty, nor the demo, nor a run's."""
+    unnamed = values | {"name": ""}
+    runs = [read_values(folder) for folder in list_runs() if folder.name == values["name"]]
+    if unnamed not in (default_values(), demo_values() | {"name": ""}) and values not in runs:
+        write_values(before(), values)
+
+
+def take_back() -> Values:
+    """The form that was set aside, which is no longer so."""
+    values = read_values(before())
+    before().ui_state.unlink(missing_ok=True)
+    return values
+
+
 def read_values(folder: RunFolder) -> Values:
     """The form as it was left; what is missing or damaged is as in an untouched one."""
     values = default_values()

@@ -30,10 +30,18 @@ def change(changes: form.Values) -> None:
 
 
 def fill(everything: form.Values) -> None:
-    """Puts other values into the whole form."""
+    """Puts other values into the whole form. What it held can be brought back with `draw_undo`."""
+    form.set_aside(values())
     change(everything)
     for key in ("source", "base", "refused", "start_pressed"):
         st.session_state.pop(key, None)
+
+
+def draw_undo() -> None:
+    """The way back to a form that the demo or Again replaced."""
+    if form.before().ui_state.is_file():
+        told = "Brings back the form as it was before other settings were filled in."
+        st.button("Undo", icon=":material/undo:", key="undo", help=told, on_click=lambda: fill(form.take_back()))
 
 
 def send_while_typed() -> None:

@@ -73,6 +73,18 @@ def test_what_is_typed_is_back_after_a_refresh() -> None:
     assert page.text_area(key="form:sample.prompts").value == "a cat\na dog"
 
 
+def test_a_form_that_the_demo_replaced_can_be_brought_back() -> None:
+    page = fill(open_train(), name="my-cat", train__epochs=7, sample__prompts="a cat")
+    assert "Undo" not in [button.label for button in page.button]
+    press(press(page, "Try the demo"), "Try the demo")
+    assert page.text_input(key="form:name").value == "demo"
+    press(page, "Undo")
+    assert page.text_input(key="form:name").value == "my-cat"
+    assert page.number_input(key="form:train.epochs").value == 7
+    assert page.text_area(key="form:sample.prompts").value == "a cat"
+    assert "Undo" not in [button.label for button in page.button], "the demo itself is no loss"
+
+
 def test_a_hostile_name_is_refused_where_it_stands_and_nothing_is_written(hostile_name: str, outputs: Path) -> None:
     page = fill(press(open_train(), "Try the demo"), name=hostile_name)
     before = everything(outputs.parent)

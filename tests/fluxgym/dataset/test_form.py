@@ -112,3 +112,16 @@ def test_uploads_go_to_a_folder_of_the_run_s_name(outputs: Path) -> None:
 def test_a_folder_of_one_s_own_does_not_follow_the_name(tmp_path: Path) -> None:
     values = form.default_values() | {"data.folder": str(tmp_path / "mine")}
     assert form.follow(values, {"name": "cat"}) == {"name": "cat"}
+
+
+def test_only_a_form_that_holds_work_is_set_aside(outputs: Path) -> None:
+    run = RunFolder(outputs / "cat")
+    started = form.default_values() | {"name": "cat", "train.epochs": 3}
+    form.write_values(run, started)
+    run.config.touch()
+    for worthless in (form.default_values(), form.demo_values() | {"name": "demo-7"}, started):
+        form.set_aside(worthless)
+        assert not form.before().ui_state.exists()
+    form.set_aside(started | {"train.epochs": 4})
+    assert form.take_back() == started | {"train.epochs": 4}
+    assert not form.before().ui_state.exists()
