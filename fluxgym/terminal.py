@@ -198,7 +198,9 @@ def _checked(name: str) -> str:
 def _target(text: str) -> Path:
     """A run's name, or the path of any folder or file."""
     named = {folder.name: folder.path for folder in list_runs()}.get(text)
-    if named is None and not _is_there(Path(text)):
+    if named is None and "/" in text and not _is_there(Path(text)):
+        raise ValueError(f"got the path {text!r}, expected one that is there, or a run's name")
+    if named is None and not (text and _is_there(Path(text))):
         return find_run(text).path  # raises, with the names that are near
     return named or Path(text).absolute()
 

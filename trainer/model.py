@@ -166,7 +166,7 @@ def _download(name: str) -> Path:
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise ModelError(name, ["got no folder there, expected a folder, or a name on the Hub such as owner/model"])
+        raise ModelError(name, ["there is no such folder; expected one, or a name on the Hub such as owner/model"])
     say(f"Loading base model from the Hub: {name}")
     patterns = ["model_index.json", *(f"{part}/*" for part in CONFIGS)]
     try:

@@ -16,7 +16,8 @@ class NoSuchRun(ValueError):
     def __init__(self, name: str, root: Path, names: list[str]):
         self.name, self.near = name, difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         shown = name if len(name) <= 80 else f"{name[:80]}... ({len(name)} characters)"
-        hint = f"did you mean {' or '.join(self.near)}?" if self.near else f"there are {len(names)} runs there"
+        count = "there is 1 run" if len(names) == 1 else f"there are {len(names)} runs"
+        hint = f"did you mean {' or '.join(self.near)}?" if self.near else f"{count} there"
         super().__init__(f"got the run {shown!r}, expected one in {root}; {hint}")
 
 

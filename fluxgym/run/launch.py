@@ -61,7 +61,7 @@ class NothingToResume(RunError):
 
 
 def create_run(config: "Config", replace_old: bool = False) -> RunFolder:
-    """The folder of a new run with its config.toml. Raises NameTaken or RunIsActive; writes nothing then.
+    """The folder of a new run with its config.toml. Raises NameTaken, RunIsActive or RunError; writes nothing then.
 
     With `replace_old`, an earlier run of this name moves into logs/<time>/ first, all of it."""
     folder = RunFolder(outputs_root() / config.name)
@@ -69,14 +69,15 @@ def create_run(config: "Config", replace_old: bool = False) -> RunFolder:
     if not is_new:
         _refuse_active(folder, lock_is_ours=False)
         _is_taken(folder, config, replace_old)
-    folder.path.mkdir(parents=True, exist_ok=True)
     try:
+        folder.path.mkdir(parents=True, exist_ok=True)
         _write_settings(folder, config, replace_old)
-    except OSError:
-        if is_new:  # a full disk, say: nothing may stay that looks like a run
+    except OSError as error:
+        if is_new and folder.path.is_dir():  # a full disk, say: nothing may stay that looks like a run
             folder.lock.unlink(missing_ok=True)
             folder.path.rmdir()
-        raise
+        cure = "expected a folder that can be written, with room; FLUXGYM_OUTPUTS moves the runs elsewhere"
+        raise RunError(folder, f"got {error.strerror or error} at {folder.path.parent}, {cure}") from error
     return folder
 
 

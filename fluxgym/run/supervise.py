@@ -281,7 +281,8 @@ def _settle(run: Guarded, record: Record, exit_code: int | None, verdict: Verdic
     ended = replace(record, supervisor=None).to(verdict.state, ended=time.time(), exit_code=exit_code, verdict=verdict)
     while not _write(run, ended):
         time.sleep(WRITE_AGAIN)
-    missing = f" Missing: {'; '.join(verdict.missing)}." if verdict.missing else ""
+    is_fault = verdict.missing and verdict.state != "stopped"  # a stop that was asked for leaves things out
+    missing = f" Missing: {'; '.join(verdict.missing)}." if is_fault else ""
     run.note(f"{verdict.state}: {verdict.message}{missing}")
 
 

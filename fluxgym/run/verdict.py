@@ -121,4 +121,6 @@ def _find_cause(ending: Ending, missing: list[str], where: str, lines: list[str]
         return "other", f"{how} {where}."
     if code == 0:
         return "other", f"The training ended with exit code 0, but {'; '.join(missing)}."
+    if code is None:  # our trainer writes down what breaks it: one that ends without a word was ended from outside, mostly
+        return "other", f"Its process vanished {where} without a word in the log, most likely killed. {how}"
     return "other", f"Failed {where}, the cause is not in the log. {how}"

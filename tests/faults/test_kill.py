@@ -97,7 +97,7 @@ def test_supervisor_killed_adopted_training_fails(running, killed, wait_until, t
     killed(training)
     status = wait_for_end(folder, 20)
     assert status.state == "failed"
-    assert "Nobody saw its exit code" in status.message
+    assert "most likely killed. Nobody saw its exit code" in status.message
 
 
 def test_the_training_ended_while_nobody_watched(running, killed, wait_until, tmp_path):

@@ -156,12 +156,12 @@ def test_no_such_run(outputs, say, hostile_name, verb):
 
 
 @pytest.mark.parametrize("verb", ["show", "log"])
-@pytest.mark.parametrize("name", NO_PATHS)
+@pytest.mark.parametrize("name", [*NO_PATHS, "", "/nowhere/x"])
 def test_no_such_run_or_path(outputs, say, name, verb):
     run_of(outputs, "my-lora")
     code, out, err = say(verb, "--", name)
     assert (code, out) == (WRONG_USE, "")
-    assert err.startswith("fluxgym: got the run ")
+    assert err.startswith("fluxgym: got the path " if "/" in name else "fluxgym: got the run ")
     assert len(err) < 500
 
 
@@ -273,6 +273,7 @@ def test_stop_and_resume(outputs, say, start_small, wait_until):
     assert out.startswith("small: stopped. Stopped by you at step ")
     state = read_status(folder).resumable.path.name
     assert out.endswith(f"Resume goes on from {state}.\n")
+    assert "Missing:" not in folder.monitor_log.read_text()  # nothing is wrong with a stop that was asked for
     assert say("stop", "small")[0] == WRONG_USE
     code, _, err = say("resume", "small", "--from", "nonsense")
     assert code == WRONG_USE

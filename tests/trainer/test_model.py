@@ -98,7 +98,7 @@ def test_packing_that_is_not_flux1(copy):
 
 @pytest.mark.parametrize("name", ["/nowhere/model", "./model", "model", "a/b/c"])
 def test_a_folder_that_is_not_there(name):
-    with pytest.raises(ModelError, match="got no folder there, expected a folder, or a name on the Hub"):
+    with pytest.raises(ModelError, match="there is no such folder; expected one, or a name on the Hub"):
         find_base(Model(base=name), CPU)
 
 

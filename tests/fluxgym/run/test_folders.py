@@ -51,6 +51,16 @@ def test_find(outputs):
         find_run("my-lara")
 
 
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, "there are 0 runs there"), (1, "there is 1 run there"), (2, "there are 2 runs")]
+)
+def test_a_name_like_no_other_is_told_how_many_there_are(outputs, count, said):
+    for number in range(count):
+        make(outputs, f"my-lora-{number}")
+    with pytest.raises(NoSuchRun, match=said):
+        find_run("xyz")
+
+
 def test_hostile_names_lead_nowhere(outputs, hostile_name):
     make(outputs, "my-lora")
     with pytest.raises(NoSuchRun) as caught:
