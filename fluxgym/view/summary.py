@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 from fluxgym.log.history import History
+from fluxgym.run.record import read_record
 from fluxgym.run.status import Status
 from fluxgym.view import words
 from trainer.folder import RunFolder, State
@@ -66,6 +67,7 @@ def summarise(folder: RunFolder, status: Status, history: History, now: float | 
     now = time.time() if now is None else now
     state = status.state or proven_state(history)
     label, icon, colour = LOOKS["starting" if _is_preparing(state, history) else state] if state else NOT_OURS
+    took = time_taken(folder, status)
     step, total = _where(status, history)
     progress = 1.0 if state == "completed" else min(1.0, step / total) if step and total else 0.0
     return Summary(
@@ -73,11 +75,11 @@ def summarise(folder: RunFolder, status: Status, history: History, now: float | 
         label,
         icon,
         colour,
-        _sentence(state, status, history, now),
+        _sentence(state, status, history, now, took),
         _next_step(state, status, history),
         progress,
         _progress_text(state, status, history),
-        _metrics(state, status, history),
+        _metrics(status, history, took),
         _age_text(state, status, history, now),
     )
 
@@ -90,13 +92,26 @@ def proven_state(history: History) -> str | None:
     return "completed" if history.finished else None
 
 
+def time_taken(folder: RunFolder, status: Status) -> float | None:
+    """Seconds that all attempts of a run that ended took together; None where that of one is not known."""
+    if status.is_active or not status.since or not status.started:
+        return None
+    last = status.since - status.started
+    if status.attempt <= 1:
+        return last
+    record = read_record(folder)
+    earlier = record.attempts[: status.attempt - 1] if record else []
+    known = [attempt.ended - attempt.started for attempt in earlier if attempt.ended]
+    return last + sum(known) if len(known) == status.attempt - 1 else None
+
+
 def smoothed_loss(history: History) -> float | None:
     """The mean of the last epoch's worth of steps; the last step's where a log has no such mean."""
     return history.avr_loss if history.avr_loss is not None else history.loss
 
 
 # ---- sentences -------------------------------------------------------------------------------------------------------
-def _sentence(state: str | None, status: Status, history: History, now: float) -> str:
+def _sentence(state: str | None, status: Status, history: History, now: float, took: float | None) -> str:
     match state:
         case "queued":
             return "Waiting for its turn."
@@ -111,7 +126,7 @@ def _sentence(state: str | None, status: Status, history: History, now: float) -
         case "stopped":
             return f"{status.message or f'Stopped {_place(status, history)}.'} {_resume_hint(status, history)}".rstrip()
         case "completed":
-            return f"{_done(status, history)} Its LoRA is ready{_lowest_before(history)}."
+            return f"{_done(status, history, took)} Its LoRA is ready{_lowest_before(history)}."
         case "failed":
             return _failed(status, history)
         case "lost":
@@ -187,17 +202,19 @@ def _learned(step: int, history: History) -> str:
     return f"epoch {ended[0]:,}" if ended else f"step {step:,}"
 
 
-def _done(status: Status, history: History) -> str:
+def _done(status: Status, history: History, took: float | None) -> str:
     epochs, total = history.epoch, history.total_epochs
     what = f"{epochs} of {total} epochs" if epochs and total else words.plural(history.step or 0, "step")
-    took = status.since - status.started if status.since and status.started and status.attempt == 1 else None
-    return f"{what} in {words.duration(took)}." if took is not None else f"{what} are done."
+    attempts = f", {status.attempt} attempts together" if status.attempt > 1 else ""
+    return f"{what} in {words.duration(took)}{attempts}." if took is not None else f"{what} are done."
 
 
 def _lowest_before(history: History) -> str:
     """Where the validation loss was lowest, when that was not at the end."""
-    step, _ = min(history.validation, key=lambda said: said[1], default=(None, 0.0))
-    is_last = step is None or step == history.validation[-1][0]
+    if not history.validation:
+        return ""
+    step, _ = min(history.validation, key=lambda said: said[1])
+    is_last = step == history.validation[-1][0]
     return "" if is_last else f"; the validation loss was lowest at {_learned(step, history)}"
 
 
@@ -265,10 +282,12 @@ def _progress_text(state: str | None, status: Status, history: History) -> str:
     return where + (doing if state == "running" else "")
 
 
-def _metrics(state: str | None, status: Status, history: History) -> list[tuple[str, str, str | None]]:
+def _metrics(status: Status, history: History, took: float | None) -> list[tuple[str, str, str | None]]:
     left = history.eta_seconds if status.is_active or status.state is None else None
     time_left = ("Time left", words.duration(left), None)
-    if not status.is_active and status.since and status.started:
+    if took is not None:
+        time_left = ("Took" if status.attempt <= 1 else f"{status.attempt} attempts took", words.duration(took), None)
+    elif not status.is_active and status.since and status.started:
         time_left = ("Last attempt took", words.duration(status.since - status.started), None)
     validation = history.validation
     return [

@@ -1,10 +1,12 @@
 """The sentence of each state, the numbers, and that nothing is invented."""
 
+import dataclasses
+
 import pytest
 
 from fluxgym.log.failures import Failure
 from fluxgym.log.history import History
-from fluxgym.run.record import Verdict
+from fluxgym.run.record import Verdict, read_record, write_record
 from fluxgym.run.status import Status, read_status
 from fluxgym.view import words
 from fluxgym.view.summary import LOOKS, summarise
@@ -137,7 +139,25 @@ def test_completed(tmp_path):
     told = tell_run(make_run(tmp_path / "a", log, Verdict("completed", "All is done.", step=100, total_steps=100)))
     assert told.sentence == "10 of 10 epochs in 1 h. Its LoRA is ready."
     assert (told.progress, told.next_step, told.age_text) == (1.0, "", "completed 1 h ago")
-    assert told.metrics[0] == ("Last attempt took", "1 h", None)
+    assert told.metrics[0] == ("Took", "1 h", None)
+
+
+@pytest.mark.parametrize(
+    ("ended", "took", "metric"),
+    [
+        (NOW - 1800, "in 1 h 30 m, 2 attempts together", ("2 attempts took", "1 h 30 m", None)),
+        (None, "are done", ("Last attempt took", "1 h", None)),
+    ],
+)
+def test_the_time_of_all_attempts(tmp_path, ended, took, metric):
+    log = f"{stamp(0)} Epoch 10/10\n" + step_lines(1, 100, 100) + f"{stamp(0)} Training finished\n"
+    folder = make_run(tmp_path / "a", log, Verdict("completed", "All is done.", step=100, total_steps=100), attempts=2)
+    record = read_record(folder)
+    first = dataclasses.replace(record.attempts[0], ended=ended)
+    write_record(folder, dataclasses.replace(record, attempts=[first, record.attempts[1]]))
+    told = tell_run(folder)
+    assert told.sentence == f"10 of 10 epochs {took}. Its LoRA is ready."
+    assert told.metrics[0] == metric
 
 
 def test_stopped(tmp_path):
