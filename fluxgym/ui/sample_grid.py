@@ -1,4 +1,4 @@
-"""Samples as they change: a row for each prompt, a column for each epoch, the base model first."""
+"""Samples as they change: a row for each prompt, a column for each epoch: the base model, then the newest first."""
 
 from html import escape
 
@@ -11,9 +11,12 @@ from fluxgym.view.charts import thinned
 from fluxgym.view.samples import Column, Grid, Row
 from trainer.folder import RunFolder
 
-# a table that scrolls sideways; every cell has its size before its picture is there
+# A table that scrolls sideways, and shows that: Streamlit hides scroll bars until the pointer is over them. Every cell has
+# its size before its picture is there.
 STYLE = """<style>
 .fluxgym-samples{overflow-x:auto}
+.fluxgym-samples::-webkit-scrollbar{height:0.6rem}
+.fluxgym-samples::-webkit-scrollbar-thumb{background:rgba(128,128,128,0.5);border-radius:0.3rem}
 .fluxgym-samples table{border-collapse:separate;border-spacing:0 0.5rem;margin-top:-0.5rem}
 .fluxgym-samples th,.fluxgym-samples td{padding:0 0.5rem 0 0;border:0;text-align:left;font-weight:400}
 .fluxgym-samples th[scope=row]{min-width:6.5rem;width:14rem;overflow-wrap:anywhere}
@@ -44,6 +47,8 @@ def draw_all(look: Look) -> None:
 
 
 def _draw(folder: RunFolder, grid: Grid, columns: list[Column]) -> None:
+    base, learned = ([column for column in columns if (column.number > 0) == later] for later in (False, True))
+    columns = base + learned[::-1]  # the newest stay in view without scrolling
     head = "".join(f'<th scope="col">{escape(column.label)}</th>' for column in columns)
     rows = "".join(f"<tr>{_row(folder, row, columns)}</tr>" for row in grid.rows)
     st.html(f'{STYLE}<div class="fluxgym-samples"><table><tr><th scope="row"></th>{head}</tr>{rows}</table></div>')
