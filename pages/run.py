@@ -21,7 +21,8 @@ try:
     folder = find_run(name)
 except NoSuchRun as error:
     draw_header("No such run")
-    st.markdown(plain(str(error)))
+    said = str(error)
+    st.markdown(plain(f"{said[0].upper()}{said[1:]}"))
     routes.forget_run()
     if st.button("Show all runs", type="primary", icon=":material/view_list:"):
         st.switch_page(routes.RUNS)

@@ -34,7 +34,7 @@ def test_an_unknown_run_is_told_with_the_names_near_it(start_small: Callable[...
     wait_for_end(start_small(name="robot"), 30)
     page = open_page("run", run="robto")
     assert page.title[0].value == "No such run"
-    assert "got the run 'robto'" in told(page)
+    assert "Got the run 'robto'" in told(page)
     assert "did you mean robot?" in told(page)
     assert primary(page) == ["Show all runs"]
     press(page, "Show all runs")
