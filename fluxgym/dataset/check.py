@@ -6,11 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from fluxgym.dataset import form
-from fluxgym.dataset.images import check_image, find_folder, list_images, read_caption
+from fluxgym.dataset.images import check_image, find_folder, is_uploaded, read_caption
 from fluxgym.run.base_model import find_base_problem
-from fluxgym.run.folders import list_runs
+from fluxgym.run.folders import PROJECT, list_runs
 from trainer.config import Config
-from trainer.dataset import DatasetError, list_files, read_dataset
+from trainer.dataset import DatasetError, Files, list_files, read_dataset
 from trainer.plan import Plan, make_plan
 
 SHOWN = 3  # problems of a data set that are told at once
@@ -23,6 +23,7 @@ class Checked:
     problems: dict[str, str]  # by the value they belong to
     images: list[Path] = field(default_factory=list)
     captioned: int = 0
+    lonely: list[Path] = field(default_factory=list)  # captions without an image
     config: Config | None = None
     plan: Plan | None = None
 
@@ -36,9 +37,10 @@ def check_form(values: form.Values) -> Checked:
     if values["model.base"] and "model.base" not in problems and (trouble := find_base_problem(values["model.base"])):
         problems["model.base"] = trouble
     folder = find_folder(values["data.folder"])
-    images = list_images(folder) if folder else []
+    files = list_files(folder) if folder else Files([], [])
+    images = files.images
     captioned = sum(bool(read_caption(image)) for image in images)
-    if trouble := _check_images(values["data.folder"], folder, images):
+    if trouble := _check_images(values["data.folder"], folder, files):
         problems["data.folder"] = trouble
     elif captioned < len(images) and not values["trigger"]:
         problems["trigger"] = (
@@ -51,7 +53,7 @@ def check_form(values: form.Values) -> Checked:
         plan = make_plan(config, len(images)) if config and images else None
     except ValueError as error:
         problems["data.validation_images"], plan = str(error), None
-    return Checked(problems, images, captioned, config, plan)
+    return Checked(problems, images, captioned, files.lonely, config, plan)
 
 
 def check_dataset(config: Config) -> str:
@@ -65,19 +67,19 @@ def check_dataset(config: Config) -> str:
     return ""
 
 
-def _check_images(given: str, folder: Path | None, images: list[Path]) -> str:
+def _check_images(given: str, folder: Path | None, files: Files) -> str:
     """One sentence about the first thing that is wrong with a folder of images; empty when nothing is."""
-    if not given:
+    if not given or (folder is None and is_uploaded(PROJECT / given)):
         return "No images yet: upload some, or choose a folder on this machine"
     if folder is None:
         return f"got the folder {given!r}, expected one that exists on this machine"
-    if not images:
+    if not files.images:
         return f"got no image in {given}, expected at least one"
-    unreadable = [problem for image in images if (problem := find_problem(image))]
+    unreadable = [problem for image in files.images if (problem := find_problem(image))]
     if unreadable:
         return unreadable[0] + _and_more(unreadable)
-    if lonely := list_files(folder).lonely:
-        got = f"got the caption {lonely[0].name}{_and_more(lonely)} without an image"
+    if files.lonely:
+        got = f"got the caption {files.lonely[0].name}{_and_more(files.lonely)} without an image"
         return f"{got}, expected an image of the same name beside it"
     return ""
 

@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import Any
 
-from fluxgym.dataset.images import datasets_root, find_folder, is_uploaded, list_images
+from fluxgym.dataset.images import datasets_root, expand, find_folder, is_uploaded, list_images
 from fluxgym.run.folders import PROJECT, list_runs, outputs_root, shown_path
 from trainer.config import Config, ConfigError, load_config, parse_config
 from trainer.disk import write_whole
@@ -20,6 +20,7 @@ from trainer.mini import DEMO
 Values = dict[str, Any]
 
 VERSION = 1
+FOLDERS = ("data.folder", "data.regularisation")  # ~ in them is the home folder
 OPTIONAL = ("model.max_sequence_length", "data.regularisation")  # empty means unset
 
 
@@ -114,7 +115,7 @@ def to_config(values: Values) -> Config:
         for section in sections:
             place = place.setdefault(section, {})
         if value or key not in OPTIONAL:
-            place[name] = value
+            place[name] = expand(value) if key in FOLDERS else value
     return parse_config(nested, source="the form")
 
 
@@ -132,6 +133,8 @@ _WIDGET = {"data": "data.regularisation_images"}  # where a problem of several v
 
 
 def _say(place: str, value: Any, sentence: str) -> str:
+    if place == "name" and not value:
+        return "Give it a name."
     return f"Nothing here yet, expected: {explain(place)}" if value in ("", None) and place != "data" else sentence
 
 

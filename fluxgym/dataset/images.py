@@ -22,10 +22,18 @@ def datasets_root() -> Path:
     return outputs_root().parent / "datasets"
 
 
-def find_folder(folder: str) -> Path | None:
-    """The folder that a setting names, from the project's folder; None when there is none."""
+def expand(folder: str) -> str:
+    """The folder with ~ and ~name as the home folders that they mean."""
     try:
-        path = PROJECT / folder
+        return str(Path(folder).expanduser()) if folder.startswith("~") else folder
+    except RuntimeError:  # nobody has this name
+        return folder
+
+
+def find_folder(folder: str) -> Path | None:
+    """The folder that a setting names, from the project's folder or ~; None when there is none."""
+    try:
+        path = PROJECT / expand(folder)
         return path if folder and path.is_dir() else None
     except (OSError, ValueError):  # a name that is too long, or holds a zero byte
         return None
@@ -89,10 +97,10 @@ def write_caption(image: Path, caption: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def remove_image(image: Path) -> None:
-    """Removes an image and its caption."""
-    image.unlink(missing_ok=True)
-    find_caption(image).unlink(missing_ok=True)
+def remove(path: Path) -> None:
+    """Removes an image and its caption, or a caption alone."""
+    path.unlink(missing_ok=True)
+    find_caption(path).unlink(missing_ok=True)
 
 
 def thumbnail(image: Path) -> str:

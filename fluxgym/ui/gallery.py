@@ -10,6 +10,7 @@ from fluxgym.dataset import form, images
 from fluxgym.run.folders import PROJECT
 from fluxgym.ui import fields
 from fluxgym.ui.text import plain
+from trainer.dataset import CAPTIONS
 
 PAGE = 12  # images shown at once
 UPLOAD, FOLDER = "Upload", "A folder on this machine"
@@ -63,6 +64,15 @@ def draw_gallery(found: list[Path]) -> None:
         st.caption("These images belong to FluxGym's demo: they are only looked at.")
 
 
+def draw_lonely(lonely: list[Path]) -> None:
+    """Captions without an image, which a training does not begin with; those that were uploaded can be removed here."""
+    for caption in filter(images.is_uploaded, lonely):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"{plain(caption.name)}: a caption without an image", width="content")
+            if st.button("Remove", key=f"remove:{caption}", type="tertiary", icon=":material/delete:"):
+                _ask_to_remove(caption)
+
+
 def is_editable(folder: Path) -> bool:
     """Captions of one's own data are written; what came with FluxGym is only looked at."""
     return not folder.resolve().is_relative_to(PROJECT / "trainer")
@@ -98,9 +108,11 @@ def _picture(image: Path) -> str:
 
 
 def _choose_source() -> None:
-    is_upload = st.session_state.source == UPLOAD
-    if is_upload and not form.is_upload(fields.values()):
-        fields.change({"data.folder": form.upload_folder(fields.values()["name"])})
+    values = fields.values()
+    if st.session_state.source == FOLDER and form.is_upload(values) and not form.has_images(values["data.folder"]):
+        fields.change({"data.folder": ""})
+    if st.session_state.source == UPLOAD and (not values["data.folder"] or not form.is_upload(values)):
+        fields.change({"data.folder": form.upload_folder(values["name"])})
 
 
 def _save_uploads() -> None:
@@ -118,12 +130,12 @@ def _save_uploads() -> None:
     st.session_state.uploads = number + 1
 
 
-@st.dialog("Remove this image?", icon=":material/delete:")
-def _ask_to_remove(image: Path) -> None:
-    st.markdown(f"**{plain(image.name)}** and its caption are deleted from {plain(image.parent.name)}.")
+@st.dialog("Remove?", icon=":material/delete:")
+def _ask_to_remove(path: Path) -> None:
+    what = f"**{plain(path.name)}** is" if path.suffix in CAPTIONS else f"**{plain(path.name)}** and its caption are"
+    st.markdown(f"{what} deleted from {plain(path.parent.name)}.")
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep it"):
             st.rerun()
-        if st.button("Remove", type="primary", key="remove-confirmed"):
-            images.remove_image(image)
+        if st.button("Remove", type="primary", key="remove-confirmed", on_click=images.remove, args=(path,)):
             st.rerun()

@@ -90,7 +90,7 @@ def test_a_hostile_name_is_refused_where_it_stands_and_nothing_is_written(hostil
     before = everything(outputs.parent)
     press(page, "Start")
     assert "Not started, nothing was written: 1 thing to set right" in told(page)
-    assert "Got the name" in told(page) or "Nothing here yet" in told(page)
+    assert "Got the name" in told(page) or "Give it a name" in told(page)
     assert everything(outputs.parent) == before
     assert list_runs() == []
 
@@ -110,7 +110,7 @@ def everything(root: Path) -> set[Path]:
         ({"data__validation_images": 12}, ["got 12 images with 12 held out"]),
         ({"data__folder": "no/such/folder"}, ["got the folder 'no/such/folder'", "exists on this machine"]),
         ({"data__regularisation": "no/such"}, ["got 'no/such'", "a folder with images"]),
-        ({"name": ""}, ["Nothing here yet, expected: Name of the run"]),
+        ({"name": ""}, ["Give it a name."]),
     ],
 )
 def test_a_wrong_value_stops_the_start(values: dict[str, object], words: list[str], outputs: Path) -> None:
@@ -159,6 +159,31 @@ def test_images_go_to_disk_at_once_and_captions_as_they_are_typed(outputs: Path)
     press(again, "Remove")
     assert "**a_1.png** and its caption are deleted from cat" in told(again)
     assert len(list(folder.iterdir())) == 4, "it only asked"
+
+
+def test_looking_at_both_sources_of_images_is_not_reproached() -> None:
+    page = fill(open_train(), name="mine", trigger="x")
+    source = page.get("button_group")[0]
+    source.set_value("A folder on this machine").run()
+    assert page.text_input(key="form:data.folder").value == ""
+    assert ":red[" not in told(page)
+    page.get("button_group")[0].set_value("Upload").run()
+    assert "datasets/mine at once" in told(page) or "datasets/mine at once" in page.file_uploader[0].label.replace("\\", "")
+    assert ":red[" not in told(page)
+    press(page, "Start")
+    assert "No images yet" in told(page)
+
+
+def test_a_caption_uploaded_without_its_image_can_be_removed(outputs: Path) -> None:
+    page = fill(open_train(), name="cat", trigger="sks cat")
+    page.file_uploader[0].set_value([("lonely.txt", b"one", "text/plain"), ("a.png", picture("red"), "image/png")])
+    page.run()
+    assert "Got the caption lonely.txt without an image" in told(page)
+    press(page, "Remove")
+    assert "**lonely.txt** is deleted from cat" in told(page)
+    page.button(key="remove-confirmed").click().run()
+    assert [path.name for path in (outputs.parent / "datasets" / "cat").iterdir()] == ["a.png"]
+    assert "lonely" not in told(page)
 
 
 def test_hostile_files_stay_in_their_folder_and_are_shown_as_text(outputs: Path) -> None:

@@ -102,3 +102,15 @@ def test_every_byte_is_looked_at(folder: Path) -> None:
 def test_a_base_model_that_cannot_be_meant(base: str) -> None:
     trouble = check_form(form.demo_values() | {"model.base": base}).problems["model.base"]
     assert f"got {base!r}" in trouble and "expected a folder, or a name on the Hugging Face Hub" in trouble
+
+
+def test_the_home_folder_can_be_meant(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert problem_with("~/images") == ""
+    values = form.demo_values() | {"data.folder": "~/images", "data.regularisation": "~/images"}
+    config = form.to_config(values)
+    assert (config.data.folder, config.data.regularisation) == (str(folder), str(folder))
+
+
+def test_a_folder_for_uploads_that_is_not_there_yet_holds_no_images(outputs: Path) -> None:
+    assert "No images yet" in problem_with(outputs.parent / "datasets" / "mine")

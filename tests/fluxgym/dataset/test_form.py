@@ -65,7 +65,7 @@ def test_of_a_form_with_strange_values_the_rest_is_kept(tmp_path: Path) -> None:
     [
         ({"name": "../x"}, "name", ["'../x'", "letters"]),
         ({"name": "x" * 300}, "name", ["300 characters"]),
-        ({"name": ""}, "name", ["Nothing here yet", "Name of the run"]),
+        ({"name": ""}, "name", ["Give it a name."]),
         ({"train.epochs": 0}, "train.epochs", ["got 0", "a whole number from 1"]),
         ({"train.epochs": None}, "train.epochs", ["Nothing here yet", "Passes"]),
         ({"data.resolution": 100}, "data.resolution", ["got 100", "multiple of 16"]),

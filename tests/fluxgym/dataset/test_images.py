@@ -61,7 +61,7 @@ def test_captions_are_uploaded_written_read_and_removed(tmp_path: Path) -> None:
     images.write_caption(image, " ")
     assert not (tmp_path / "a.txt").exists()
     images.write_caption(image, "x")
-    images.remove_image(image)
+    images.remove(image)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -71,7 +71,7 @@ def test_a_caption_in_capitals_is_read_written_and_removed(tmp_path: Path) -> No
     assert images.read_caption(image) == "old"
     images.write_caption(image, "new")
     assert caption.read_text() == "new\n" and list(tmp_path.iterdir()) == [caption]
-    images.remove_image(image)
+    images.remove(image)
     assert list(tmp_path.iterdir()) == []
 
 
