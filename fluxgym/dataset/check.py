@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fluxgym.dataset import form
-from fluxgym.dataset.images import check_image, find_folder, is_uploaded, read_caption
+from fluxgym.dataset.images import check_image, find_caption_problem, find_folder, is_uploaded, read_caption
 from fluxgym.run.base_model import find_base_problem
 from fluxgym.run.folders import PROJECT, list_runs
 from trainer.config import Config
@@ -39,7 +39,7 @@ def check_form(values: form.Values) -> Checked:
     folder = find_folder(values["data.folder"])
     files = list_files(folder) if folder else Files([], [])
     images = files.images
-    captioned = sum(bool(read_caption(image)) for image in images)
+    captioned = sum(bool(read_caption(image)) and not find_caption_problem(image) for image in images)
     if trouble := _check_images(values["data.folder"], folder, files):
         problems["data.folder"] = trouble
     elif captioned < len(images) and not values["trigger"]:
@@ -75,7 +75,7 @@ def _check_images(given: str, folder: Path | None, files: Files) -> str:
         return f"got the folder {given!r}, expected one that exists on this machine"
     if not files.images:
         return f"got no image in {given}, expected at least one"
-    unreadable = [problem for image in files.images if (problem := find_problem(image))]
+    unreadable = [problem for image in files.images if (problem := find_problem(image) or find_caption_problem(image))]
     if unreadable:
         return unreadable[0] + _and_more(unreadable)
     if files.lonely:

@@ -1,6 +1,7 @@
 """The images and captions of a data set on disk: uploaded, listed, captioned, removed. What lies in the folder is the truth."""
 
 import base64
+import codecs
 import io
 import re
 import unicodedata
@@ -53,7 +54,7 @@ def save_upload(folder: Path, name: str, data: bytes) -> None:
     """Puts an uploaded image or caption into a data set, under a safe name. Raises ValueError when it is neither."""
     safe = safe_name(name)
     if safe.suffix.lower() == CAPTION:
-        data = data.decode("utf-8-sig", errors="replace")[:CAPTION_LIMIT].encode()
+        data = _decode(name, data)[:CAPTION_LIMIT].encode()
     elif safe.suffix.lower() in IMAGES:
         check_image(name, io.BytesIO(data), whole=True)
     else:
@@ -86,6 +87,32 @@ def read_caption(image: Path) -> str:
         return find_caption(image).read_text(encoding="utf-8-sig", errors="replace").strip()
     except OSError:
         return ""
+
+
+def find_caption_problem(image: Path) -> str:
+    """Why an image's caption cannot be read as the trainer reads it; empty when it can, or there is none."""
+    caption = find_caption(image)
+    try:
+        caption.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"{caption.name} cannot be read: {error.strerror}"
+    except UnicodeDecodeError:
+        return f"got the caption {caption.name} in another encoding, expected UTF-8 text"
+    return ""
+
+
+def _decode(name: str, data: bytes) -> str:
+    """A caption's text: UTF-8, or UTF-16 that says so. Raises ValueError."""
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"got the caption {name} in another encoding, expected UTF-8 text") from error
+    if "\0" in text:
+        raise ValueError(f"got the caption {name} with bytes that are no text, expected UTF-8 text")
+    return text
 
 
 def write_caption(image: Path, caption: str) -> None:

@@ -114,3 +114,12 @@ def test_the_home_folder_can_be_meant(folder: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_folder_for_uploads_that_is_not_there_yet_holds_no_images(outputs: Path) -> None:
     assert "No images yet" in problem_with(outputs.parent / "datasets" / "mine")
+
+
+@pytest.mark.parametrize("data", ["a cat".encode("utf-16"), b"a caf\xe9"])
+def test_a_caption_that_the_trainer_cannot_read(data: bytes, folder: Path) -> None:
+    (folder / "1.txt").write_bytes(data)
+    assert "got the caption 1.txt in another encoding, expected UTF-8" in problem_with(folder)
+    values = form.demo_values() | {"data.folder": str(folder), "data.validation_images": 0}
+    assert check_form(values).captioned == 1
+    assert "1.txt" in check_dataset(form.to_config(values)), "the trainer says so too"

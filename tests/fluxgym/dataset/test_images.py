@@ -65,6 +65,18 @@ def test_captions_are_uploaded_written_read_and_removed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_caption_in_utf_16_becomes_utf_8(tmp_path: Path) -> None:
+    images.save_upload(tmp_path, "a.txt", "a \u00fcber cat".encode("utf-16"))
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "a \u00fcber cat"
+
+
+@pytest.mark.parametrize("data", [b"a caf\xe9", "cat".encode("utf-16-le"), b"\xff\xfea"])
+def test_a_caption_that_is_no_text_is_refused(data: bytes, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"got the caption a\.txt .* expected UTF-8 text"):
+        images.save_upload(tmp_path / "set", "a.txt", data)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_caption_in_capitals_is_read_written_and_removed(tmp_path: Path) -> None:
     image, caption = tmp_path / "a.png", tmp_path / "a.TXT"
     caption.write_text("old")
