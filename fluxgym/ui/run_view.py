@@ -7,6 +7,7 @@ from fluxgym.ui.chart import draw_chart
 from fluxgym.ui.log_box import draw_log
 from fluxgym.ui.text import plain
 from fluxgym.view import charts
+from fluxgym.view.summary import cause
 from trainer.folder import RunFolder
 
 TABS = ["Progress", "Samples", "Checkpoints", "Log", "Settings"]
@@ -61,8 +62,7 @@ def _draw_failure(look: cards.Look) -> None:
         told, quoted = st.columns([3, 2], gap="medium")
         with told:
             st.markdown(f"**{plain(look.summary.sentence)}**")
-            if status.message != look.summary.sentence:
-                st.markdown(plain(status.message))
+            st.markdown(plain(cause(status, look.history)))
             st.markdown(plain(look.summary.next_step))
             with st.container(horizontal=True):
                 actions.draw_resume(look.folder, status, is_primary=True)

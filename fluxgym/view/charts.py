@@ -75,10 +75,10 @@ def epoch_figure(history: History) -> Figure:
 
 
 def sparkline(history: History) -> list[float]:
-    """The smoothed losses for a small picture, the number shown beside it last; empty before the first step."""
+    """The smoothed losses for a small picture, the number shown beside it last; empty where they make no line."""
     last = smoothed_loss(history)
     values = get_bins(history).smooth()[1].round(DIGITS).tolist()
-    return [*thinned(values, SPARK)[:-1], round(last, DIGITS)] if last is not None else []
+    return [*thinned(values, SPARK)[:-1], round(last, DIGITS)] if last is not None and len(values) > 1 else []
 
 
 def thinned(values: list[Any], most: int) -> list[Any]:

@@ -105,6 +105,13 @@ def time_taken(folder: RunFolder, status: Status) -> float | None:
     return last + sum(known) if len(known) == status.attempt - 1 else None
 
 
+def cause(status: Status, history: History) -> str:
+    """What is known of a failure beyond the summary's sentence, which tells its kind and place."""
+    place = _place(status, history)
+    told = status.message.replace(f", {place}", "").replace(f" {place}", "")
+    return told[:1].upper() + told[1:]
+
+
 def smoothed_loss(history: History) -> float | None:
     """The mean of the last epoch's worth of steps; the last step's where a log has no such mean."""
     return history.avr_loss if history.avr_loss is not None else history.loss

@@ -109,6 +109,11 @@ def test_the_sparkline_ends_with_the_number_beside_it(read):
     assert spark[-1] == history.avr_loss
 
 
+def test_one_point_is_no_sparkline(read):
+    assert sparkline(read(step_lines(1, 1, 100))) == []
+    assert len(sparkline(read(step_lines(1, 2, 100)))) == 2
+
+
 def test_thinning_keeps_the_end_and_its_places():
     assert thinned([1, 2, 3], 3) == [1, 2, 3]
     assert thinned(list(range(100)), 30)[:3] == [0, 4, 8]

@@ -9,7 +9,7 @@ from fluxgym.log.history import History
 from fluxgym.run.record import Verdict, read_record, write_record
 from fluxgym.run.status import Status, read_status
 from fluxgym.view import words
-from fluxgym.view.summary import LOOKS, summarise
+from fluxgym.view.summary import LOOKS, cause, summarise
 from trainer.folder import RunFolder
 
 from .runs import NOW, failed, make_run, make_state, stamp, step_lines
@@ -186,6 +186,19 @@ def test_each_kind_of_failure_has_plain_words(tell, kind):
     told = tell(Status("failed", failure=Failure(kind, "x"), step=7, total_steps=9))
     assert told.sentence.endswith(" at step 7 of 9.")
     assert "x" not in told.sentence.replace("ex", "")
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("Killed by signal 9 (SIGKILL) at step 7 of 9.", "Killed by signal 9 (SIGKILL)."),
+        ("the disk is full, at step 7 of 9. Exit code 1.", "The disk is full. Exit code 1."),
+        ("Failed at step 7 of 9, the cause is not in the log.", "Failed, the cause is not in the log."),
+        ("the loss became nan at step 6", "The loss became nan at step 6"),
+    ],
+)
+def test_a_cause_does_not_tell_the_place_again(tmp_path, message, said):
+    assert cause(Status("failed", message, step=7, total_steps=9), History(tmp_path / "none")) == said
 
 
 def test_lost(tmp_path):
