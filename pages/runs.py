@@ -11,6 +11,7 @@ from fluxgym.ui import actions, fields, routes, runs_view
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.live import live
 
+routes.leave_run()
 runs = list_runs()
 active = [folder for folder in runs if read_status(folder).is_active]
 earlier = [folder for folder in runs if folder not in active]

@@ -33,6 +33,12 @@ def forget_run() -> None:
     st.session_state.pop("run_in_view", None)
 
 
+def leave_run() -> None:
+    """Takes the run out of the address of a page that shows none; it is still the one in view on the Run page."""
+    if "run" in st.query_params:
+        del st.query_params["run"]
+
+
 def open_run(name: str) -> None:
     """Goes to the Run page of a run."""
     st.session_state.run_in_view = name

@@ -43,6 +43,10 @@ def test_a_run_under_way(start_small: Callable[..., RunFolder], wait_until: Call
     assert read_status(folder).is_active, "it only asked"
 
 
+def test_its_address_names_no_run(outputs: Path) -> None:
+    assert "run" not in open_page("runs", run="demo").query_params
+
+
 def test_open_leads_to_the_run(start_small: Callable[..., RunFolder]) -> None:
     wait_for_end(start_small(name="small"), 30)
     page = press(open_page("runs"), "Open")
