@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from fluxgym.dataset import form
-from fluxgym.ui.text import plain
+from fluxgym.ui.text import red
 
 _send_typed = st.components.v2.component("fluxgym_typed", js=(Path(__file__).parent / "typed.js").read_text(encoding="utf-8"))
 
@@ -79,7 +79,7 @@ def show_problem(key: str) -> None:
     """What is wrong with a value, right below it."""
     if is_told(key):
         problem = st.session_state.problems[key]
-        st.caption(f":red[:material/error: {plain(problem[:1].upper() + problem[1:])}]")
+        st.markdown(red(problem[:1].upper() + problem[1:]))
 
 
 def is_told(key: str) -> bool:

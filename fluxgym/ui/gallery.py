@@ -9,7 +9,7 @@ import streamlit as st
 from fluxgym.dataset import form, images
 from fluxgym.run.folders import PROJECT
 from fluxgym.ui import fields
-from fluxgym.ui.text import plain
+from fluxgym.ui.text import plain, red
 from trainer.dataset import CAPTIONS
 
 PAGE = 12  # images shown at once
@@ -39,7 +39,7 @@ def draw_source() -> None:
         disabled=not target,
     )
     for refused in st.session_state.get("refused", []):
-        st.caption(f":red[:material/error: {plain(refused)}]")
+        st.markdown(red(refused))
     fields.show_problem("data.folder")
 
 

@@ -19,7 +19,7 @@ def draw_welcome() -> bool:
             "FluxGym trains a LoRA of FLUX on your images and shows how it goes; "
             "the training goes on when you close this page, and when this server stops."
         )
-        st.caption("The demo needs no GPU: a small FLUX that came with it learns twelve pictures of a robot in a few minutes.")
+        st.caption("The demo needs no GPU: a small FLUX that came with it learns a robot from ten pictures in a few minutes.")
         with st.container(horizontal=True):
             is_wanted = st.button("Try the demo", icon=":material/science:", type="primary")
             if st.button("New training", icon=":material/add:"):

@@ -5,7 +5,7 @@ import streamlit as st
 from fluxgym.dataset import form
 from fluxgym.dataset.check import Checked
 from fluxgym.ui import fields, gallery
-from fluxgym.ui.text import plain
+from fluxgym.ui.text import plain, red
 from fluxgym.view import words
 
 _ABOUT = ("name", "trigger", "model.base")
@@ -29,6 +29,12 @@ MORE: dict[str, tuple[str, float]] = {  # label, and by how much one click chang
     "save.state_every_epochs": ("Save the state every, epochs", 1),
     "data.regularisation_images": ("Regularisation images per batch", 1),
 }
+
+
+_UNWATCHED = (
+    "No image is held out and no prompt is drawn, so nothing will tell whether it gets better. Write a sample prompt, "
+    "or hold out an image or two under More settings, Validation images."
+)
 
 
 def draw_about(checked: Checked) -> None:
@@ -58,9 +64,8 @@ def draw_images(checked: Checked) -> None:
 
 def draw_settings(checked: Checked) -> None:
     """Step 3: how long, how strongly, and what is drawn on the way."""
-    wrong = set(checked.problems) - {*_ABOUT, *_IMAGES}
     with st.container(border=True):
-        _draw_title(3, "How it trains", not wrong)
+        _draw_title(3, "How it trains", not checked.problems)
         with st.grid(4, min_column_width=140):
             with st.container():
                 fields.number("train.epochs", "Epochs")
@@ -105,6 +110,8 @@ def draw_plan(checked: Checked) -> bool:
         }
         st.metric("Total steps", f"{plan.total_steps:,}" if plan else "-")
         st.html(_table(rows))
+        if plan and not plan.validation_images and not prompts:
+            st.caption(_UNWATCHED)
         pressed = st.button("Start", type="primary", icon=":material/play_arrow:", width="stretch", key="start")
         if st.session_state.get("start_pressed") and checked.problems:
             _draw_obstacles(checked)
@@ -114,7 +121,7 @@ def draw_plan(checked: Checked) -> bool:
 
 def _draw_obstacles(checked: Checked) -> None:
     wrong = words.plural(len(checked.problems), "thing")
-    st.caption(f":red[:material/error: Not started, nothing was written: {wrong} to set right.]")
+    st.markdown(red(f"Not started, nothing was written: {wrong} to set right."))
 
 
 def _table(rows: dict[str, str]) -> str:
@@ -128,7 +135,7 @@ def _table(rows: dict[str, str]) -> str:
 
 def _draw_title(number: int, title: str, is_complete: bool) -> None:
     mark = ":green[:material/check_circle:]" if is_complete else f":gray[:material/counter_{number}:]"
-    st.subheader(f"{mark} {number}. {title}", anchor=False)
+    st.subheader(f"{mark} {title}", anchor=False)
 
 
 def _is_wrong(checked: Checked, keys: tuple[str, ...]) -> bool:

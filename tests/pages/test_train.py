@@ -34,12 +34,13 @@ def fill(page: AppTest, **values: object) -> AppTest:
 def test_a_newcomer_sees_three_steps_and_no_reproach() -> None:
     page = open_train()
     assert [part.value.split("] ")[-1] for part in page.subheader] == [
-        "1. What it learns",
-        "2. Images and captions",
-        "3. How it trains",
+        "What it learns",
+        "Images and captions",
+        "How it trains",
         "Plan",
     ]
     assert ":red[" not in told(page)
+    assert ":green[" not in told(page), "no step is complete before those above it are"
     assert primary(page) == ["Start"]
 
 

@@ -52,12 +52,12 @@ def test_an_emptied_number_stays_empty() -> None:
 
 def test_problems_stand_below_their_fields_and_are_shown_as_text() -> None:
     page = open_fields()
-    assert [part.value for part in page.caption] == [], "an empty form is not reproached"
+    assert [part.value for part in page.markdown] == [], "an empty form is not reproached"
     page.text_input(key="form:name").set_value("a").run()
-    assert [part.value for part in page.caption] == [r":red[:material/error: Got \*a\*, expected b]"]
+    assert [part.value for part in page.markdown] == [r":small[:red[:material/error: Got \*a\*, expected b]]"]
     page.session_state.start_pressed = True
     page.run()
-    assert len(page.caption) == 2
+    assert len(page.markdown) == 2
 
 
 def test_every_field_says_what_it_means() -> None:

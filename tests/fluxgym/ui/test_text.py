@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fluxgym.ui.text import plain
+from fluxgym.ui.text import plain, red
 
 
 @pytest.mark.parametrize("text", ["*a* _b_ `c`", "[x](javascript:1)", "$a$ :red[x] :material/x: # <b>", "~~x~~ \\ ![i](u) |"])
@@ -22,3 +22,7 @@ def test_lines_become_one() -> None:
 def test_streamlit_takes_it() -> None:
     page = AppTest.from_string(f"import streamlit as st\nst.markdown({plain(':red[x')!r})").run()
     assert not page.exception
+
+
+def test_a_problem_is_red_and_its_text_harmless() -> None:
+    assert red("a ] *b*") == r":small[:red[:material/error: a \] \*b\*]]"

@@ -42,3 +42,12 @@ def test_the_plan_is_arithmetic() -> None:
 def test_without_images_there_is_no_plan() -> None:
     page = AppTest.from_function(script).run()
     assert page.metric[0].value == "-"
+
+
+def test_a_training_that_nothing_watches_is_told_calmly() -> None:
+    unwatched = {"data.validation_images": 0, "sample.prompts": []}
+    for changes, is_told in [({}, True), ({"data.validation_images": 1}, False), ({"sample.prompts": ["a cat"]}, False)]:
+        form.write_values(form.draft(), form.demo_values() | unwatched | changes)
+        page = AppTest.from_function(script).run()
+        assert any("nothing will tell whether it gets better" in part.value for part in page.caption) == is_told
+        assert ":red[" not in "".join(part.value for part in page.markdown)
