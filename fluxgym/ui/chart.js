@@ -39,7 +39,9 @@ async function draw(box) {
     if (!box.isConnected) return;
     const { data, layout } = themed(JSON.parse(box.figure), box);
     const modeBarButtons = [["zoom2d", "pan2d", "resetScale2d", "toImage"]];
-    await plotly.react(box, data, layout, { displaylogo: false, responsive: false, modeBarButtons });
+    // without a pointer that hovers the buttons would always be there, over the legend
+    const displayModeBar = matchMedia("(pointer: coarse)").matches ? false : "hover";
+    await plotly.react(box, data, layout, { displaylogo: false, responsive: false, displayModeBar, modeBarButtons });
   } catch (error) {
     box.textContent = `The chart cannot be drawn: ${error.message}`;
   }

@@ -54,7 +54,7 @@ function update(root, lines) {
 export default function ({ parentElement, data }) {
   const root = parentElement.querySelector(".fluxgym-log");
   const box = root.querySelector(".lines");
-  box.style.height = `${data.height}px`;
+  root.style.height = `${data.height}px`;
   box.setAttribute("aria-label", data.label);
   root.querySelector(".empty").textContent = data.lines.length ? "" : data.empty;
   update(root, data.lines);

@@ -12,9 +12,9 @@ _mount = st.components.v2.component(
     "fluxgym_log",
     html="""
 <div class="fluxgym-log">
+  <button type="button">Copy</button>
   <div class="lines" role="log" tabindex="0"></div>
   <div class="empty"></div>
-  <button type="button">Copy</button>
 </div>
 """,
     css=(_FOLDER / "log_box.css").read_text(encoding="utf-8"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from fluxgym.run.status import read_status
 from tests.browser.conftest import Server
@@ -84,6 +84,28 @@ def test_the_log_follows_until_somebody_reads(
     place, end = box.evaluate(BOX)
     assert abs(place - end) < 24, "at its end it follows again"
     assert box.locator("div").count() <= 100
+
+
+def test_copy_hides_no_line(opened: Page) -> None:
+    opened.get_by_text("Training Log (Persisted)").click()
+    box = opened.locator(LINES).first
+    box.wait_for(state="visible")
+    log = opened.locator(".fluxgym-log").first
+    lines, button, whole = (part.bounding_box() for part in (box, log.get_by_role("button", name="Copy"), log))
+    assert lines and button and whole
+    assert button["y"] + button["height"] <= lines["y"]
+    assert lines["y"] + lines["height"] <= whole["y"] + whole["height"] + 1
+    assert lines["height"] > 250
+
+
+def test_the_buttons_of_a_chart_need_a_pointer(chromium: Browser, server: Server, run: RunFolder, opened: Page) -> None:
+    assert opened.locator(".chart .modebar-btn").count() > 0
+    phone = chromium.new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    phone.goto(f"{server.url}/run?run={run.name}")
+    phone.locator(".chart .main-svg").first.wait_for()
+    assert phone.evaluate("() => matchMedia('(pointer: coarse)').matches")
+    assert phone.locator(".chart .modebar-btn").count() == 0
+    phone.close()
 
 
 def test_the_dialog_stays_and_stop_stops(
