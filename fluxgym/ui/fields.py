@@ -85,7 +85,7 @@ def show_problem(key: str) -> None:
 def is_told(key: str) -> bool:
     """Whether a value is wrong and it is time to say so: of an empty one that is after somebody pressed Start."""
     value = values().get(key)
-    is_awaited = key == "data.folder" and form.is_upload(values()) and not form.has_images(value)
+    is_awaited = key == "data.folder" and form.is_upload(values()) and not form.has_images(values()[key])
     is_touched = st.session_state.get("start_pressed") or not (value in ("", None) or is_awaited)
     return bool(is_touched and key in st.session_state.get("problems", {}))
 
