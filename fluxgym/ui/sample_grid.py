@@ -14,9 +14,7 @@ from trainer.folder import RunFolder
 # A table that scrolls sideways, and shows that: Streamlit hides scroll bars until the pointer is over them. Every cell has
 # its size before its picture is there.
 STYLE = """<style>
-.fluxgym-samples{overflow-x:auto}
-.fluxgym-samples::-webkit-scrollbar{height:0.6rem}
-.fluxgym-samples::-webkit-scrollbar-thumb{background:rgba(128,128,128,0.5);border-radius:0.3rem}
+.fluxgym-samples{overflow-x:auto;scrollbar-color:rgba(128,128,128,0.6) transparent}
 .fluxgym-samples table{border-collapse:separate;border-spacing:0 0.5rem;margin-top:-0.5rem}
 .fluxgym-samples th,.fluxgym-samples td{padding:0 0.5rem 0 0;border:0;text-align:left;font-weight:400}
 .fluxgym-samples th[scope=row]{min-width:6.5rem;width:14rem;overflow-wrap:anywhere}

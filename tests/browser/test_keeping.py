@@ -108,6 +108,21 @@ def test_the_buttons_of_a_chart_need_a_pointer(chromium: Browser, server: Server
     phone.close()
 
 
+def test_a_wide_table_of_samples_shows_its_scroll_bar(page: Page, server: Server, outputs: Path) -> None:
+    folder = RunFolder(outputs / "drawn")
+    folder.samples.mkdir(parents=True)
+    folder.config.write_text('name = "drawn"\n', encoding="utf-8")
+    for epoch in range(12):
+        Image.new("RGB", (8, 8)).save(folder.samples / f"drawn_e{epoch:06d}_00_202611241015{epoch:02d}_42.png")
+    page.goto(f"{server.url}/run?run=drawn&tab=Samples")
+    table = page.locator(".fluxgym-samples")
+    table.wait_for()
+    page.mouse.move(1, 1)
+    assert table.evaluate("element => element.scrollWidth > element.clientWidth")
+    thumb = table.evaluate("element => getComputedStyle(element).scrollbarColor.split(')')[0]")
+    assert thumb == "rgba(128, 128, 128, 0.6"
+
+
 def test_the_dialog_stays_and_stop_stops(
     opened: Page, run: RunFolder, refreshes: Callable[[Page, int], None], wait_until: Callable[..., object]
 ) -> None:
