@@ -1,4 +1,4 @@
-"""Samples as they change: a row for each prompt, a column for each epoch: the base model, then the newest first."""
+"""Samples as they change: a row for each prompt, a column for each epoch, the base model first."""
 
 from html import escape
 
@@ -26,7 +26,7 @@ STYLE = """<style>
 
 
 def draw_recent(look: Look, most: int) -> None:
-    """About `most` columns from the base model to the latest; nothing for a run that draws no samples."""
+    """About `most` columns from the base model to the latest, as it learned; nothing for a run that draws no samples."""
     grid = samples.grid(look.folder)
     if grid.rows:
         with st.container(border=True):
@@ -35,18 +35,17 @@ def draw_recent(look: Look, most: int) -> None:
 
 
 def draw_all(look: Look) -> None:
-    """Every sample there is."""
+    """Every sample there is: the base model, then the newest first, so that they are in view without scrolling."""
     grid = samples.grid(look.folder)
+    base, learned = ([column for column in grid.columns if (column.number > 0) == later] for later in (False, True))
     with st.container(border=True):
         if grid.rows:
-            _draw(look.folder, grid, grid.columns)
+            _draw(look.folder, grid, base + learned[::-1])
         else:
             st.caption("This run draws no samples: its settings have no prompts.")
 
 
 def _draw(folder: RunFolder, grid: Grid, columns: list[Column]) -> None:
-    base, learned = ([column for column in columns if (column.number > 0) == later] for later in (False, True))
-    columns = base + learned[::-1]  # the newest stay in view without scrolling
     head = "".join(f'<th scope="col">{escape(column.label)}</th>' for column in columns)
     rows = "".join(f"<tr>{_row(folder, row, columns)}</tr>" for row in grid.rows)
     st.html(f'{STYLE}<div class="fluxgym-samples"><table><tr><th scope="row"></th>{head}</tr>{rows}</table></div>')
