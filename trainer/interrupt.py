@@ -35,3 +35,8 @@ class Stop:
 
     def __bool__(self) -> bool:
         return bool(self.signal)
+
+    @property
+    def interrupts(self) -> bool:
+        """Whether what goes on now was broken off by the request; an error that comes then comes of it."""
+        return bool(self.signal) and self.at_once

@@ -13,32 +13,34 @@ FINISHED, BROKE, WRONG, STOPPED = 0, 1, 2, 143  # exit codes
 
 def start(config_file: Path, resume: Path | None) -> int:
     """Trains. Bad input is told in one line without a traceback; anything unforeseen is raised."""
+    stop = Stop()
     try:
-        return _train(config_file, resume)
-    except Stopped:
+        return _train(config_file, resume, stop)
+    except (Stopped, Exception) as error:  # libraries in Rust turn what interrupts them into errors of their own
+        if not isinstance(error, Stopped) and not stop.interrupts:
+            raise
         report.say("Training stopped before its first step: nothing was lost, resume begins again")
         return STOPPED
 
 
-def _train(config_file: Path, resume: Path | None) -> int:
-    stop = Stop()
+def _train(config_file: Path, resume: Path | None, stop: Stop) -> int:
     stop.listen()
+    folder = RunFolder(config_file.parent)
     try:
         config = load_config(config_file)
         from trainer.loop import TrainingBroke, train  # torch takes seconds: what is wrong with the settings is said first
-    except ValueError as error:
-        report.error(str(error))
-        return WRONG
-    folder = RunFolder(config_file.parent)
-    try:
-        return FINISHED if train(config, folder, resume, stop) else STOPPED
+
+        try:
+            return FINISHED if train(config, folder, resume, stop) else STOPPED
+        except TrainingBroke as error:
+            report.error(str(error))
+            return BROKE
     except NotWritten as error:
         kept = folder.last_state()
         report.error(f"{error}; " + (f"{kept.path} is kept, resume from it" if kept else "no state was saved before"))
         return BROKE
-    except TrainingBroke as error:
-        report.error(str(error))
-        return BROKE
     except ValueError as error:
+        if stop.interrupts:
+            raise
         report.error(str(error))
         return WRONG

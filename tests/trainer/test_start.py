@@ -3,6 +3,7 @@
 import errno
 import re
 import resource
+import signal
 
 import pytest
 
@@ -106,3 +107,28 @@ def test_stopped_before_there_was_anything_to_save(small, make_run, monkeypatch,
         assert start(wrong.config, None) == STOPPED
     out = [line[20:] for line in capfd.readouterr().out.splitlines()]
     assert out == ["Training stopped before its first step: nothing was lost, resume begins again"] * 3
+
+
+@pytest.mark.parametrize("kind", [ValueError, RuntimeError])
+def test_a_stop_that_a_library_turned_into_an_error_is_a_stop(small, make_run, monkeypatch, capfd, kind):
+    """As the tokenizers' and safetensors' Rust does with what a signal handler raises."""
+
+    def load(config, folder, resume, stop):
+        try:
+            stop._hear(signal.SIGTERM, None)
+        except BaseException as error:
+            raise kind("from within") from error
+
+    monkeypatch.setattr("trainer.loop.train", load)
+    assert start(make_run(small).config, None) == STOPPED
+    (line,) = capfd.readouterr().out.splitlines()
+    assert "Training stopped before its first step" in line
+
+
+def test_what_is_unforeseen_is_raised(small, make_run, monkeypatch):
+    def load(*_):
+        raise RuntimeError("from within")
+
+    monkeypatch.setattr("trainer.loop.train", load)
+    with pytest.raises(RuntimeError, match="from within"):
+        start(make_run(small).config, None)
