@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from fluxgym.log.follow import Follower
 from fluxgym.log.history import History, get_history
 from fluxgym.log.tail import tail
-from fluxgym.run.folders import PROJECT, find_run, list_runs, log_of, outputs_root, shown_path
+from fluxgym.run.folders import PROJECT, find_run, free_name, list_runs, log_of, outputs_root, shown_path
 from fluxgym.run.launch import create_run, look_after, resume_run, start_run, stop_run, wait_for_end
 from fluxgym.run.status import Status
 from trainer.folder import RunFolder, State
@@ -55,7 +55,7 @@ def demo(options: argparse.Namespace) -> int:
     from trainer.config import load_config
     from trainer.mini import DEMO
 
-    name = _free_name("demo") if options.name is None else options.name
+    name = free_name("demo") if options.name is None else options.name
     return _begin(load_config(DEMO).model_copy(update={"name": _checked(name)}), options)
 
 
@@ -182,11 +182,6 @@ def _log_of(folder: RunFolder, monitor: bool) -> Path:
 def _may_go_on(status: Status) -> bool:
     """Of a run that we did not start, the end is not known: it is followed until Ctrl-C."""
     return status.is_active or status.state is None
-
-
-def _free_name(wanted: str) -> str:
-    taken = {folder.name for folder in list_runs()}
-    return next(name for name in (wanted, *(f"{wanted}-{number}" for number in range(2, 10_000))) if name not in taken)
 
 
 def _checked(name: str) -> str:

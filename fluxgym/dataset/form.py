@@ -4,14 +4,13 @@ A value's name is its place in config.toml ("train.epochs"). Values may be wrong
 says what is wrong with which. What is typed lies in outputs/.draft/ui_state.json, and a started run gets a copy.
 """
 
-import itertools
 import json
 import tomllib
 from dataclasses import dataclass
 from typing import Any
 
 from fluxgym.dataset.images import datasets_root, expand, find_folder, is_uploaded, list_images
-from fluxgym.run.folders import PROJECT, list_runs, outputs_root, shown_path
+from fluxgym.run.folders import PROJECT, free_name, list_runs, outputs_root, shown_path
 from trainer.config import Config, ConfigError, load_config, parse_config
 from trainer.disk import write_whole
 from trainer.folder import RunFolder, check_name
@@ -95,15 +94,6 @@ def again(folder: RunFolder) -> Values:
     values = _flatten(load_config(folder.config).model_dump())
     values["data.regularisation"] = values["data.regularisation"] or ""
     return values | {"name": free_name(folder.name)}
-
-
-def free_name(name: str) -> str:
-    """The name itself, or with the first number behind it that no run has: demo, demo-2, demo-3."""
-    taken = {folder.name for folder in list_runs()}
-    stem, _, number = name.rpartition("-")
-    stem = stem if stem and number.isdigit() else name
-    numbered = (f"{stem}-{count}" for count in itertools.count(2))
-    return name if name not in taken else next(each for each in numbered if each not in taken)
 
 
 def to_config(values: Values) -> Config:

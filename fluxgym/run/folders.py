@@ -1,6 +1,7 @@
 """Where the runs are: one folder each below the outputs root."""
 
 import difflib
+import itertools
 import os
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def find_run(name: str) -> RunFolder:
     if name not in folders:
         raise NoSuchRun(name, outputs_root(), sorted(folders))
     return folders[name]
+
+
+def free_name(name: str) -> str:
+    """The name itself, or with the first number behind it that no run has: demo, demo-2, demo-3."""
+    taken = {folder.name for folder in list_runs()}
+    stem, _, number = name.rpartition("-")
+    stem = stem if stem and number.isdigit() else name
+    numbered = (f"{stem}-{count}" for count in itertools.count(2))
+    return name if name not in taken else next(each for each in numbered if each not in taken)
 
 
 def log_of(folder: RunFolder) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fluxgym.dataset import form
+from fluxgym.run.folders import free_name
 from trainer.config import Config, dump_config, load_config
 from trainer.folder import RunFolder
 
@@ -21,7 +22,7 @@ def test_names_that_are_taken_are_counted_on(outputs: Path) -> None:
         (outputs / name).mkdir(parents=True)
         (outputs / name / "config.toml").touch()
     assert form.demo_values()["name"] == "demo-3"
-    assert [form.free_name(name) for name in ("cat", "cat-7", "x-y", "demo-2")] == ["cat", "cat-2", "x-y-2", "demo-3"]
+    assert [free_name(name) for name in ("cat", "cat-7", "x-y", "demo-2")] == ["cat", "cat-2", "x-y-2", "demo-3"]
 
 
 def test_again_gives_the_same_settings_under_another_name(outputs: Path) -> None:
