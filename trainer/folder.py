@@ -64,6 +64,20 @@ class RunFolder:
         return self.path / "run.lock"
 
     @property
+    def care(self) -> Path:
+        return self.path / "care.json"
+
+    @property
+    def save_now(self) -> Path:
+        """There while somebody waits for a checkpoint; the training takes it away."""
+        return self.path / "save-now"
+
+    @property
+    def sample_now(self) -> Path:
+        """There while somebody waits for samples; the training takes it away."""
+        return self.path / "sample-now"
+
+    @property
     def training_log(self) -> Path:
         return self.path / "training.log"
 

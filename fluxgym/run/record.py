@@ -23,6 +23,8 @@ ENDED = ("completed", "stopped", "failed", "lost")
 STATES = ACTIVE + ENDED
 TRAINER = ["-m", "trainer"]
 PERSON, SYSTEM = "person", "system"  # who asked for a stop
+MONITOR = "monitor"  # the supervisor itself: it stops what is stuck, and resumes
+WELL, SLOW, STALLED, NAN = "well", "slow", "stalled", "nan"  # verdicts on a training under way
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,17 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Health:
+    """How a training under way is, as its supervisor judged when that last changed."""
+
+    verdict: str = WELL  # WELL, SLOW, STALLED or NAN
+    reason: str = ""  # one or two sentences for people: what is seen, and the likely cause
+    since: float = 0.0  # s since 1970
+    will: str = ""  # "stop" or "resume": what is done at `acts_at`; empty: it is only told
+    acts_at: float | None = None  # s since 1970
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One process that trained, or tried to."""
 
@@ -48,10 +61,12 @@ class Attempt:
     resumed_from: str | None = None  # name of the state's folder
     lora_before: str | None = None  # stamp of the LoRA that lay there at the start: it is not this attempt's
     training: Identity | None = None
-    stop: str | None = None  # PERSON or SYSTEM, once a stop was asked for
+    stop: str | None = None  # PERSON, SYSTEM or MONITOR, once a stop was asked for
     ended: float | None = None
     exit_code: int | None = None  # negative: the signal; None: not ended, or nobody was there to see it
     verdict: Verdict | None = None
+    begun_by: str = PERSON  # or MONITOR: resumed by itself
+    places: list[str] = field(default_factory=list)  # "GPU 0", "CPU": what it holds while it trains; empty: it asked for none
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,10 @@ class Record:
     attempts: list[Attempt] = field(default_factory=list)
     version: int = VERSION
     problem: str = ""
+    cwd: str | None = None  # where the command is started; None: the project
+    any_command: bool = False  # not our trainer: what its log does not say is not demanded of it
+    health: Health = Health()
+    resumes_at: float | None = None  # s since 1970: a pause before the attempt that begins by itself
 
     @property
     def attempt(self) -> Attempt | None:
@@ -158,6 +177,10 @@ def _record(said: dict[str, Any]) -> Record:
         supervisor=_identity(said["supervisor"]),
         attempts=attempts,
         version=int(said["version"]),
+        cwd=said.get("cwd"),
+        any_command=bool(said.get("any_command", False)),
+        health=Health(**said.get("health", {})),
+        resumes_at=said.get("resumes_at"),
     )
 
 
@@ -174,6 +197,8 @@ def _attempt(said: dict[str, Any]) -> Attempt:
         ended=said["ended"],
         exit_code=said["exit_code"],
         verdict=Verdict(**verdict) if verdict else None,
+        begun_by=str(said.get("begun_by", PERSON)),
+        places=[str(place) for place in said.get("places", [])],
     )
 
 

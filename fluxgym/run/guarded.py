@@ -1,0 +1,76 @@
+"""The run that a supervisor guards: its folder, the lock in it, its monitor's log, and what is done to all its processes."""
+
+import math
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+from fluxgym.run import lock
+from fluxgym.run.family import Member, find_family
+from fluxgym.run.monitor import Monitor
+from fluxgym.run.record import Record, write_record
+from trainer.folder import RunFolder
+
+GRACE = 120  # s from SIGTERM to SIGKILL; FLUXGYM_STOP_GRACE changes it
+REMAINS_GRACE = 20  # s for what a training leaves behind when it ends by itself
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """The run that we guard: its folder, our lock in it, and its monitor's log."""
+
+    folder: RunFolder
+    held: lock.Held
+    monitor: Monitor
+
+    def note(self, text: str) -> None:
+        """A line for the monitor's log, unless what lies at its path belongs to another run by now."""
+        if self.held.is_there():
+            self.monitor.note(text)
+        else:
+            print(text, flush=True)
+
+    def write(self, record: Record) -> bool:
+        """A record that cannot be written (a full disk, say) must not end the care for the training. False: try it again."""
+        try:
+            if self.held.is_there():
+                write_record(self.folder, record)
+        except OSError as error:
+            self.note(f"{self.folder.record.name} cannot be written: {error}")
+            return False
+        return True
+
+    def family(self, record: Record) -> list[Member]:
+        """The living processes of the attempt under way."""
+        return find_family(self.folder, record.attempts[-1].training, record.attempt_mark)
+
+    def clear_remains(self, record: Record, deadline: float | None = None) -> None:
+        """A training has ended when all its processes have: one that stays behind may hold the GPU's memory.
+
+        With a `deadline` they were asked to end before, and have until then: of a training under `accelerate launch` the
+        launcher ends first, while the process that learns is still saving its state."""
+        remains = self.family(record)
+        for member in remains:
+            asked = "which was asked to end before" if deadline else "which the training left behind: SIGTERM"
+            self.note(f"process {member.identity.pid}, {asked}")
+            if not deadline:
+                member.identity.signal(signal.SIGTERM)
+        deadline = deadline or time.monotonic() + min(REMAINS_GRACE, self.grace())
+        while any(member.identity.alive() for member in remains) and time.monotonic() < deadline:
+            signal.sigtimedwait([signal.SIGCHLD], 0.05)
+        for member in self.family(record):
+            member.identity.signal(signal.SIGKILL)
+            self.note(f"process {member.identity.pid}, which stayed: SIGKILL")
+
+    def grace(self) -> float:
+        """Seconds from SIGTERM to SIGKILL."""
+        wanted = os.environ.get("FLUXGYM_STOP_GRACE", str(GRACE))
+        try:
+            grace = float(wanted)
+        except ValueError:
+            grace = math.nan
+        if not 0 <= grace < math.inf:
+            self.note(f"FLUXGYM_STOP_GRACE: got {wanted!r}, expected a number of seconds; it will be {GRACE}")
+            return GRACE
+        return grace

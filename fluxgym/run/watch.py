@@ -1,0 +1,121 @@
+"""From the start (or adoption) of a training to its end: evidence, wishes to stop, and the end of all its processes.
+
+Signals are blocked for life and fetched with sigtimedwait, so that none is lost and no handler interrupts anything:
+    SIGUSR1, SIGINT   a person asks for a stop         SIGTERM   the system asks for a stop
+    SIGCHLD           the training may have ended       SIGHUP    nothing
+"""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+from fluxgym.run.guarded import Guarded
+from fluxgym.run.identity import Identity
+from fluxgym.run.record import PERSON, SYSTEM, Record, Verdict, read_record
+from fluxgym.run.verdict import Ending, judge
+
+LOOK_EVERY = 1.0  # s; a training that is not our child has no SIGCHLD
+EVIDENCE_EVERY = 30  # s
+ASKED = {signal.SIGUSR1: PERSON, signal.SIGINT: PERSON, signal.SIGTERM: SYSTEM}
+FETCHED = [*ASKED, signal.SIGHUP, signal.SIGCHLD]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An attempt that is over, and what is to be written of it."""
+
+    record: Record
+    exit_code: int | None  # None: nobody was there to see it
+    verdict: Verdict
+
+
+@dataclass
+class Watch:
+    """The time from the start (or adoption) of a training to its verdict."""
+
+    run: Guarded
+    record: Record
+    training: Identity
+    deadline: float | None = None  # monotonic time at which a training that was asked to end is killed
+
+    def to_the_end(self) -> Ended | None:
+        """Returns once the training has ended; None where the run's folder was taken away, so that nothing is to be written."""
+        if self.record.state == "stopping":
+            self._ask_to_stop()
+        evidence = time.monotonic()
+        while self.training.alive() and (self.run.held.is_there() or self._keeps_its_folder()):
+            now = time.monotonic()
+            if now >= evidence:
+                self._note_evidence()
+                evidence = now + EVIDENCE_EVERY
+            if self.deadline is not None and now >= self.deadline:
+                self._kill()
+                self.deadline = now + EVIDENCE_EVERY  # again, should it hang in the kernel
+            got = signal.sigtimedwait(FETCHED, LOOK_EVERY)
+            if got and got.si_signo in ASKED:
+                self._stop_was_asked(got)
+        if self.training.alive():
+            self._leave()
+            return None
+        return self._end()
+
+    def _note_evidence(self) -> None:
+        try:
+            self.run.monitor.note_evidence(self.record.state, self.training)
+        except Exception as error:  # evidence is a courtesy: whatever is wrong with it must not end the care for the training
+            self.run.note(f"no evidence: {type(error).__name__}: {error}")
+
+    def _stop_was_asked(self, got: signal.struct_siginfo) -> None:
+        name = signal.Signals(got.si_signo).name
+        who = ASKED[signal.Signals(got.si_signo)]
+        self.run.note(f"stop asked by a {who} ({name} from process {got.si_pid})")
+        if self.record.state != "stopping":
+            self.record = self.record.to("stopping", stop=who)
+            self.run.write(self.record)
+            self._ask_to_stop()
+
+    def _ask_to_stop(self) -> None:
+        grace = self.run.grace()
+        self.deadline = time.monotonic() + grace
+        sent = self.training.signal_group(signal.SIGTERM)
+        self.run.note(f"SIGTERM to process group {self.training.pid}{'' if sent else ', which is gone'}; {grace:g} s to end")
+
+    def _kill(self) -> None:
+        family = self.run.family(self.record)
+        self.training.signal_group(signal.SIGKILL)
+        for member in family:
+            member.identity.signal(signal.SIGKILL)
+        self.run.note(f"no answer to SIGTERM: SIGKILL to {len(family)} processes")
+
+    def _keeps_its_folder(self) -> bool:
+        """Whether run.lock alone was deleted, by a clean-up of lock files, say: the record is still ours then."""
+        there = read_record(self.run.folder)
+        ours = there and (there.supervisor, there.attempt_mark) == (self.record.supervisor, self.record.attempt_mark)
+        try:
+            return bool(ours) and self.run.held.take_again()
+        except OSError as error:  # deleted in this very moment, or no room for it
+            self.run.note(f"run.lock cannot be made anew: {error}")
+            return False
+
+    def _leave(self) -> None:
+        """The folder was taken away. The training must end, or it would hold the GPU unseen; the rest is no longer ours."""
+        self.run.note(f"{self.run.folder.path} is not the folder any more in which process {self.training.pid} was started")
+        if self.deadline is None:
+            self._ask_to_stop()
+        self.run.clear_remains(self.record, self.deadline)
+
+    def _end(self) -> Ended:
+        exit_code = _reap(self.training.pid)
+        self.run.note(f"the training ended, exit code {'unknown' if exit_code is None else exit_code}")
+        self.run.clear_remains(self.record, self.deadline)
+        verdict = judge(self.run.folder, self.record.attempts[-1], Ending(exit_code), self.run.monitor.history)
+        return Ended(self.record, exit_code, verdict)
+
+
+def _reap(pid: int) -> int | None:
+    """The exit code of our child, negative for a signal; None for a training that was adopted."""
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:
+        return None

@@ -1,0 +1,31 @@
+"""A guarded run: how long a training has from SIGTERM to SIGKILL, and a log that is another run's by now."""
+
+import pytest
+
+from fluxgym.run import lock
+from fluxgym.run.guarded import GRACE, Guarded
+from fluxgym.run.monitor import Monitor
+from trainer.folder import RunFolder
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = RunFolder(tmp_path)
+    with lock.hold(folder.lock, 0) as held:
+        yield Guarded(folder, held, Monitor(folder))
+
+
+@pytest.mark.parametrize(("wanted", "grace"), [("7", 7), ("0", 0), ("soon", GRACE), ("-1", GRACE), ("inf", GRACE)])
+def test_grace(run, monkeypatch, wanted, grace):
+    monkeypatch.setenv("FLUXGYM_STOP_GRACE", wanted)
+    assert run.grace() == grace
+    told = run.folder.monitor_log.read_text() if run.folder.monitor_log.exists() else ""
+    assert ("expected a number of seconds" in told) == (wanted not in ("7", "0"))
+
+
+def test_the_log_of_another_run_is_left_alone(run):
+    run.note("mine")
+    run.folder.lock.unlink()
+    run.note("not mine any more")
+    assert "mine\n" in run.folder.monitor_log.read_text()
+    assert "any more" not in run.folder.monitor_log.read_text()
