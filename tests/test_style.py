@@ -175,10 +175,11 @@ LAYERS = [
     ("trainer.folder", {"torch", "pydantic", "fluxgym"}),
     ("trainer", {"streamlit", "fluxgym"}),
     ("fluxgym.__main__", {"torch", "streamlit", "plotly", "pandas"}),
-    ("fluxgym.run", {"torch", "streamlit", "pydantic", "plotly", "pandas", "fluxgym.view"}),
+    ("fluxgym.run", {"torch", "streamlit", "pydantic", "plotly", "pandas", "fluxgym.view", "fluxgym.notify"}),
     ("fluxgym.log", {"torch", "streamlit", "pydantic", "numpy", "plotly", "pandas", "fluxgym.run", "fluxgym.view"}),
     ("fluxgym.view", {"torch", "streamlit"}),
     ("fluxgym.dataset", {"torch", "streamlit"}),
+    ("fluxgym.notify", {"torch", "streamlit", "apprise"}),
     ("fluxgym", {"torch"}),
 ]
 
