@@ -1,0 +1,254 @@
+"""Stuck, slow or well: whole trainings replayed before the judge, in time that only exists in the test."""
+
+import pytest
+
+from fluxgym.run.gpu import Gpu
+from tests.replay import Replay
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def replay(tmp_path):
+    return Replay(tmp_path / "training.log")
+
+
+@pytest.fixture
+def others(tmp_path):
+    """A training of which is not known that it announces all that it does."""
+    return Replay(tmp_path / "training.log", announces=False)
+
+
+def begin(replay, pace, steps=30):
+    """In the middle of an epoch."""
+    replay.prepare(2000, 2)
+    replay.say("Epoch 1/2")
+    replay.steps(range(1, steps + 1), 2000, pace)
+    assert replay.said == []
+    return replay.now
+
+
+# ---- no false alarm ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("pace", [0.05, 1.3, 7.0, 45.0])
+def test_a_whole_run_is_never_stuck(replay, pace):
+    replay.ours(pace=pace)
+    replay.wait(6 * HOUR)  # its process does not end: whatever that is, a training that is done is not stuck
+    assert replay.history.finished
+    assert replay.said == []
+
+
+@pytest.mark.parametrize("pace", [0.4, 3.2, 20.0])
+def test_a_whole_run_of_kohyas_is_never_stuck(others, pace):
+    others.seen = {"gpus": (Gpu(0, "GPU-a", use=90),)}
+    others.kohya(pace=pace)
+    others.wait(6 * HOUR)
+    assert others.history.finished
+    assert others.said == []
+
+
+def test_short_epochs(replay):
+    replay.ours(epochs=30, length=3, pace=40)
+    assert replay.said == []
+
+
+def test_a_slow_volume_is_read_as_long_as_bytes_move(replay):
+    replay.say("Loading transformer: black-forest-labs/FLUX.1-dev")
+    replay.seen = {"moved": 30 * 2**20}
+    replay.wait(0.9 * HOUR)
+    assert replay.said == []
+    replay.wait(HOUR)  # but not for ever
+    assert replay.verdicts == ["stalled"]
+
+
+def test_a_volume_that_hangs_is_told(replay):
+    replay.say("Loading transformer: black-forest-labs/FLUX.1-dev")
+    replay.seen = {"moved": 0, "states": "DS"}
+    replay.wait(700)
+    assert replay.verdicts == ["stalled"]
+    assert replay.finding.reason == ("No line for 12 m while loading. A process of it waits for a disk or a driver (state D).")
+
+
+# ---- detection ---------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("pace", "within"), [(0.1, 60), (1, 60), (4, 60), (20, 300), (60, 900)])
+def test_a_stop_of_progress_is_seen(replay, pace, within):
+    since = begin(replay, pace)
+    replay.seen = {"gpus": (Gpu(0, "GPU-a", use=100),), "cpu": 1.0}  # a hung kernel keeps a GPU busy, its process spins
+    replay.wait(within)
+    assert replay.verdicts == ["stalled"]
+    assert replay.said[0][0] - since <= within
+    assert replay.finding.reason.startswith("No step for ")
+    assert "; the longest so far took " in replay.finding.reason
+    assert replay.finding.reason.endswith("The GPU is busy (100 %).")
+
+
+@pytest.mark.parametrize(("pace", "within"), [(1, 60), (20, 300)])
+def test_a_stop_of_progress_of_another_trainer_is_seen(others, pace, within):
+    others.kohya_prepare(1000, 2)
+    others.write("epoch 1/2\n")
+    others.bar("steps", 1000, pace, 1, 40)
+    since = others.now
+    others.seen = {"gpus": (Gpu(0, "GPU-a", use=0),), "cpu": 0.0}
+    others.wait(within)
+    assert others.verdicts == ["stalled"]
+    assert others.said[0][0] - since <= within
+    assert others.finding.reason.endswith("The GPU is idle.")
+
+
+def test_what_another_trainer_computes_unannounced_has_more_time(others):
+    others.kohya_prepare(1000, 2)
+    others.write("epoch 1/2\n")
+    others.bar("steps", 1000, 1, 1, 40)
+    others.seen = {"gpus": (Gpu(0, "GPU-a", use=99),)}
+    others.wait(200)
+    assert others.said == []
+    others.wait(100)
+    assert others.verdicts == ["stalled"]
+
+
+def test_lines_without_steps_do_not_hide_a_stop_for_ever(replay):
+    begin(replay, 1)
+    for _ in range(40):
+        replay.wait(20)
+        replay.say("WARNING trying again")
+    assert replay.verdicts == ["stalled"]
+    assert 600 <= replay.said[0][0] - replay.now + 800 <= 700
+
+
+def test_one_slow_step_and_whole_seconds_do_not_move_the_pace(replay):
+    begin(replay, 1, steps=100)
+    replay.step(101, 2000, 40)
+    replay.steps(range(102, 130), 2000, 1)
+    assert replay.said == []
+    since = replay.now
+    replay.wait(90)
+    assert replay.verdicts == ["stalled"]
+    assert replay.said[0][0] - since <= 90  # twice the longest step
+    assert "the longest so far took 40 s" in replay.finding.reason
+
+
+@pytest.mark.parametrize("ahead", [HOUR, -HOUR, 400 * 24 * HOUR])
+def test_a_clock_that_is_set_changes_nothing(replay, ahead):
+    begin(replay, 1)
+    replay.clock += ahead
+    replay.steps(range(31, 60), 2000, 1)
+    assert replay.said == []
+    since = replay.now
+    replay.clock -= ahead
+    replay.wait(60)
+    assert replay.verdicts == ["stalled"]
+    assert replay.said[0][0] - since <= 60
+    assert "the longest so far took 1 h" not in replay.finding.reason
+
+
+def test_a_machine_that_slept_is_no_stall(replay):
+    begin(replay, 1)
+    replay.now, replay._next_look = replay.now + HOUR, replay.now + HOUR  # neither training nor supervisor ran
+    replay.steps(range(31, 60), 2000, 1)
+    assert replay.said == []
+
+
+def test_what_goes_on_is_well_again(replay):
+    begin(replay, 1)
+    replay.wait(120)
+    replay.step(31, 2000, 1)
+    replay.wait(5)
+    assert replay.verdicts == ["stalled", "well"]
+    assert replay.judge.progressed
+
+
+def test_a_suspended_process(replay):
+    begin(replay, 1)
+    replay.seen = {"states": "T", "cpu": 0.0}
+    replay.wait(60)
+    assert "Its process is suspended (SIGSTOP); SIGCONT lets it go on." in replay.finding.reason
+
+
+def test_a_failure_whose_process_does_not_end(replay):
+    begin(replay, 1)
+    replay.say("ERROR CUDA out of memory. Tried to allocate 2.00 GiB")
+    replay.write("Traceback (most recent call last):\ntorch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB\n")
+    replay.wait(200)
+    assert replay.verdicts == ["stalled"]
+    assert "since it failed; its process does not end" in replay.finding.reason
+
+
+def test_a_log_that_was_taken_away_is_not_judged(replay):
+    begin(replay, 1)
+    replay.seen = {"log_is_read": False}
+    replay.path.unlink()
+    replay.path.touch()
+    replay.wait(HOUR)
+    assert replay.said == []
+    assert "cannot be seen" in replay.finding.reason
+
+
+def test_silence_from_the_start(replay):
+    replay.wait(500)
+    assert replay.said == []
+    replay.wait(200)
+    assert replay.finding.reason == "No line for 12 m while it starts."
+
+
+# ---- nan and slow ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("loss", ["nan", "inf", "-inf"])
+def test_a_loss_that_is_no_number_is_told_at_once(replay, loss):
+    begin(replay, 1)
+    replay.step(31, 2000, 1, loss)
+    replay.wait(5)
+    assert replay.verdicts == ["nan"]
+    assert replay.finding.reason == "The loss is not a number since step 31."
+
+
+def full_gpu(**changes):
+    values = {"use": 99, "power": 71.0, "power_limit": 350.0, "memory_used": 24 * 2**30, "memory_total": 24 * 2**30}
+    return Gpu(0, "GPU-a", **(values | {"temperature": 41} | changes))
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        ({"gpus": (full_gpu(),)}, "GPU memory is spilling into RAM."),
+        ({"gpus": (full_gpu(power=340.0, throttled=("heat",), temperature=93),)}, "the GPU is too hot (93 C) and slows down."),
+        ({"gpus": (full_gpu(use=0, memory_used=0),), "cpu": 1.9}, "it computes on the CPU, its GPU is idle."),
+        (
+            {"gpus": (full_gpu(power=340.0),), "others": ((99, 2**32),)},
+            "another program is on its GPU, process 99 with 4.0 GiB.",
+        ),
+        ({"states": "DS"}, "it waits for the disk."),
+        ({"disk_free": 2**28}, "the disk is nearly full, 256 MiB are free."),
+        ({"load": 7.9, "cpu": 0.9, "cores": 2}, "other programs use the CPU, load 7.9 on 2 cores."),
+        ({}, "the reason is not seen here."),
+    ],
+)
+def test_slow_with_its_reason(replay, seen, reason):
+    begin(replay, 1, steps=300)
+    replay.seen = seen
+    replay.steps(range(301, 400), 2000, 3.1)
+    assert replay.verdicts == ["slow"]
+    times, why = replay.finding.reason.split(" times slower than at first: ")
+    assert float(times) == pytest.approx(3.1, abs=0.3)
+    assert why == reason
+
+
+def test_no_longer_slow(replay):
+    begin(replay, 1, steps=300)
+    replay.steps(range(301, 400), 2000, 3)
+    replay.steps(range(400, 500), 2000, 1)
+    assert replay.verdicts == ["slow", "well"]
+
+
+def test_a_slow_half_minute_is_no_news(replay):
+    begin(replay, 1, steps=300)
+    replay.steps(range(301, 308), 2000, 4)
+    replay.steps(range(308, 400), 2000, 1)
+    assert replay.said == []
+
+
+@pytest.mark.parametrize("seen", [{"gpus": (full_gpu(),)}, {"gpus": (full_gpu(use=0, memory_used=0),), "cpu": 1.9}])
+def test_slow_from_its_first_step(replay, seen):
+    replay.seen = seen
+    replay.prepare(2000, 2)
+    replay.say("Epoch 1/2")
+    replay.steps(range(1, 40), 2000, 8)
+    assert replay.verdicts == ["slow"]
+    assert replay.finding.reason.startswith(("GPU memory is spilling", "It computes on the CPU"))
