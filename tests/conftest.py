@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from fluxgym.run.care import NONE, Care, write_care
 from fluxgym.run.family import find_family
 from fluxgym.run.folders import list_runs
 from fluxgym.run.launch import start_run
 from fluxgym.run.record import read_record
 from trainer.folder import RunFolder
 
+NO_TURN = Care(place=NONE)
 SMALL_TRAINING = Path(__file__).parent / "small_training.py"
 HOSTILE_NAMES = {
     "empty": "",
@@ -51,6 +53,9 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     root = tmp_path / "outputs"
     root.mkdir()
     monkeypatch.setenv("FLUXGYM_OUTPUTS", str(root))
+    monkeypatch.setenv("FLUXGYM_LOCKS", str(tmp_path / "locks"))
+    monkeypatch.setenv("FLUXGYM_NOTIFY_FILE", str(tmp_path / "notify.json"))  # no test tells the person who runs it
+    monkeypatch.delenv("FLUXGYM_NOTIFY", raising=False)
     yield root
     for folder in list_runs():
         record = read_record(folder)
@@ -92,11 +97,12 @@ def wait_until() -> Callable[..., object]:
 
 @pytest.fixture
 def start_small(outputs: Path) -> Callable[..., RunFolder]:
-    """start_small(*options): a run of tests/small_training.py under a real supervisor."""
+    """start_small(*options): a run of tests/small_training.py under a real supervisor. It waits for no turn unless asked."""
 
-    def start(*options: str, name: str = "small") -> RunFolder:
+    def start(*options: str, name: str = "small", care: Care = NO_TURN) -> RunFolder:
         folder = RunFolder(outputs / name)
         folder.path.mkdir(exist_ok=True)
+        write_care(folder, care)
         start_run(folder, [sys.executable, str(SMALL_TRAINING), str(folder.path), *options])
         return folder
 
