@@ -13,6 +13,7 @@ from fluxgym.run.record import Record, write_record
 from trainer.folder import RunFolder
 
 GRACE = 120  # s from SIGTERM to SIGKILL; FLUXGYM_STOP_GRACE changes it
+SUSPENDED = "T"  # by SIGSTOP, or as a terminal's Ctrl-Z does
 REMAINS_GRACE = 20  # s for what a training leaves behind when it ends by itself
 
 
@@ -45,6 +46,13 @@ class Guarded:
         """The living processes of the attempt under way."""
         return find_family(self.folder, record.attempts[-1].training, record.attempt_mark)
 
+    def ask_to_end(self, member: Member) -> None:
+        """SIGTERM, which a process that is suspended only hears when it is let go on."""
+        member.identity.signal(signal.SIGTERM)
+        if member.stat.state == SUSPENDED:
+            member.identity.signal(signal.SIGCONT)
+            self.note(f"process {member.identity.pid} is suspended: SIGCONT, so that it can end")
+
     def clear_remains(self, record: Record, deadline: float | None = None) -> None:
         """A training has ended when all its processes have: one that stays behind may hold the GPU's memory.
 
@@ -55,7 +63,7 @@ class Guarded:
             asked = "which was asked to end before" if deadline else "which the training left behind: SIGTERM"
             self.note(f"process {member.identity.pid}, {asked}")
             if not deadline:
-                member.identity.signal(signal.SIGTERM)
+                self.ask_to_end(member)
         deadline = deadline or time.monotonic() + min(REMAINS_GRACE, self.grace())
         while any(member.identity.alive() for member in remains) and time.monotonic() < deadline:
             signal.sigtimedwait([signal.SIGCHLD], 0.05)
@@ -65,12 +73,16 @@ class Guarded:
 
     def grace(self) -> float:
         """Seconds from SIGTERM to SIGKILL."""
-        wanted = os.environ.get("FLUXGYM_STOP_GRACE", str(GRACE))
+        return self.number("FLUXGYM_STOP_GRACE", GRACE)
+
+    def number(self, name: str, usual: float) -> float:
+        """A number from the environment, `usual` where none is set; one that makes no sense is noted and not taken."""
+        wanted = os.environ.get(name, "")
         try:
-            grace = float(wanted)
+            number = float(wanted or usual)
         except ValueError:
-            grace = math.nan
-        if not 0 <= grace < math.inf:
-            self.note(f"FLUXGYM_STOP_GRACE: got {wanted!r}, expected a number of seconds; it will be {GRACE}")
-            return GRACE
-        return grace
+            number = math.nan
+        if not 0 <= number < math.inf:
+            self.note(f"{name}: got {wanted!r}, expected a number of 0 or more; it will be {usual:g}")
+            return usual
+        return number

@@ -1,4 +1,4 @@
-"""From the start (or adoption) of a training to its end: evidence, wishes to stop, and the end of all its processes.
+"""From the start (or adoption) of a training to its end: its health, wishes to stop, and the end of all its processes.
 
 Signals are blocked for life and fetched with sigtimedwait, so that none is lost and no handler interrupts anything:
     SIGUSR1, SIGINT   a person asks for a stop         SIGTERM   the system asks for a stop
@@ -8,15 +8,16 @@ Signals are blocked for life and fetched with sigtimedwait, so that none is lost
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from fluxgym.run.guarded import Guarded
+from fluxgym.run.guarded import SUSPENDED, Guarded
 from fluxgym.run.identity import Identity
-from fluxgym.run.record import PERSON, SYSTEM, Record, Verdict, read_record
+from fluxgym.run.record import MONITOR, PERSON, SYSTEM, Record, Verdict, read_record
+from fluxgym.run.tended import Tended
 from fluxgym.run.verdict import Ending, judge
 
 LOOK_EVERY = 1.0  # s; a training that is not our child has no SIGCHLD
-EVIDENCE_EVERY = 30  # s
+KILL_EVERY = 30  # s
 ASKED = {signal.SIGUSR1: PERSON, signal.SIGINT: PERSON, signal.SIGTERM: SYSTEM}
 FETCHED = [*ASKED, signal.SIGHUP, signal.SIGCHLD]
 
@@ -43,16 +44,15 @@ class Watch:
         """Returns once the training has ended; None where the run's folder was taken away, so that nothing is to be written."""
         if self.record.state == "stopping":
             self._ask_to_stop()
-        evidence = time.monotonic()
+        tended = Tended(self.run, self.record)
         while self.training.alive() and (self.run.held.is_there() or self._keeps_its_folder()):
             now = time.monotonic()
-            if now >= evidence:
-                self._note_evidence()
-                evidence = now + EVIDENCE_EVERY
+            if now >= tended.next_look:
+                self._look_after(tended)
             if self.deadline is not None and now >= self.deadline:
                 self._kill()
-                self.deadline = now + EVIDENCE_EVERY  # again, should it hang in the kernel
-            got = signal.sigtimedwait(FETCHED, LOOK_EVERY)
+                self.deadline = now + KILL_EVERY  # again, should it hang in the kernel
+            got = signal.sigtimedwait(FETCHED, min(LOOK_EVERY, tended.look_every))
             if got and got.si_signo in ASKED:
                 self._stop_was_asked(got)
         if self.training.alive():
@@ -60,11 +60,15 @@ class Watch:
             return None
         return self._end()
 
-    def _note_evidence(self) -> None:
-        try:
-            self.run.monitor.note_evidence(self.record.state, self.training)
-        except Exception as error:  # evidence is a courtesy: whatever is wrong with it must not end the care for the training
-            self.run.note(f"no evidence: {type(error).__name__}: {error}")
+    def _look_after(self, tended: Tended) -> None:
+        """Its health; also that it has to end, if it is stuck and the person chose that."""
+        self.record = tended.look(self.record)
+        if tended.must_stop and self.record.state != "stopping":
+            self.run.note(f"stop: {self.record.health.reason}")
+            health = replace(self.record.health, will="", acts_at=None)
+            self.record = replace(self.record.to("stopping", stop=MONITOR), health=health)
+            self.run.write(self.record)
+            self._ask_to_stop()
 
     def _stop_was_asked(self, got: signal.struct_siginfo) -> None:
         name = signal.Signals(got.si_signo).name
@@ -80,6 +84,9 @@ class Watch:
         self.deadline = time.monotonic() + grace
         sent = self.training.signal_group(signal.SIGTERM)
         self.run.note(f"SIGTERM to process group {self.training.pid}{'' if sent else ', which is gone'}; {grace:g} s to end")
+        for member in self.run.family(self.record):
+            if member.stat.state == SUSPENDED:
+                self.run.ask_to_end(member)
 
     def _kill(self) -> None:
         family = self.run.family(self.record)

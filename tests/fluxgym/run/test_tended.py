@@ -1,0 +1,124 @@
+"""The health of real trainings that hang: seen, written, told, left again; and what the person chose is done, and announced."""
+
+import re
+import signal
+import time
+
+import pytest
+
+from fluxgym.run.care import NONE, RESUME, STOP, TELL, Care, write_care
+from fluxgym.run.launch import look_after, stop_run, wait_for_end
+from fluxgym.run.record import MONITOR, PERSON, read_record
+from tests.fake_gpus import FakeGpus
+
+HANG = ("--steps", "5000", "--pause", "0.02")
+
+
+@pytest.fixture
+def hang(start_small, wait_until, monkeypatch):
+    """hang(care): a training that makes steps and is then suspended, as one that hangs would be."""
+    monkeypatch.setenv("FLUXGYM_STALL_FACTOR", "0.02")  # 45 s are 0.9 s
+
+    def start(care: Care, *options: str):
+        folder = start_small(*HANG, *options, care=care)
+        wait_until(lambda: folder.training_log.exists() and "20/5000" in folder.training_log.read_text())
+        training = read_record(folder).attempts[-1].training
+        assert training.signal(signal.SIGSTOP)
+        return folder, training
+
+    return start
+
+
+def health(folder):
+    return read_record(folder).health
+
+
+def care(when_stalled=TELL, **changes):
+    return Care(when_stalled=when_stalled, place=NONE, **changes)
+
+
+def test_told_only_and_well_again(hang, wait_until):
+    folder, training = hang(care())
+    wait_until(lambda: health(folder).verdict == "stalled")
+    said = health(folder)
+    assert re.match(r"No step for \d+ s; the longest so far took \d+ s\. Its process is suspended", said.reason)
+    assert (said.will, said.acts_at) == ("", None)
+    assert abs(said.since - time.time()) < 60
+    wait_until(lambda: health(folder).reason != said.reason)  # the seconds in it go on
+    assert health(folder).since == said.since
+    assert training.alive()
+    training.signal(signal.SIGCONT)
+    wait_until(lambda: health(folder).verdict == "well")
+    assert health(folder).reason == ""
+    assert read_record(folder).state == "running"
+    log = folder.monitor_log.read_text()
+    assert log.count("health stalled, at step ") == 1
+    assert log.count(f"stack: process {training.pid} (") == 1
+    assert log.index("health stalled, at step ") < log.index("stack: process") < log.index("health well, at step ")
+    assert "SIGTERM" not in log
+
+
+@pytest.mark.parametrize("will", [STOP, RESUME])
+def test_stopped_as_announced_with_its_state_kept(hang, wait_until, will):
+    folder, training = hang(care(will, most_resumes=0))
+    wait_until(lambda: health(folder).will)
+    said, now = health(folder), time.time()
+    assert said.will == will
+    assert now < said.acts_at < now + 60
+    wait_until(lambda: not training.alive())
+    ended = wait_for_end(folder, 20)
+    assert ended.state == "stopped"
+    assert ended.resumable is not None  # it was let go on, so that it could save
+    record = read_record(folder)
+    assert record.attempts[0].stop == MONITOR
+    assert (record.health.will, record.health.acts_at) == ("", None)
+    log = folder.monitor_log.read_text()
+    assert log.rindex(f"stack: process {training.pid} (") < log.index("SIGTERM to process group")  # before anything is stopped
+    assert f"process {training.pid} is suspended: SIGCONT" in log
+
+
+def test_a_choice_made_while_it_is_stuck_counts(hang, wait_until):
+    folder, training = hang(care())
+    wait_until(lambda: health(folder).verdict == "stalled")
+    write_care(folder, care(STOP))
+    wait_until(lambda: health(folder).will == "stop")
+    write_care(folder, care())
+    wait_until(lambda: health(folder).will == "")
+    assert training.alive()
+    write_care(folder, care(monitor=False))
+    wait_until(lambda: health(folder).verdict == "well")
+    assert read_record(folder).state == "running"
+
+
+def test_a_person_stops_a_suspended_training(hang):
+    folder, _ = hang(care(monitor=False))
+    ended = stop_run(folder, wait=20)
+    assert ended.state == "stopped"
+    assert ended.resumable is not None
+    record = read_record(folder)
+    assert record.attempts[-1].stop == PERSON
+    assert record.health.verdict == "well"
+
+
+def test_another_supervisor_believes_the_verdict_until_it_goes_on(hang, wait_until):
+    folder, training = hang(care())
+    wait_until(lambda: health(folder).verdict == "stalled")
+    supervisor = read_record(folder).supervisor
+    supervisor.signal(signal.SIGKILL)
+    wait_until(lambda: not supervisor.alive())
+    look_after(folder)
+    wait_until(lambda: folder.monitor_log.read_text().count("health stalled, phase") >= 3)
+    assert "health well, at step" not in folder.monitor_log.read_text()
+    training.signal(signal.SIGCONT)
+    wait_until(lambda: health(folder).verdict == "well")
+
+
+def test_evidence_has_the_gpu_of_the_run(hang, wait_until, monkeypatch, tmp_path):
+    gpus = FakeGpus.make(tmp_path / "driver", "GPU-a 23900 24576 98 61 350 84 64 1:23000")
+    for name, value in gpus.environment.items():
+        monkeypatch.setenv(name, value)
+    folder, _ = hang(care())
+    wait_until(
+        lambda: "gpu 0 use 98%, gpu 0 memory 23,900/24,576 MiB, gpu 0 power 61/350 W, " in folder.monitor_log.read_text()
+    )
+    wait_until(lambda: health(folder).reason.endswith("The GPU is busy (98 %)."))
