@@ -5,6 +5,7 @@ what is wrong, and a new start keeps it as run.json.bad-<time>.
 """
 
 import dataclasses
+import itertools
 import json
 import sys
 import time
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fluxgym.run.care import Care
 from fluxgym.run.folders import shown_path
 from fluxgym.run.identity import Identity, known_boot
 from trainer.disk import write_whole
@@ -67,6 +69,7 @@ class Attempt:
     verdict: Verdict | None = None
     begun_by: str = PERSON  # or MONITOR: resumed by itself
     places: list[str] = field(default_factory=list)  # "GPU 0", "CPU": what it holds while it trains; empty: it asked for none
+    note: str = ""  # a sentence for people: what is different from the attempt before
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,16 @@ class Record:
         return f"{self.created!r}-{len(self.attempts)}"
 
     @property
+    def is_ours(self) -> bool:
+        """Whether our own trainer trains."""
+        return not self.any_command and self.command[1:3] == TRAINER
+
+    def resumes_left(self, care: Care) -> int:
+        """How often it may still go on by itself, before a person must look."""
+        by_itself = itertools.takewhile(lambda attempt: attempt.begun_by == MONITOR, reversed(self.attempts))
+        return max(0, care.most_resumes - len(list(by_itself)))
+
+    @property
     def verdict(self) -> Verdict | None:
         return self.attempt.verdict if self.attempt and self.state in ENDED else None
 
@@ -108,14 +121,26 @@ class Record:
 
 
 def begin_attempt(folder: RunFolder, record: Record | None, command: list[str], state: State | None = None) -> Record:
-    """The record with one more attempt, `starting`. `command` trains; empty: the one of before, or our trainer."""
+    """The record with one more attempt, `starting`. `command` trains; empty: the one of before, or our trainer.
+
+    What else the record holds, such as where its command is started, stays."""
     command = command or (record.command if record else [])
     if not command or command[1:3] == TRAINER:  # our own is made anew: the project or its Python may have moved
         command = [sys.executable, *TRAINER, shown_path(folder.config)]
-    attempts, now = record.attempts if record else [], time.time()
+    now = time.time()
+    record = record or Record(folder.name, now, command, "starting", now)
     full = [*command, "--resume", shown_path(state.path)] if state else command
-    attempt = Attempt(len(attempts) + 1, now, full, state.path.name if state else None, stamp(folder.lora))
-    return Record(folder.name, record.created if record else now, command, "starting", now, None, [*attempts, attempt])
+    attempt = Attempt(len(record.attempts) + 1, now, full, state.path.name if state else None, stamp(folder.lora))
+    return dataclasses.replace(
+        record,
+        command=command,
+        state="starting",
+        since=now,
+        supervisor=None,
+        attempts=[*record.attempts, attempt],
+        health=Health(),
+        resumes_at=None,
+    )
 
 
 def stamp(path: Path) -> str | None:
@@ -199,6 +224,7 @@ def _attempt(said: dict[str, Any]) -> Attempt:
         verdict=Verdict(**verdict) if verdict else None,
         begun_by=str(said.get("begun_by", PERSON)),
         places=[str(place) for place in said.get("places", [])],
+        note=str(said.get("note", "")),
     )
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 from fluxgym.log.failures import Failure
 from fluxgym.run import lock
+from fluxgym.run.care import read_care
 from fluxgym.run.family import find_family
 from fluxgym.run.identity import Identity
-from fluxgym.run.record import Record, Verdict, read_record
+from fluxgym.run.queue import Turn, find_turn
+from fluxgym.run.record import PERSON, Health, Record, Verdict, read_record
 from trainer.folder import RunFolder, State
 
 START_LIMIT = 60  # s; a start whose supervisor has not come up by then has failed
@@ -31,6 +33,13 @@ class Status:
     can_restart: bool = False  # ended before anything was saved: a resume begins at the beginning
     is_active: bool = False
     needs_supervisor: bool = False  # under way or just ended, and nobody guards it: look_after sends somebody
+    health: Health | None = None  # how the training goes; None unless a living supervisor says so
+    queue: Turn | None = None  # of a queued run: its place in the line
+    places: list[str] = field(default_factory=list)  # what the last attempt trains, or trained, on: "GPU 0", "CPU"
+    begun_by: str = PERSON  # the last attempt; MONITOR: it was resumed by itself
+    resumes_at: float | None = None  # s since 1970: until then it waits before it goes on by itself
+    resumes_left: int = 0  # how often it may still go on by itself
+    is_ours: bool = False  # our trainer: it can be asked to save and to sample now
 
 
 def read_status(folder: RunFolder, lock_is_ours: bool = False) -> Status:
@@ -44,8 +53,8 @@ def read_status(folder: RunFolder, lock_is_ours: bool = False) -> Status:
         return _read_without_record(folder, record, held)
     training = find_training(folder, record)
     waits = record.supervisor is None and training is None and is_fresh(record)
-    if held or training or waits or record.state == "queued":
-        return _active(record, training, guarded=held or waits)
+    if held or training or waits or record.state == "queued":  # what is queued stays so, whoever died and after a reboot
+        return _active(folder, record, training, guarded=held or waits)
     if read_record(folder) != record:  # its supervisor wrote the verdict and left while we looked
         return read_status(folder, lock_is_ours)
     return _ended(folder, record, judge_unseen(folder, record), is_settled=False)
@@ -76,24 +85,40 @@ def judge_unseen(folder: RunFolder, record: Record) -> Verdict:
         why = f"did not come up within {START_LIMIT} s" if record.supervisor is None else "died before the training started"
         return Verdict("failed", f"Its supervisor {why}; {folder.monitor_log.name} may say more.", "other", ["the training"])
     ending = Ending(None, rebooted=not attempt.training.is_of_this_boot)
-    return judge(folder, attempt, ending, get_history(folder.training_log))
+    return judge(folder, record, ending, get_history(folder.training_log))
 
 
-def _active(record: Record, training: Identity | None, guarded: bool) -> Status:
+def _active(folder: RunFolder, record: Record, training: Identity | None, guarded: bool) -> Status:
     attempt = record.attempts[-1]
-    message = "Nothing was saved before: it begins at the beginning." if attempt.number > 1 and not attempt.resumed_from else ""
-    if attempt.training and not training and record.supervisor and record.supervisor.alive():
-        message = "The training has ended; its verdict is yet to be written. That waits while the disk is full."
+    is_queued = record.state == "queued"
     return Status(
         state=record.state,
-        message=message if guarded else "Its supervisor is gone; the training goes on.",
+        message=_active_message(record, training, guarded),
         since=record.since,
         started=attempt.started,
         attempt=attempt.number,
         pid=training.pid if training else None,
         is_active=True,
-        needs_supervisor=not guarded and record.state != "queued",
+        needs_supervisor=not guarded,
+        health=record.health if guarded and training else None,
+        queue=find_turn(folder) if is_queued else None,
+        places=attempt.places,
+        begun_by=attempt.begun_by,
+        resumes_at=record.resumes_at if is_queued else None,
+        resumes_left=record.resumes_left(read_care(folder)),
+        is_ours=record.is_ours,
     )
+
+
+def _active_message(record: Record, training: Identity | None, guarded: bool) -> str:
+    attempt = record.attempts[-1]
+    if not guarded:
+        return "Its supervisor is gone; " + ("it keeps its turn." if record.state == "queued" else "the training goes on.")
+    if attempt.training and not training and record.supervisor and record.supervisor.alive():
+        return "The training has ended; its verdict is yet to be written. That waits while the disk is full."
+    if attempt.number > 1 and not attempt.resumed_from and not attempt.note:
+        return "Nothing was saved before: it begins at the beginning."
+    return attempt.note
 
 
 def _ended(folder: RunFolder, record: Record, verdict: Verdict, is_settled: bool) -> Status:
@@ -112,6 +137,10 @@ def _ended(folder: RunFolder, record: Record, verdict: Verdict, is_settled: bool
         resumable=None if verdict.state == "completed" else folder.last_state(),
         can_restart=verdict.state != "completed" and not folder.states() and not folder.loras(),
         needs_supervisor=not is_settled,
+        places=attempt.places,
+        begun_by=attempt.begun_by,
+        resumes_left=record.resumes_left(read_care(folder)),
+        is_ours=record.is_ours,
     )
 
 

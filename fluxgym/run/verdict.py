@@ -10,7 +10,7 @@ from fluxgym.log.failures import find_failure
 from fluxgym.log.history import History
 from fluxgym.log.tail import tail
 from fluxgym.run.lora_file import find_problem
-from fluxgym.run.record import PERSON, Attempt, Verdict, stamp
+from fluxgym.run.record import MONITOR, PERSON, Attempt, Record, Verdict, stamp
 from trainer.folder import RunFolder
 
 LOOKED_AT, QUOTED, QUOTED_LENGTH = 200, 10, 300  # lines, lines, characters
@@ -26,8 +26,9 @@ class Ending:
     rebooted: bool = False  # it ran on a boot that is over
 
 
-def judge(folder: RunFolder, attempt: Attempt, ending: Ending, history: History) -> Verdict:
-    """The verdict on an attempt whose training has ended; `history` is that of its log."""
+def judge(folder: RunFolder, record: Record, ending: Ending, history: History) -> Verdict:
+    """The verdict on the last attempt, whose training has ended; `history` is that of its log."""
+    attempt = record.attempts[-1]
     lines, unread = _read_log(folder, history)
     step, total = history.step, history.total_steps
     where = f"at step {step:,} of {total:,}" if step is not None and total else "before the first step"
@@ -40,7 +41,7 @@ def judge(folder: RunFolder, attempt: Attempt, ending: Ending, history: History)
     if ending.rebooted:
         return Verdict("lost", f"The machine restarted {where}.", None, missing, step, total)
     if _was_stopped(attempt, ending, lines):
-        return Verdict("stopped", f"{_who_stopped(attempt, ending)} {where}.", None, missing, step, total)
+        return Verdict("stopped", f"{_who_stopped(record, ending)} {where}.", None, missing, step, total)
     kind, message = _find_cause(ending, missing, where, lines)
     quoted = [line[:QUOTED_LENGTH] for line in lines[-QUOTED:]]
     return Verdict("failed", message, kind, missing, step, total, quoted)
@@ -91,12 +92,16 @@ def _was_stopped(attempt: Attempt, ending: Ending, lines: list[str]) -> bool:
     return asked and any(" Training stopped" in line for line in lines[-QUOTED:])
 
 
-def _who_stopped(attempt: Attempt, ending: Ending) -> str:
-    if not attempt.stop:
+def _who_stopped(record: Record, ending: Ending) -> str:
+    stop = record.attempts[-1].stop
+    if not stop:
         return "Stopped by a signal that did not come from FluxGym,"
-    who = "Stopped by you" if attempt.stop == PERSON else "Stopped by the system"
-    is_killed = _signal_of(ending.exit_code) == signal.SIGKILL
-    return f"{who}; it did not answer in time and was killed" if is_killed else who
+    who = {PERSON: "Stopped by you", MONITOR: "Stopped by the monitor"}.get(stop, "Stopped by the system")
+    if _signal_of(ending.exit_code) == signal.SIGKILL:
+        who += "; it did not answer in time and was killed"
+    if stop == MONITOR and (reason := record.health.reason.partition(". ")[0].rstrip(".")):
+        who += f": {reason[0].lower() if reason[1:2].islower() else reason[0]}{reason[1:]},"
+    return who
 
 
 def _signal_of(code: int | None) -> int:

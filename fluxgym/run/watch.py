@@ -116,7 +116,7 @@ class Watch:
         exit_code = _reap(self.training.pid)
         self.run.note(f"the training ended, exit code {'unknown' if exit_code is None else exit_code}")
         self.run.clear_remains(self.record, self.deadline)
-        verdict = judge(self.run.folder, self.record.attempts[-1], Ending(exit_code), self.run.monitor.history)
+        verdict = judge(self.run.folder, self.record, Ending(exit_code), self.run.monitor.history)
         return Ended(self.record, exit_code, verdict)
 
 

@@ -6,8 +6,20 @@ import os
 
 import pytest
 
+from fluxgym.run.care import Care
 from fluxgym.run.identity import Identity
-from fluxgym.run.record import TRAINER, VERSION, Verdict, begin_attempt, put_aside, read_record, stamp, write_record
+from fluxgym.run.record import (
+    MONITOR,
+    TRAINER,
+    VERSION,
+    Health,
+    Verdict,
+    begin_attempt,
+    put_aside,
+    read_record,
+    stamp,
+    write_record,
+)
 from trainer.folder import RunFolder, State
 
 
@@ -110,3 +122,28 @@ def test_a_bad_file_is_kept_aside(folder):
     assert kept.name.startswith("run.json.bad-2")
     assert kept.read_bytes() == b"bad"
     assert not folder.record.exists()
+
+
+def test_another_attempt_keeps_what_the_record_holds(folder):
+    first = dataclasses.replace(begin_attempt(folder, None, ["x"]), cwd="/somewhere", any_command=True, resumes_at=1.0)
+    second = begin_attempt(folder, dataclasses.replace(first, health=Health("nan", "why", 1.0)), [])
+    assert (second.cwd, second.any_command, second.created) == ("/somewhere", True, first.created)
+    assert (second.health, second.resumes_at, len(second.attempts)) == (Health(), None, 2)
+    write_record(folder, second)
+    assert read_record(folder) == second
+
+
+def test_how_often_it_may_still_go_on_by_itself(folder):
+    care, record = Care(most_resumes=2), begin_attempt(folder, None, ["x"])
+    assert record.resumes_left(care) == 2
+    for left in (1, 0, 0):
+        record = begin_attempt(folder, record, []).to("queued", begun_by=MONITOR)
+        assert record.resumes_left(care) == left
+    assert begin_attempt(folder, record, []).resumes_left(care) == 2, "a person has looked"
+
+
+def test_whose_trainer_it_is(folder):
+    ours = begin_attempt(folder, None, [])
+    assert (ours.is_ours, begin_attempt(folder, ours, []).is_ours) == (True, True)
+    assert not begin_attempt(folder, None, ["accelerate", "launch"]).is_ours
+    assert not dataclasses.replace(ours, any_command=True).is_ours

@@ -7,8 +7,9 @@ import time
 import pytest
 
 from fluxgym.run import lock
+from fluxgym.run.care import Care, write_care
 from fluxgym.run.identity import Identity
-from fluxgym.run.record import Verdict, begin_attempt, read_record, write_record
+from fluxgym.run.record import MONITOR, Health, Verdict, begin_attempt, read_record, write_record
 from fluxgym.run.status import START_LIMIT, read_status
 from tests.small_training import write_state
 from trainer.folder import RunFolder
@@ -136,3 +137,31 @@ def test_a_bad_record_says_so_and_stays(folder, content):
     assert folder.record.read_text() == content
     with lock.hold(folder.lock, 0):
         assert read_status(folder).is_active
+
+
+def test_what_is_queued_stays_so_whoever_died(folder):
+    for supervisor in (GONE, OLD_BOOT):
+        write(folder, "queued", supervisor, None, since=time.time() - START_LIMIT - 1)
+        status = read_status(folder)
+        assert (status.state, status.is_active, status.needs_supervisor) == ("queued", True, True)
+        assert status.message == "Its supervisor is gone; it keeps its turn."
+    write(folder, "queued", ME, None)
+    assert not read_status(folder).needs_supervisor
+
+
+def test_health_is_told_only_by_a_living_supervisor(folder):
+    for supervisor in (ME, GONE):
+        write(folder, "running", supervisor, ME)
+        write_record(folder, dataclasses.replace(read_record(folder), health=Health("slow", "why", 1.0)))
+        health = read_status(folder).health
+        assert health == (Health("slow", "why", 1.0) if supervisor == ME else None)
+
+
+def test_what_was_begun_without_a_person(folder):
+    write_care(folder, Care(most_resumes=2))
+    again = begin_attempt(folder, begin_attempt(folder, None, []), []).to(
+        "queued", begun_by=MONITOR, note="with half the batch"
+    )
+    write_record(folder, dataclasses.replace(again, supervisor=ME, resumes_at=5.0))
+    status = read_status(folder)
+    assert (status.begun_by, status.resumes_at, status.resumes_left, status.is_ours) == (MONITOR, 5.0, 1, True)

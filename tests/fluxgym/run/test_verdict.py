@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from fluxgym.log.history import History
-from fluxgym.run.record import PERSON, SYSTEM, Attempt, stamp
+from fluxgym.run.record import MONITOR, PERSON, SYSTEM, Attempt, Health, Record, stamp
 from fluxgym.run.verdict import Ending, judge
 from tests.small_training import write_lora
 from trainer.folder import RunFolder
 
+STALLED = Health("stalled", "No step for 9 m; the longest so far took 12 s. The GPU is idle.", 1.0)
 SMALL_TRAINING = Path(__file__).parents[2] / "small_training.py"
 
 
@@ -34,7 +35,8 @@ def train(folder, *options):
 
 def verdict(folder, exit_code=0, stop=None, rebooted=False, **more):
     attempt = Attempt(1, time.time() - 60, ["x"], stop=stop, **more)
-    return judge(folder, attempt, Ending(exit_code, rebooted), History(folder.training_log))
+    record = Record(folder.name, attempt.started, ["x"], "running", attempt.started, attempts=[attempt], health=STALLED)
+    return judge(folder, record, Ending(exit_code, rebooted), History(folder.training_log))
 
 
 def test_completed(folder):
@@ -157,6 +159,7 @@ def test_a_cause_that_the_log_does_not_tell(folder):
     [
         (143, PERSON, "Stopped by you at step 7 of 9"),
         (-15, SYSTEM, "Stopped by the system at step 7 of 9"),
+        (143, MONITOR, "Stopped by the monitor: no step for 9 m; the longest so far took 12 s, at step 7 of 9."),
         (-9, PERSON, "did not answer in time and was killed"),
         (None, PERSON, "Stopped by you"),
         (137, PERSON, "did not answer in time and was killed"),
