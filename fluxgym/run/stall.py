@@ -103,14 +103,14 @@ class Judge:
         new = evidence if evidence and evidence.taken > self._taken else None
         kind = _kind(history, self._steps)
         self._follow(kind, history, new)
-        if history.failure is not None and history.failure.kind == "nan":
-            said = history.failure.message
-            return Finding(NAN, f"{said[:1].upper()}{said[1:]}.")
         if evidence and not evidence.log_is_read:
             return Finding(WELL, "Its log was taken away or replaced, so whether it goes on cannot be seen.")
         limit = self._limit(kind, history, evidence)
         if self._quiet >= limit:
             return Finding(STALLED, self._tell_stall(kind, history, evidence), limit)
+        if history.failure is not None and history.failure.kind == "nan":
+            said = history.failure.message
+            return Finding(NAN, f"{said[:1].upper()}{said[1:]}.", limit)
         return self._judge_pace(kind, evidence, new is not None, limit)
 
     # ---- what is progress ----------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ class Tended:
         self._evidence: Evidence | None = None
         self._acts_at: float | None = None  # monotonic
         self._trouble = ""
+        self._is_written = True
 
     def look(self, record: Record) -> Record:
         """The record with the training's health as it is now, which is written where it changed."""
@@ -68,13 +69,15 @@ class Tended:
             self._gather(record)
             finding = self._judge.look(now, self.run.monitor.history, self._evidence)
         health = self._health(record.health, finding, care, now)
-        if not _is_news(record.health, health, is_due):
-            return self._act(record, now)
-        before, record = record.health, replace(record, health=health)
-        self.run.write(record)
-        if health.verdict != before.verdict:
-            self._announce(record, before, care)
-        return self._act(record, now)
+        if _is_news(record.health, health, is_due) or not self._is_written:
+            before, record = record.health, replace(record, health=health)
+            self._is_written = self.run.write(record)
+            if health.verdict != before.verdict:
+                self._announce(record, before, care)
+        self.must_stop = self._acts_at is not None and now >= self._acts_at
+        if self.must_stop:
+            self._write_stacks(record)
+        return record
 
     def _health(self, old: Health, finding: Finding, care: Care, now: float) -> Health:
         if not care.monitor:
@@ -100,12 +103,6 @@ class Tended:
             tell(self.run.folder, "recovered")
         if health.verdict == STALLED:
             self._write_stacks(record)
-
-    def _act(self, record: Record, now: float) -> Record:
-        self.must_stop = self._acts_at is not None and now >= self._acts_at
-        if self.must_stop:
-            self._write_stacks(record)
-        return record
 
     def _write_stacks(self, record: Record) -> None:
         write_stacks(self.run.folder, self.run.family(record), self.run.note, may_ask=not record.any_command)

@@ -1,7 +1,8 @@
 """What guarding a run costs: the supervisor's memory, start time and CPU. Run: `python -m tests.benchmarks.supervisor`.
 
 Start time is that of `python -m fluxgym.run` until it holds the lock and knows what to do, against `python -c pass`.
-The guarded training sleeps; its log has as many steps as the option says, because a supervisor reads it."""
+The guarded training makes a step every --pace seconds; its log has --steps steps before, because a supervisor reads it. With
+--gpu there is a GPU to look at (tests/fake_gpus.py), through the real nvidia-ml-py."""
 
 import argparse
 import os
@@ -12,10 +13,20 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.fake_gpus import FakeGpus
+
 ROOT = Path(__file__).resolve().parents[2]
-TRAINING = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)); time.sleep(600)"
-STEP = "2026-11-24 10:15:03 steps: {percent:3d}%|##########| {step}/{steps} [00:00<00:27, 11.00it/s"
-STEP += ", loss=0.9834, avr_loss=0.9834, lr=2e-04]\n"
+TRAINING = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+step, bar, pace = int(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+while True:
+    time.sleep(pace)
+    step += 1
+    print(time.strftime("%Y-%m-%d %H:%M:%S"), bar.format(percent=50, step=step, steps=10 * step), flush=True)
+"""
+STEP = "steps: {percent:3d}%|##########| {step}/{steps} [00:00<00:27, 11.00it/s, loss=0.9834, avr_loss=0.9834, lr=2e-04]"
+GPU = "GPU-a 23900 24576 98 340 350 74 4 -"
 
 
 def seconds(command: list[str]) -> float:
@@ -43,7 +54,7 @@ def measure_start(outputs: Path) -> None:
     )
 
 
-def measure_guarding(outputs: Path, steps: int, watched: float) -> None:
+def measure_guarding(outputs: Path, steps: int, watched: float, pace: float) -> None:
     from fluxgym.run.identity import read_stat
     from fluxgym.run.launch import start_run, stop_run
     from fluxgym.run.record import read_record
@@ -53,8 +64,9 @@ def measure_guarding(outputs: Path, steps: int, watched: float) -> None:
     folder = RunFolder(outputs / "guarded")
     folder.path.mkdir()
     with folder.training_log.open("w", encoding="utf-8") as log:
-        log.writelines(STEP.format(percent=100 * step // steps, step=step, steps=steps) for step in range(1, steps + 1))
-    start_run(folder, [sys.executable, "-c", TRAINING])
+        lines = (STEP.format(percent=100 * step // steps, step=step, steps=steps) for step in range(1, steps + 1))
+        log.writelines(f"2026-11-24 10:15:03 {line}\n" for line in lines)
+    start_run(folder, [sys.executable, "-c", TRAINING, str(steps), STEP, str(pace)])
     while not read_status(folder).pid or "state running" not in folder.monitor_log.read_text():
         time.sleep(0.05)
     supervisor = read_record(folder).supervisor
@@ -72,18 +84,24 @@ def measure_guarding(outputs: Path, steps: int, watched: float) -> None:
         f"memory after a log of {steps:,} steps: {after.memory / 2**20:.1f} MiB (at most {int(peak.split()[1]) / 1024:.1f} MiB)"
     )
     print(f"bare python: {bare_memory / 2**20:.1f} MiB; ratio {after.memory / bare_memory:.1f}")
-    print(f"CPU while guarding for {watched:g} s: {share:.2%} of one core")
+    print(f"CPU while guarding for {watched:g} s, a step every {pace:g} s: {share:.2%} of one core")
+    print(next(line for line in reversed(folder.monitor_log.read_text().splitlines()) if ", health " in line))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=65, help="how long CPU is watched; evidence is written every 30 s")
+    parser.add_argument("--pace", type=float, default=1, help="s a step")
+    parser.add_argument("--gpu", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as path:
         os.environ["FLUXGYM_OUTPUTS"] = path
+        os.environ["FLUXGYM_LOCKS"] = str(Path(path) / "locks")
         measure_start(Path(path))
-        measure_guarding(Path(path), options.steps, options.seconds)
+        if options.gpu:
+            os.environ |= FakeGpus.make(Path(path) / "driver", GPU).environment
+        measure_guarding(Path(path), options.steps, options.seconds, options.pace)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,18 @@
 """A guarded run: how long a training has from SIGTERM to SIGKILL, and a log that is another run's by now."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from fluxgym.run import lock
+from fluxgym.run.family import ATTEMPT_MARK, MARK, mark
 from fluxgym.run.guarded import GRACE, Guarded
+from fluxgym.run.identity import read_stat
 from fluxgym.run.monitor import Monitor
+from fluxgym.run.record import begin_attempt
 from trainer.folder import RunFolder
 
 
@@ -29,3 +37,15 @@ def test_the_log_of_another_run_is_left_alone(run):
     run.note("not mine any more")
     assert "mine\n" in run.folder.monitor_log.read_text()
     assert "any more" not in run.folder.monitor_log.read_text()
+
+
+def test_a_suspended_process_that_stayed_behind_hears_that_it_must_end(run, wait_until):
+    record = begin_attempt(run.folder, None, ["train"])
+    marks = {MARK: mark(run.folder), ATTEMPT_MARK: record.attempt_mark}
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=os.environ | marks)
+    wait_until(lambda: run.family(record))
+    child.send_signal(signal.SIGSTOP)
+    wait_until(lambda: read_stat(child.pid).state == "T")
+    run.clear_remains(record)
+    assert child.wait(5) == -signal.SIGTERM
+    assert f"process {child.pid} is suspended: SIGCONT, so that it can end" in run.folder.monitor_log.read_text()

@@ -197,6 +197,8 @@ def test_a_loss_that_is_no_number_is_told_at_once(replay, loss):
     replay.wait(5)
     assert replay.verdicts == ["nan"]
     assert replay.finding.reason == "The loss is not a number since step 31."
+    replay.wait(HOUR)
+    assert replay.verdicts == ["nan", "stalled"]  # it is that too
 
 
 def full_gpu(**changes):

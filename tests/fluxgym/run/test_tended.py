@@ -51,6 +51,7 @@ def test_told_only_and_well_again(hang, wait_until):
     wait_until(lambda: health(folder).verdict == "well")
     assert health(folder).reason == ""
     assert read_record(folder).state == "running"
+    wait_until(lambda: "health well, at step " in folder.monitor_log.read_text())  # the page comes first
     log = folder.monitor_log.read_text()
     assert log.count("health stalled, at step ") == 1
     assert log.count(f"stack: process {training.pid} (") == 1
