@@ -1,6 +1,7 @@
 """Trainings as they are, hours of them in a second: their log is written line by line, in time that only exists here, while a
 judge looks at it every 5 s as the supervisor does. With phases as long as they are on a GPU of a rented machine."""
 
+import gzip
 import random
 import time
 from collections.abc import Iterable
@@ -16,6 +17,10 @@ LOOK_EVERY, EVIDENCE_EVERY = 5.0, 30.0  # s
 BEGIN = 1_790_000_000.0  # wall time at which it all begins
 
 
+class Hangs(Exception):
+    """From here on the training writes nothing more."""
+
+
 class Replay:
     """A log that grows and the judge who reads it. `now` is monotonic time, `clock` what the wall clock is ahead of it."""
 
@@ -26,6 +31,7 @@ class Replay:
         self.seen: dict[str, object] = {}  # of the evidence, beside its time
         self.said: list[tuple[float, Finding]] = []  # what changed in the judge's verdict, and when
         self.finding = Finding()
+        self.hangs_after = ""  # the line of our trainer that begins so is its last one
         self._next_look, self._evidence = 0.0, Evidence(0.0)
         self._random = random.Random(4)
         path.write_text("=== Attempt 1, 2026-09-21 12:00:00 ===\n")
@@ -37,6 +43,8 @@ class Replay:
     def say(self, text: str) -> None:
         """A line of our trainer."""
         self.write(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(self.clock + self.now))} {text}\n")
+        if self.hangs_after and text.startswith(self.hangs_after):
+            raise Hangs
 
     def wait(self, seconds: float) -> None:
         """Time goes by, and the judge looks."""
@@ -131,6 +139,14 @@ class Replay:
         self.wait(4)
         self.say("Saving LoRA: outputs/a/a.safetensors")
         self.say("Training finished")
+
+    def recorded(self, recording: Path, stretch: float) -> None:
+        """A log of our trainer that was recorded, so many times slower."""
+        lines = [line for line in gzip.decompress(recording.read_bytes()).decode().splitlines() if line[:2].isdigit()]
+        begin, clocks = self.now, [time.mktime(time.strptime(line[:19], "%Y-%m-%d %H:%M:%S")) for line in lines]
+        for line, clock in zip(lines, clocks, strict=True):
+            self.wait(begin + stretch * (clock - clocks[0]) - self.now)
+            self.say(line[20:])
 
     # ---- kohya sd-scripts ----------------------------------------------------------------------------------------
     def bar(self, name: str, total: int, pace: float, first: int = 1, last: int | None = None) -> None:

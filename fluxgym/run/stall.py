@@ -127,12 +127,17 @@ class Judge:
         if made:
             self._count_steps(history)
         if made or has_bar or kind != self._kind or (has_lines and kind not in OF_STEPS):
-            self._longest[self._kind] = max(self._age, self._longest.get(self._kind, 0.0))
             self.progressed = self.progressed or not is_first
-            self._quiet = self._age = 0.0
+            self._hear_sign()
+            self._age = 0.0
         elif self._age < LIMITS[kind].bound * self._factor and (has_lines or (LIMITS[kind].works and _works(new))):
-            self._quiet = 0.0
+            self._hear_sign()
         self._step, self._version, self._kind = history.step, history.version, kind
+
+    def _hear_sign(self) -> None:
+        """A silence is over."""
+        self._longest[self._kind] = max(self._quiet, self._longest.get(self._kind, 0.0))
+        self._quiet = 0.0
 
     def _count_steps(self, history: History) -> None:
         steps = (history.step or 0) - (self._step or 0)

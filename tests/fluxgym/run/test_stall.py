@@ -1,11 +1,14 @@
 """Stuck, slow or well: whole trainings replayed before the judge, in time that only exists in the test."""
 
+from pathlib import Path
+
 import pytest
 
 from fluxgym.run.gpu import Gpu
-from tests.replay import Replay
+from tests.replay import Hangs, Replay
 
 HOUR = 3600.0
+RECORDED = Path(__file__).parents[2] / "recordings/flux-mini.log.gz"
 
 
 @pytest.fixture
@@ -34,6 +37,16 @@ def test_a_whole_run_is_never_stuck(replay, pace):
     replay.ours(pace=pace)
     replay.wait(6 * HOUR)  # its process does not end: whatever that is, a training that is done is not stuck
     assert replay.history.finished
+    assert replay.said == []
+
+
+@pytest.mark.parametrize("stretch", [1, 5, 20])
+def test_a_recorded_run_is_never_stuck(replay, stretch):
+    """Of flux-mini on two CPU cores; as slow as a GPU's when it is stretched."""
+    replay.recorded(RECORDED, stretch)
+    replay.wait(HOUR)
+    assert replay.history.finished
+    assert replay.history.total_epochs == 20
     assert replay.said == []
 
 
@@ -92,6 +105,33 @@ def test_a_stop_of_progress_of_another_trainer_is_seen(others, pace, within):
     assert others.verdicts == ["stalled"]
     assert others.said[0][0] - since <= within
     assert others.finding.reason.endswith("The GPU is idle.")
+
+
+@pytest.mark.parametrize(
+    ("last", "within", "words"),
+    [
+        ("Loading transformer", 630, "No line for 10 m while loading."),
+        ("Caching latents: 12/24", 630, "No line for 10 m while caching."),
+        ("Training: ", 630, "No line for 10 m while loading."),
+        ("Sampling: 3 prompts at step 0", 930, "while sampling."),
+        ("Epoch 1/20", 1230, "No step for 20 m while it makes the first step."),
+        ("Validation: loss 0.4321 at step 152", 330, "No step for 7 m between two epochs."),
+        ("Saving LoRA: outputs/a/a-000002", 330, "No line for 5 m while saving."),
+        ("Saving sample: outputs/a/sample/a_e000003_01", 930, "No line for 15 m while sampling."),
+        ("Epoch 4/20", 330, "No step for 5 m between two epochs."),
+        ("Validation: loss 0.4321 at step 1520", 330, "No step for 7 m after the last one."),
+    ],
+)
+def test_a_hang_is_seen_in_each_phase(replay, last, within, words):
+    replay.hangs_after = last
+    with pytest.raises(Hangs):
+        replay.ours()
+    assert replay.said == []
+    since = replay.now
+    replay.wait(2 * HOUR)
+    assert replay.verdicts == ["stalled"]
+    assert replay.said[0][0] - since <= within
+    assert words in replay.said[0][1].reason
 
 
 def test_what_another_trainer_computes_unannounced_has_more_time(others):
