@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fluxgym.run import lock
 from fluxgym.run.family import Member, find_family
 from fluxgym.run.monitor import Monitor
-from fluxgym.run.record import Record, write_record
+from fluxgym.run.record import Record, read_record, write_record
 from trainer.folder import RunFolder
 
 GRACE = 120  # s from SIGTERM to SIGKILL; FLUXGYM_STOP_GRACE changes it
@@ -24,6 +24,18 @@ class Guarded:
     folder: RunFolder
     held: lock.Held
     monitor: Monitor
+
+    def is_there(self, record: Record) -> bool:
+        """Whether the folder is still ours. Where run.lock alone was deleted, by a clean-up, say, we hold it anew."""
+        if self.held.is_there():
+            return True
+        there = read_record(self.folder)
+        ours = there and (there.supervisor, there.attempt_mark) == (record.supervisor, record.attempt_mark)
+        try:
+            return bool(ours) and self.held.take_again()
+        except OSError as error:  # deleted in this very moment, or no room for it
+            self.note(f"run.lock cannot be made anew: {error}")
+            return False
 
     def note(self, text: str) -> None:
         """A line for the monitor's log, unless what lies at its path belongs to another run by now."""

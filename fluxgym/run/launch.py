@@ -18,9 +18,12 @@ from typing import IO, TYPE_CHECKING
 
 from fluxgym.run import lock
 from fluxgym.run.archive import archive, holds_run
+from fluxgym.run.care import FIRST_FREE, NONE, Care, read_care, write_care
 from fluxgym.run.family import ATTEMPT_MARK, MARK
-from fluxgym.run.folders import PROJECT, outputs_root, shown_path
+from fluxgym.run.folders import PROJECT, list_runs, outputs_root, shown_path
 from fluxgym.run.identity import Identity
+from fluxgym.run.places import PlaceError, make_wish
+from fluxgym.run.queue import list_abandoned, move
 from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, write_record
 from fluxgym.run.status import Status, read_status
 from trainer.disk import write_whole
@@ -92,19 +95,41 @@ def _write_settings(folder: RunFolder, config: "Config", replace_old: bool) -> N
             write_whole(folder.config, dump_config(config).encode())
 
 
-def start_run(folder: RunFolder, command: list[str] | None = None) -> Status:
-    """Starts a run that was created. `command` trains; None: our trainer. Raises RunIsActive, or NameTaken after its end."""
+def start_run(
+    folder: RunFolder,
+    command: list[str] | None = None,
+    *,
+    care: Care | None = None,
+    cwd: Path | None = None,
+    any_command: bool = False,
+) -> Status:
+    """Starts a run that was created, or puts it into the queue. Raises RunIsActive, NameTaken after its end, or RunError.
+
+    `command` trains; None: our trainer. `care`: the choices for it; None: those that are in its folder. `cwd`: where the
+    command is started; None: the project. `any_command`: it need not be a trainer that we know."""
     if not command and not folder.config.is_file():
         raise RunError(
             folder, f"{folder.config.name} is missing in {shown_path(folder.path)}, expected the settings of the run"
         )
+    _check_place(folder, care or read_care(folder))
     with _locked(folder):
         _refuse_active(folder)
         record = read_record(folder)
         if record and not record.problem:
             raise NameTaken(folder, f"{folder.name} has run already; resume it, or create it anew")
-        _launch(folder, begin_attempt(folder, None, command or []))
+        if care:
+            write_care(folder, care)
+        record = begin_attempt(folder, None, command or [])
+        _launch(folder, replace(record, cwd=str(cwd.resolve()) if cwd else None, any_command=any_command))
     return read_status(folder)
+
+
+def _check_place(folder: RunFolder, care: Care) -> None:
+    if care.place not in (FIRST_FREE, NONE):
+        try:
+            make_wish(care.place)
+        except PlaceError as error:
+            raise RunError(folder, f"place: {error}") from error
 
 
 def resume_run(folder: RunFolder, state: State | None = None) -> Status:
@@ -142,6 +167,24 @@ def wait_for_end(folder: RunFolder, timeout: float) -> Status:
     while (status := look_after(folder)).is_active and time.monotonic() < deadline:
         time.sleep(0.1)
     return status
+
+
+def move_run(folder: RunFolder, by: int | str) -> Status:
+    """Moves a waiting run in the line: -1 up, 1 down, "first" to its head. Raises RunIsNotActive where it does not wait."""
+    status = look_after(folder)
+    if status.state != "queued":
+        raise RunIsNotActive(folder, f"{folder.name} does not wait in the queue, it is {status.state or 'no run of FluxGym'}")
+    move(folder, by)
+    return read_status(folder)
+
+
+def look_after_queued(besides: RunFolder | None = None) -> None:
+    """look_after for the waiting runs whose supervisor is gone: those of our outputs root, and those that left a ticket."""
+    mine = besides.path.resolve() if besides else None
+    for folder in dict.fromkeys([*list_abandoned(), *list_runs()]):
+        record = read_record(folder)
+        if record and record.state == "queued" and folder.path.resolve() != mine:
+            look_after(folder)
 
 
 def look_after(folder: RunFolder) -> Status:
@@ -209,6 +252,8 @@ def _launch(folder: RunFolder, record: Record) -> None:
     """Writes the record and starts a supervisor for it, which waits for the lock that we hold."""
     if (there := read_record(folder)) and there.problem:
         put_aside(folder)
+    if read_care(folder).place != NONE:
+        record = record.to("queued")
     write_record(folder, record)
     write_record(folder, replace(record, supervisor=_send_supervisor(folder)))
 

@@ -1,4 +1,6 @@
-"""run.lock: whoever holds it may write run.json. The kernel frees it when its holder dies, however that happens.
+"""A lock is a file that somebody holds; the kernel frees it when its holder dies, however that happens.
+
+run.lock: whoever holds it may write run.json. GPUs (fluxgym.run.places) and turns (fluxgym.run.queue) are held the same way.
 
 The lock is on a file, not on a path: a folder that is deleted and made anew has another one. See Held.is_there.
 """
@@ -36,7 +38,7 @@ class Held:
 
     def take_again(self) -> bool:
         """Holds the file that is at the path now, made anew where there is none; False where somebody else does."""
-        there = _try(self.path)
+        there = take(self.path)
         if there:
             os.dup2(there.handle, self.handle, inheritable=False)
             os.close(there.handle)
@@ -49,7 +51,7 @@ def hold(path: Path, patience: float) -> Iterator[Held]:
 
     A little patience is always needed: a reader that asks is_held() holds the lock for an instant."""
     deadline = time.monotonic() + patience
-    while (held := _try(path)) is None:
+    while (held := take(path)) is None:
         if time.monotonic() > deadline:
             raise LockHeld(f"{path} is held by another process")
         time.sleep(RETRY)
@@ -66,19 +68,19 @@ def is_held(path: Path) -> bool:
     except OSError:
         return False
     try:
-        return not _take(handle, fcntl.LOCK_SH)
+        return not _flock(handle, fcntl.LOCK_SH)
     except OSError:  # where no lock can be taken, nobody holds one
         return False
     finally:
         os.close(handle)
 
 
-def _try(path: Path) -> Held | None:
-    """The lock, where it is free, and where its file was not taken away while we took it."""
+def take(path: Path) -> Held | None:
+    """The lock, where it is free, and where its file was not taken away while we took it. To be given back by os.close."""
     held = Held(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
     is_ours = False
     try:
-        is_ours = _take(held.handle, fcntl.LOCK_EX) and held.is_there()
+        is_ours = _flock(held.handle, fcntl.LOCK_EX) and held.is_there()
     except OSError as error:
         why = f"{path} cannot be locked ({error.strerror}), expected a volume that knows flock; FLUXGYM_OUTPUTS names another"
         raise OSError(error.errno, why) from error
@@ -88,7 +90,7 @@ def _try(path: Path) -> Held | None:
     return held if is_ours else None
 
 
-def _take(handle: int, kind: int) -> bool:
+def _flock(handle: int, kind: int) -> bool:
     try:
         fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,9 +1,11 @@
 """The supervisor: guards one run for its life. Started detached by fluxgym.run.launch, it needs nothing but the run's folder.
 
-It holds run.lock, starts the training in a session of its own (or adopts one whose supervisor died), watches it to its end
-(fluxgym.run.watch), and writes the verdict.
+It holds run.lock, waits until the run's places are free (fluxgym.run.waiting), starts the training in a session of its own
+(or adopts one whose supervisor died), watches it to its end (fluxgym.run.watch), writes the verdict, and goes on by itself
+where the person wants that.
 """
 
+import contextlib
 import os
 import shlex
 import signal
@@ -17,8 +19,11 @@ from fluxgym.run.family import ATTEMPT_MARK, MARK, mark
 from fluxgym.run.guarded import Guarded
 from fluxgym.run.identity import Identity
 from fluxgym.run.monitor import Monitor
-from fluxgym.run.record import Attempt, Record, Verdict, begin_attempt, read_record
+from fluxgym.run.places import Holding, PlaceError, environment
+from fluxgym.run.record import ACTIVE, PERSON, Attempt, Record, Verdict, begin_attempt, read_record
 from fluxgym.run.status import find_training, is_fresh, judge_unseen
+from fluxgym.run.verdict import judge_unbegun
+from fluxgym.run.waiting import Waiting
 from fluxgym.run.watch import FETCHED, Ended, Watch
 from trainer.folder import RunFolder
 
@@ -45,9 +50,9 @@ def main(arguments: list[str]) -> int:
 
 
 def guard(folder: RunFolder, held: lock.Held) -> int:
-    """Starts, adopts or judges, whatever run.json says is to be done. The caller holds the lock."""
+    """Waits, starts, adopts or judges, whatever run.json says is to be done. The caller holds the lock."""
     record = read_record(folder) or begin_attempt(folder, None, [])
-    if record.problem or record.state not in ("starting", "running", "stopping"):
+    if record.problem or record.state not in ACTIVE:
         return NOTHING_TO_DO
     me, monitor = Identity.of(os.getpid()), Monitor(folder)
     run = Guarded(folder, held, monitor)
@@ -55,15 +60,16 @@ def guard(folder: RunFolder, held: lock.Held) -> int:
         return BUSY
     training = find_training(folder, record)  # looks at the old supervisor, so before we take its place
     if training:
-        run.note(f"supervisor {os.getpid()} adopts the training, process {training.pid}")
-        state = "stopping" if record.state == "stopping" else "running"
-        _watch(run, replace(record, supervisor=me).to(state, training=training), training)
-    elif _is_ours_to_start(record, me):
-        _start(run, replace(record, supervisor=me))
+        ended = _adopt(run, replace(record, supervisor=me), training)
+    elif record.state == "queued" or _is_ours_to_start(record, me):
+        ended = _begin(run, replace(record, supervisor=me))
     else:
         run.note(f"supervisor {os.getpid()}: the training ended while nobody watched")
         run.clear_remains(record)
-        _settle(run, Ended(record, None, judge_unseen(folder, record)))
+        ended = Ended(replace(record, supervisor=me), None, judge_unseen(folder, record))
+    while ended:
+        record = _settle(run, ended)
+        ended = _begin(run, record) if record.state == "queued" else None  # it goes on by itself
     return 0
 
 
@@ -73,45 +79,73 @@ def _is_ours_to_start(record: Record, me: Identity | None) -> bool:
     return waits and (record.supervisor == me or (record.supervisor is None and is_fresh(record)))
 
 
-def _start(run: Guarded, record: Record) -> None:
-    record = record.to(record.state, started=time.time())
+def _adopt(run: Guarded, record: Record, training: Identity) -> Ended | None:
+    run.note(f"supervisor {os.getpid()} adopts the training, process {training.pid}")
+    holding = Holding(run.folder)
     try:
-        training = _start_training(run.folder, record)
+        holding.adopt(record.attempts[-1].places)
+    except (OSError, PlaceError) as error:
+        run.note(f"its places are held by the training alone: {error}")
+    state = "stopping" if record.state == "stopping" else "running"
+    return _watch(run, record.to(state, training=training), training, holding)
+
+
+def _begin(run: Guarded, record: Record) -> Ended | None:
+    """From the queue to the end of the training; None where there is nothing more to be written."""
+    holding = Holding(run.folder)
+    if record.state == "queued":
+        run.write(record)
+        _look_after_others(run)
+        try:
+            waited = Waiting(run, record).to_the_turn()
+        except PlaceError as error:
+            return Ended(record, None, Verdict("failed", f"There is no place for it: {error}.", "other", ["the training"]))
+        if waited.stop == PERSON:
+            return Ended(record.to("queued", stop=PERSON), None, judge_unbegun(run.folder, record))
+        if not waited.holding:
+            return None
+        holding = waited.holding
+    names = [place.name for place in holding.places]
+    record = replace(record.to("starting", started=time.time(), places=names), resumes_at=None)
+    while not run.write(record):  # what is queued on disk must not be running: a reader would start it again
+        time.sleep(WRITE_AGAIN)
+    return _start(run, record, holding)
+
+
+def _start(run: Guarded, record: Record, holding: Holding) -> Ended | None:
+    try:
+        training = _start_training(run.folder, record, environment(holding.places))
     except OSError as error:
-        verdict = Verdict("failed", f"The training could not be started: {error}", "other", ["the training"])
-        _settle(run, Ended(record, None, verdict))
-        return
+        holding.give_back()
+        return Ended(record, None, Verdict("failed", f"The training could not be started: {error}", "other", ["the training"]))
     command = shlex.join(record.attempts[-1].command)
-    run.note(f"supervisor {os.getpid()} started the training, process {training.pid}: {command}")
-    _watch(run, record.to("running", training=training), training)
+    where = f" on {' and '.join(record.attempts[-1].places)}" if holding.places else ""
+    run.note(f"supervisor {os.getpid()} started the training{where}, process {training.pid}: {command}")
+    return _watch(run, record.to("running", training=training), training, holding)
 
 
-def _watch(run: Guarded, record: Record, training: Identity) -> None:
+def _watch(run: Guarded, record: Record, training: Identity, holding: Holding) -> Ended | None:
     run.write(record)
-    if ended := Watch(run, record, training).to_the_end():
-        _settle(run, ended)
+    ended = Watch(run, record, training, holding).to_the_end()
+    holding.give_back()
+    return ended
 
 
-def _start_training(folder: RunFolder, record: Record) -> Identity:
+def _start_training(folder: RunFolder, record: Record, places: dict[str, str]) -> Identity:
     """Starts the training in a session of its own, with its output straight into training.log and clean signals."""
     attempt = record.attempts[-1]
     _write_attempt_line(folder, attempt)
-    environment = dict(os.environ) | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
-    environment |= {MARK: mark(folder), ATTEMPT_MARK: record.attempt_mark}
+    variables = dict(os.environ) | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+    variables |= {MARK: mark(folder), ATTEMPT_MARK: record.attempt_mark} | places
     append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-    pid = os.posix_spawnp(
-        attempt.command[0],
-        attempt.command,
-        environment,
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(folder.training_log), append, 0o644),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-        setsigmask=[],
-        setsigdef=RESET,
-    )
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(folder.training_log.absolute()), append, 0o644),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    command = attempt.command
+    with contextlib.chdir(record.cwd or Path.cwd()):
+        pid = os.posix_spawnp(command[0], command, variables, file_actions=files, setsid=True, setsigmask=[], setsigdef=RESET)
     return Identity.of_child(pid)
 
 
@@ -126,7 +160,7 @@ def _write_attempt_line(folder: RunFolder, attempt: Attempt) -> None:
         file.write(line)
 
 
-def _settle(run: Guarded, end: Ended) -> None:
+def _settle(run: Guarded, end: Ended) -> Record:
     """Writes the verdict, for good. On a full disk it waits for room: only here is known how the training ended."""
     verdict = end.verdict
     ended = replace(end.record, supervisor=None).to(verdict.state, ended=time.time(), exit_code=end.exit_code, verdict=verdict)
@@ -135,3 +169,15 @@ def _settle(run: Guarded, end: Ended) -> None:
     is_fault = verdict.missing and verdict.state != "stopped"  # a stop that was asked for leaves things out
     missing = f" Missing: {'; '.join(verdict.missing)}." if is_fault else ""
     run.note(f"{verdict.state}: {verdict.message}{missing}")
+    _look_after_others(run)
+    return ended
+
+
+def _look_after_others(run: Guarded) -> None:
+    """Sends supervisors to the waiting runs that lost theirs, so that nobody needs to be watching for the next to start."""
+    from fluxgym.run.launch import look_after_queued
+
+    try:
+        look_after_queued(besides=run.folder)
+    except OSError as error:
+        run.note(f"other runs that wait were not looked after: {error}")

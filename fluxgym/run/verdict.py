@@ -47,6 +47,16 @@ def judge(folder: RunFolder, record: Record, ending: Ending, history: History) -
     return Verdict("failed", message, kind, missing, step, total, quoted)
 
 
+def judge_unbegun(folder: RunFolder, record: Record) -> Verdict:
+    """The verdict on an attempt that a person took out of the queue."""
+    if len(record.attempts) == 1:
+        return Verdict("stopped", "Removed from the queue before it began.")
+    history = History(folder.training_log, keep_curve=False)
+    _read_log(folder, history)
+    before = "before it went on" + (" by itself" if record.attempts[-1].begun_by == MONITOR else "")
+    return Verdict("stopped", f"Removed from the queue {before}.", None, [], history.step, history.total_steps)
+
+
 def _read_log(folder: RunFolder, history: History) -> tuple[list[str], list[str]]:
     """The last lines, and what is missing because the log cannot be read."""
     try:

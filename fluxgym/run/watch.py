@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from fluxgym.run.guarded import SUSPENDED, Guarded
 from fluxgym.run.identity import Identity
-from fluxgym.run.record import MONITOR, PERSON, SYSTEM, Record, Verdict, read_record
+from fluxgym.run.places import Holding, PlaceError
+from fluxgym.run.record import MONITOR, PERSON, SYSTEM, Record, Verdict
 from fluxgym.run.tended import Tended
 from fluxgym.run.verdict import Ending, judge
 
@@ -38,6 +39,7 @@ class Watch:
     run: Guarded
     record: Record
     training: Identity
+    holding: Holding
     deadline: float | None = None  # monotonic time at which a training that was asked to end is killed
 
     def to_the_end(self) -> Ended | None:
@@ -45,7 +47,8 @@ class Watch:
         if self.record.state == "stopping":
             self._ask_to_stop()
         tended = Tended(self.run, self.record)
-        while self.training.alive() and (self.run.held.is_there() or self._keeps_its_folder()):
+        while self.training.alive() and self.run.is_there(self.record):
+            self._keep_places()
             now = time.monotonic()
             if now >= tended.next_look:
                 self._look_after(tended)
@@ -69,6 +72,12 @@ class Watch:
             self.record = replace(self.record.to("stopping", stop=MONITOR), health=health)
             self.run.write(self.record)
             self._ask_to_stop()
+
+    def _keep_places(self) -> None:
+        try:
+            self.holding.keep()
+        except (OSError, PlaceError) as error:
+            self.run.note(f"the locks of {', '.join(place.name for place in self.holding.places)} cannot be made anew: {error}")
 
     def _stop_was_asked(self, got: signal.struct_siginfo) -> None:
         name = signal.Signals(got.si_signo).name
@@ -94,16 +103,6 @@ class Watch:
         for member in family:
             member.identity.signal(signal.SIGKILL)
         self.run.note(f"no answer to SIGTERM: SIGKILL to {len(family)} processes")
-
-    def _keeps_its_folder(self) -> bool:
-        """Whether run.lock alone was deleted, by a clean-up of lock files, say: the record is still ours then."""
-        there = read_record(self.run.folder)
-        ours = there and (there.supervisor, there.attempt_mark) == (self.record.supervisor, self.record.attempt_mark)
-        try:
-            return bool(ours) and self.run.held.take_again()
-        except OSError as error:  # deleted in this very moment, or no room for it
-            self.run.note(f"run.lock cannot be made anew: {error}")
-            return False
 
     def _leave(self) -> None:
         """The folder was taken away. The training must end, or it would hold the GPU unseen; the rest is no longer ours."""

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from fluxgym.run import lock
+from fluxgym.run.care import NONE, Care
 from fluxgym.run.family import find_family
 from fluxgym.run.folders import list_runs
 from fluxgym.run.launch import (
@@ -254,7 +255,7 @@ def test_nothing_is_inherited(outputs, wait_until):
     os.set_inheritable(writer, True)
     script = "import os, sys, time; print(sys.stdin.read(), sorted(os.readlink(f'/proc/self/fd/{n}') for n in (0, 1, 2)))"
     script += "; print('open:', os.listdir('/proc/self/fd'), os.getsid(0) == os.getpid(), flush=True); time.sleep(600)"
-    start_run(folder, [sys.executable, "-c", script])
+    start_run(folder, [sys.executable, "-c", script], care=Care(place=NONE))
     os.close(writer)
     wait_until(lambda: "open:" in folder.training_log.read_text() if folder.training_log.exists() else False)
     assert os.read(reader, 1) == b""  # the other end is closed everywhere
