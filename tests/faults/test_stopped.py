@@ -10,10 +10,11 @@ import pytest
 
 from fluxgym.run.care import write_care
 from fluxgym.run.family import find_family
+from fluxgym.run.identity import read_stat
 from fluxgym.run.launch import stop_run, wait_for_end
 from fluxgym.run.record import read_record
 from fluxgym.run.status import read_status
-from tests.faults.tree import NO_TURN, RUNNING, small_command, start_command, steps_in
+from tests.faults.tree import NO_TURN, RUNNING, small_command, start_command, steps_in, text_of
 from trainer.folder import RunFolder
 
 # a launcher as rough as they come: signals ignored and blocked, in a process group that is then killed
@@ -107,9 +108,43 @@ def test_a_launcher_that_ends_before_its_training_does_not_cut_the_saving_short(
     assert folder.training_log.read_text().count("Stopping: SIGTERM received") == 1
 
 
-@pytest.mark.parametrize("grace", ["soon", "", "nan", "inf", "-1"])
+@pytest.mark.parametrize("grace", ["soon", "nan", "inf", "-1"])
 def test_a_grace_that_is_no_number(running, monkeypatch, grace):
     monkeypatch.setenv("FLUXGYM_STOP_GRACE", grace)
     folder, _, _ = running(*RUNNING)
     assert stop_run(folder, wait=20).state == "stopped"
-    assert f"got '{grace}', expected a number of seconds" in folder.monitor_log.read_text()
+    assert f"FLUXGYM_STOP_GRACE: got '{grace}', expected a number" in folder.monitor_log.read_text()
+
+
+def test_workers_that_ignore_sigterm_end_with_their_training(running, monkeypatch):
+    """As data loaders that were forked: the training answers and saves its state, they do not."""
+    monkeypatch.setenv("FLUXGYM_STOP_GRACE", "1")
+    folder, _, _ = running(*RUNNING, "--workers", "3")
+    family = [member.identity for member in find_family(folder)]
+    assert len(family) == 4
+    status = stop_run(folder, wait=20)
+    assert (status.state, status.resumable.step) == ("stopped", status.step)
+    assert read_record(folder).attempts[-1].exit_code == 143
+    assert not any(process.alive() for process in family)
+    assert folder.monitor_log.read_text().count("which stayed: SIGKILL") == 3
+
+
+def test_stop_during_saving_and_again(running, wait_until):
+    """The second wish neither cuts the saving short nor begins another stop."""
+    folder, _, _ = running(*RUNNING, "--saving", "1")
+    stop_run(folder)
+    wait_until(lambda: "Stopping: SIGTERM received" in text_of(folder.training_log))
+    assert stop_run(folder).state == "stopping"
+    status = wait_for_end(folder, 20)
+    assert (status.state, status.resumable.step, status.resumable.problem) == ("stopped", status.step, "")
+    assert folder.monitor_log.read_text().count("stop asked by a person") == 2
+    assert folder.monitor_log.read_text().count("SIGTERM to process group") == 1
+
+
+def test_a_training_that_is_suspended_still_stops_with_its_state(running, wait_until):
+    folder, _, training = running(*RUNNING)
+    training.signal(signal.SIGSTOP)
+    wait_until(lambda: read_stat(training.pid).state == "T")
+    status = stop_run(folder, wait=20)
+    assert (status.state, status.resumable.step) == ("stopped", status.step)
+    assert "is suspended: SIGCONT, so that it can end" in folder.monitor_log.read_text()
