@@ -55,6 +55,15 @@ class Replay:
             self.look()
         self.now = end
 
+    def sleep(self, seconds: float) -> None:
+        """Time goes by in which nobody does anything."""
+        self.now += seconds
+        self._next_look = max(self._next_look, self.now)
+
+    def skip_looks(self, seconds: float) -> None:
+        """The judge does not look for so long, whatever happens."""
+        self._next_look = self.now + seconds
+
     def read(self, seconds: float) -> None:
         """Time in which a model is read."""
         before = self.seen

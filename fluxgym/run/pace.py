@@ -1,7 +1,7 @@
 """How long a step takes, by the supervisor's own clock: looks every few seconds see that so many steps were made since.
 
 One such interval says little: at a look every 5 s, steps of 4 s are seen after 5 s mostly and two at once now and then. A mean
-over many without the extreme ones is right, and neither one slow step nor a clock that is set moves it.
+over many without the pauses is right, and neither one slow step nor a clock that is set moves it.
 """
 
 import statistics
@@ -11,8 +11,7 @@ KEPT = 60  # intervals
 FEWEST = 3  # intervals that tell a pace
 STRETCH_STEPS, STRETCH_SECONDS = 20, 60.0  # what a pace that lasts is seen over
 FIRST = 5  # stretches that tell the usual pace; two do for a beginning
-TRIMMED = 0.1  # of the intervals, at each end ...
-PAUSE = 4  # ... and those that are so many times slower than the middle one: something else was done in them
+PAUSE = 4  # times slower than the middle one is no interval of steps: something else was done in it
 
 
 class Pace:
@@ -58,14 +57,7 @@ class Pace:
 
 
 def _mean(intervals: list[tuple[float, int]]) -> float:
-    """Seconds a step, without the slowest and the quickest intervals and without pauses."""
-    ranked = sorted(intervals, key=_rate)
-    longest = PAUSE * _rate(ranked[len(ranked) // 2])
-    kept = [interval for interval in ranked if _rate(interval) <= longest]
-    cut = int(len(kept) * TRIMMED)
-    kept = kept[cut : len(kept) - cut]
+    """Seconds a step, without pauses."""
+    longest = PAUSE * statistics.median(seconds / steps for seconds, steps in intervals)
+    kept = [(seconds, steps) for seconds, steps in intervals if seconds / steps <= longest]
     return sum(seconds for seconds, _ in kept) / sum(steps for _, steps in kept)
-
-
-def _rate(interval: tuple[float, int]) -> float:
-    return interval[0] / interval[1]

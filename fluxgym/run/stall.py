@@ -122,7 +122,7 @@ class Judge:
         has_lines = history.version != self._version
         has_bar = self._is_new_bar(new, history)
         is_first = self._version < 0
-        is_other = kind != STEPS or self._kind != STEPS or has_bar or (has_lines and not made)
+        is_other = kind != STEPS or self._kind != STEPS or (has_lines and not made)
         self._is_mixed = self._is_mixed or is_other
         if made:
             self._count_steps(history)
