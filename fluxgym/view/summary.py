@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 from fluxgym.log.history import History
+from fluxgym.log.remedies import find_remedy
 from fluxgym.run.record import read_record
 from fluxgym.run.status import Status
 from fluxgym.view import words
@@ -228,7 +229,11 @@ def _lowest_before(history: History) -> str:
 def _failed(status: Status, history: History) -> str:
     failure = status.failure or history.failure
     kind = failure.kind if failure else "other"
-    cause = "Out of GPU memory" if kind == "oom" and failure and "CUDA" in failure.message else CAUSES[kind]
+    cause = (
+        "Out of GPU memory"
+        if kind == "oom" and failure and "CUDA" in failure.message
+        else CAUSES.get(kind) or find_remedy(kind).title
+    )
     return f"{cause} {_place(status, history)}."
 
 
