@@ -65,7 +65,7 @@ def tell_state(evidence: Evidence) -> str:
     if "D" in evidence.states:
         said.append("A process of it waits for a disk or a driver (state D).")
     if evidence.disk_free is not None and evidence.disk_free < LITTLE_DISK:
-        said.append(f"The disk is full: {evidence.disk_free / 2**20:,.0f} MiB are free.")
+        said.append(f"Its disk has {evidence.disk_free / 2**20:,.0f} MiB left.")
     uses = [gpu.use for gpu in evidence.gpus if gpu.use is not None]
     if uses:
         name = "The GPU is" if len(uses) == 1 else "Its GPUs are"
@@ -94,7 +94,7 @@ def tell_why_slow(evidence: Evidence) -> str:
     if "D" in evidence.states:
         return "it waits for the disk"
     if evidence.disk_free is not None and evidence.disk_free < LITTLE_DISK:
-        return f"the disk is nearly full, {evidence.disk_free / 2**20:,.0f} MiB are free"
+        return f"its disk has {evidence.disk_free / 2**20:,.0f} MiB left"
     strangers = (evidence.load or 0) - (evidence.cpu or 0)
     if (evidence.load or 0) > evidence.cores and strangers > evidence.cores / 2:
         return f"other programs use the CPU, load {evidence.load:.1f} on {evidence.cores} cores"

@@ -3,8 +3,9 @@
 Pure: it is told the time (monotonic), what the log says and what is seen from outside, and does nothing. So a recorded log can
 be replayed through it, and no clock that is set can deceive it.
 
-Progress is a step, where steps are made; elsewhere a line in the log. While a model is fetched or read, bytes that move or a
-CPU at work are signs of life too, and so are other lines where steps are made, both up to a bound. A busy GPU proves nothing.
+Progress is a step, where steps are made; elsewhere a line in the log. While a model is fetched or read, bytes that move and
+processors at work are signs of life too, and so are other lines where steps are made, both up to a bound. There a busy GPU
+proves nothing.
 """
 
 import itertools
@@ -19,10 +20,11 @@ from fluxgym.run.record import NAN, SLOW, STALLED, WELL
 
 STARTING, FIRST_STEP, STEPS, BETWEEN, BROKEN, FINISHED = "starting", "first step", "training", "between", "broken", "finished"
 COUNTED = 15.0  # s of silence that one look can tell of: when the machine or we slept, nobody knows what was not written
-MOVED, WORKS = 2**20, 0.5  # bytes, cores; less between two looks is no sign of life
+MOVED = 2**20  # bytes; fewer between two looks are no sign of life
 PACES, PACES_BETWEEN, PACES_SAMPLING = 10, 100, 60  # steps' time that a silence may take: in an epoch, between two, to draw
 LONGEST = 3  # times the longest such silence of this run
 FEW_STEPS, FEW_STEPS_LIMIT = 5, 180.0  # s; the first steps of an attempt still warm up
+UNKNOWN_BOUND = 24 * 3600.0  # s; where a log says nothing that is understood, what its processes do is all that is known
 BUSY_LIMIT = 240.0  # s; a trainer that does not announce all that it does computes something, though it makes no step
 SLOWER, NOT_SLOWER = 2.0, 1.5  # times its usual pace: to be called slow, and not slow any more
 SEEN_OFTEN = 3  # looks with new evidence until that alone is believed
@@ -35,7 +37,7 @@ class Limit:
 
     silence: float  # s
     bound: float  # s
-    works: bool = False  # bytes that move are such a sign, and computing on the CPU
+    works: bool = False  # bytes that move are such a sign, and a CPU or GPU at work
 
 
 LIMITS = {
@@ -130,7 +132,7 @@ class Judge:
             self.progressed = self.progressed or not is_first
             self._hear_sign()
             self._age = 0.0
-        elif self._age < LIMITS[kind].bound * self._factor and (has_lines or (LIMITS[kind].works and _works(new))):
+        elif self._age < self._bound(kind) and (has_lines or (LIMITS[kind].works and _works(new))):
             self._hear_sign()
         self._step, self._version, self._kind = history.step, history.version, kind
 
@@ -171,12 +173,17 @@ class Judge:
             limit = max(limit, PACES_SAMPLING * pace)
         return max(self._factor * max(limit, longest), 3 * pace)
 
+    def _bound(self, kind: str) -> float:
+        """Seconds for which weak signs of life are believed."""
+        is_unknown = kind == STARTING and not self._announces
+        return self._factor * (UNKNOWN_BOUND if is_unknown else LIMITS[kind].bound)
+
     def _tell_stall(self, kind: str, history: History, evidence: Evidence | None) -> str:
         what = "step" if kind in OF_STEPS else "line"
         said = f"No {what} for {span(self._age)}"
         if kind == STEPS and self._slowest:
             said += f"; the longest so far took {span(max(1.0, self._slowest))}"
-        elif kind != STEPS:
+        elif kind != STEPS and (kind != STARTING or self._announces):
             is_last = kind == BETWEEN and history.step == history.total_steps
             said += " after the last one" if is_last else f" {DOING.get(kind, f'while {kind}')}"
         return f"{said}. {tell_state(evidence) if evidence else ''}".rstrip()
@@ -241,4 +248,4 @@ def _longest_step(history: History, step: int, seconds: float, steps: int) -> fl
 
 
 def _works(new: Evidence | None) -> bool:
-    return new is not None and ((new.moved or 0) >= MOVED or (new.cpu or 0.0) >= WORKS)
+    return new is not None and ((new.moved or 0) >= MOVED or new.is_busy)

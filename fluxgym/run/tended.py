@@ -32,6 +32,7 @@ class Tended:
         self.next_look = self._next_evidence = time.monotonic()
         self._judge = Judge(self._factor, announces=not record.any_command)
         self._evidence: Evidence | None = None
+        self._verdict = WELL  # of the last look
         self._acts_at: float | None = None  # monotonic
         self._trouble = ""
         self._is_written = True
@@ -65,9 +66,10 @@ class Tended:
     def _judge_health(self, record: Record, now: float, is_due: bool) -> Record:
         care = read_care(self.run.folder)
         finding = self._judge.look(now, self.run.monitor.history, self._evidence)
-        if finding.verdict not in (record.health.verdict, WELL) and not is_due:  # not on an old evidence
+        if finding.verdict != self._verdict and not is_due:  # no other verdict on an old evidence
             self._gather(record)
             finding = self._judge.look(now, self.run.monitor.history, self._evidence)
+        self._verdict = finding.verdict
         health = self._health(record.health, finding, care, now)
         if _is_news(record.health, health, is_due) or not self._is_written:
             before, record = record.health, replace(record, health=health)
@@ -83,8 +85,9 @@ class Tended:
         if not care.monitor:
             self._acts_at = None
             return Health() if old.verdict != WELL else old
-        if finding.verdict == WELL and old.verdict != WELL and not self._judge.progressed:
-            return replace(old, will="", acts_at=None)  # another supervisor's; whether it goes on is not known yet
+        if finding.verdict == WELL and old.verdict != WELL and (finding.reason or not self._judge.progressed):
+            self._acts_at = None
+            return replace(old, will="", acts_at=None)  # perhaps another supervisor's; whether it goes on is not known
         since = old.since if finding.verdict == old.verdict else time.time()
         if finding.verdict != STALLED or care.when_stalled == TELL:
             self._acts_at = None

@@ -25,7 +25,7 @@ def test_span(seconds, words):
         ({"gpus": (Gpu(0, "a"),), "cpu": 0.0}, "It uses no CPU."),
         ({"states": "ST"}, "Its process is suspended (SIGSTOP); SIGCONT lets it go on."),
         ({"states": "DS"}, "A process of it waits for a disk or a driver (state D)."),
-        ({"disk_free": 12 * 2**20}, "The disk is full: 12 MiB are free."),
+        ({"disk_free": 12 * 2**20}, "Its disk has 12 MiB left."),
         ({"disk_free": 2**40}, ""),
     ],
 )

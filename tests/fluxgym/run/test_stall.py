@@ -181,6 +181,17 @@ def test_a_hang_is_seen_in_each_phase(replay, last, within, words):
     assert words in replay.said[0][1].reason
 
 
+def test_a_log_in_no_known_words_is_judged_by_what_its_processes_do(others):
+    others.write("my own trainer, batch 1 of 9000\n")
+    others.seen = {"gpus": (Gpu(0, "GPU-a", use=97),)}
+    others.wait(5 * HOUR)
+    assert others.said == []
+    others.seen = {"gpus": (Gpu(0, "GPU-a", use=0),), "cpu": 0.01}
+    others.wait(700)
+    assert others.verdicts == ["stalled"]
+    assert others.finding.reason == "No line for 5 h 12 m. The GPU is idle."
+
+
 def test_what_another_trainer_computes_unannounced_has_more_time(others):
     others.kohya_prepare(1000, 2)
     others.write("epoch 1/2\n")
@@ -316,7 +327,7 @@ def full_gpu(**changes):
             "another program is on its GPU, process 99 with 4.0 GiB.",
         ),
         ({"states": "DS"}, "it waits for the disk."),
-        ({"disk_free": 2**28}, "the disk is nearly full, 256 MiB are free."),
+        ({"disk_free": 2**28}, "its disk has 256 MiB left."),
         ({"load": 7.9, "cpu": 0.9, "cores": 2}, "other programs use the CPU, load 7.9 on 2 cores."),
         ({}, "the reason is not seen here."),
     ],

@@ -2,14 +2,22 @@
 
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
+from fluxgym.run import lock
 from fluxgym.run.care import NONE, RESUME, STOP, TELL, Care, write_care
+from fluxgym.run.guarded import Guarded
+from fluxgym.run.identity import Identity
 from fluxgym.run.launch import look_after, stop_run, wait_for_end
-from fluxgym.run.record import MONITOR, PERSON, read_record
+from fluxgym.run.monitor import Monitor
+from fluxgym.run.record import MONITOR, PERSON, begin_attempt, read_record
+from fluxgym.run.tended import Tended
 from tests.fake_gpus import FakeGpus
+from trainer.folder import RunFolder
 
 HANG = ("--steps", "5000", "--pause", "0.02")
 
@@ -123,3 +131,91 @@ def test_evidence_has_the_gpu_of_the_run(hang, wait_until, monkeypatch, tmp_path
         lambda: "gpu 0 use 98%, gpu 0 memory 23,900/24,576 MiB, gpu 0 power 61/350 W, " in folder.monitor_log.read_text()
     )
     wait_until(lambda: health(folder).reason.endswith("The GPU is busy (98 %)."))
+
+
+# ---- in this process -------------------------------------------------------------------------------------------------
+@pytest.fixture
+def told(monkeypatch):
+    """What people were told."""
+    events = []
+    monkeypatch.setattr("fluxgym.run.tended.tell", lambda folder, event: events.append(event))
+    return events
+
+
+@pytest.fixture
+def tended(tmp_path, monkeypatch):
+    """look(until): looks at a training, which is a process that does nothing, until its health is so; gives the record."""
+    monkeypatch.setenv("FLUXGYM_STALL_FACTOR", "0.005")
+    folder = RunFolder(tmp_path)
+    with lock.hold(folder.lock, 0) as held, folder.training_log.open("a") as log:
+        training = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=log)
+        begun = begin_attempt(folder, None, ["train"])
+        record = begun.to("running", training=Identity.of(training.pid))
+        run = Guarded(folder, held, Monitor(folder))
+        told = Tended(run, record)
+
+        def look(until, seconds=20):
+            nonlocal record
+            deadline = time.monotonic() + seconds
+            while not until(record.health, told):
+                assert time.monotonic() < deadline, record.health
+                record = told.look(record)
+                time.sleep(0.01)
+            return record
+
+        look.folder = folder
+        yield look
+        training.communicate(b"\n")
+
+
+def write_step(folder, step, loss="0.5"):
+    with folder.training_log.open("a") as log:
+        log.write(f"steps:  10%|#| {step}/4000 [00:01<00:27, 11.00it/s, loss={loss}, avr_loss={loss}, lr=2e-04]\n")
+
+
+def test_people_are_told_once_of_each(tended, told):
+    write_step(tended.folder, 1)
+    tended(lambda health, _: health.verdict == "stalled", 60)
+    for _ in range(20):
+        tended(lambda health, _: True)
+    write_step(tended.folder, 2)
+    tended(lambda health, _: health.verdict == "well")
+    write_step(tended.folder, 3, "nan")
+    tended(lambda health, _: health.verdict == "nan")
+    write_step(tended.folder, 4)
+    tended(lambda health, _: health.verdict == "well")
+    assert told == ["stalled", "recovered", "nan", "recovered"]
+
+
+def test_not_told_as_well_again_because_nobody_judges_it_any_more(tended, told):
+    tended(lambda health, _: health.verdict == "stalled", 60)
+    write_care(tended.folder, care(monitor=False))
+    tended(lambda health, _: health.verdict == "well")
+    assert told == ["stalled"]
+
+
+def test_a_log_that_is_replaced_makes_nothing_well(tended, told):
+    write_care(tended.folder, care(STOP))
+    tended(lambda health, _: health.will == STOP, 60)
+    tended.folder.training_log.unlink()
+    tended.folder.training_log.touch()
+    record = tended(lambda health, _: health.will == "")
+    assert record.health.verdict == "stalled"
+    assert told == ["stalled"]
+
+
+def test_a_health_that_a_full_disk_refused_is_written_later(tended, told, full_disk, capsys):
+    with full_disk():
+        tended(lambda health, _: health.verdict == "stalled", 60)
+    assert read_record(tended.folder) is None
+    tended(lambda health, _: read_record(tended.folder) is not None)
+    assert health(tended.folder).verdict == "stalled"
+
+
+def test_to_be_stopped_only_after_it_was_announced(tended, told):
+    write_care(tended.folder, care(STOP))
+    record = tended(lambda health, _: health.will == STOP, 60)
+    assert record.health.acts_at > time.time() - 1
+    assert "stack: process" in tended.folder.monitor_log.read_text()
+    tended(lambda _, told: told.must_stop, 60)
+    assert time.time() >= record.health.acts_at - 0.1
