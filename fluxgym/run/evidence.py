@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fluxgym.run.gpu import HARDWARE, HEAT, POWER_BRAKE, Gpu
 
+SUSPENDED = "T"  # state of a process after SIGSTOP, or Ctrl-Z in a terminal
 IDLE_USE = 5  # % of a GPU
 IDLE_CPU = 0.05  # cores
 FULL_MEMORY, LOW_POWER = 0.97, 0.5  # of the GPU's total, of its limit: full and cool means that it waits for memory elsewhere
@@ -60,7 +61,7 @@ def span(seconds: float) -> str:
 def tell_state(evidence: Evidence) -> str:
     """What is seen of a training that makes no progress: sentences."""
     said = []
-    if "T" in evidence.states:
+    if SUSPENDED in evidence.states:
         said.append("Its process is suspended (SIGSTOP); SIGCONT lets it go on.")
     if "D" in evidence.states:
         said.append("A process of it waits for a disk or a driver (state D).")
@@ -70,7 +71,7 @@ def tell_state(evidence: Evidence) -> str:
     if uses:
         name = "The GPU is" if len(uses) == 1 else "Its GPUs are"
         said.append(f"{name} idle." if max(uses) <= IDLE_USE else f"{name} busy ({max(uses)} %).")
-    elif evidence.cpu is not None:
+    elif evidence.cpu is not None and SUSPENDED not in evidence.states:
         is_idle = evidence.cpu < IDLE_CPU
         said.append("It uses no CPU." if is_idle else f"It uses {evidence.cpu:.1f} of {evidence.cores} CPU cores.")
     return " ".join(said)

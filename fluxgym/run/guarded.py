@@ -7,13 +7,13 @@ import time
 from dataclasses import dataclass
 
 from fluxgym.run import lock
+from fluxgym.run.evidence import SUSPENDED
 from fluxgym.run.family import Member, find_family
 from fluxgym.run.monitor import Monitor
 from fluxgym.run.record import Record, read_record, write_record
 from trainer.folder import RunFolder
 
 GRACE = 120  # s from SIGTERM to SIGKILL; FLUXGYM_STOP_GRACE changes it
-SUSPENDED = "T"  # by SIGSTOP, or as a terminal's Ctrl-Z does
 REMAINS_GRACE = 20  # s for what a training leaves behind when it ends by itself
 
 

@@ -23,7 +23,7 @@ def test_span(seconds, words):
         ({"cpu": 1.0, "gpus": (Gpu(0, "a", use=0),)}, "The GPU is idle."),
         ({"gpus": (Gpu(0, "a", use=3), Gpu(1, "b", use=98))}, "Its GPUs are busy (98 %)."),
         ({"gpus": (Gpu(0, "a"),), "cpu": 0.0}, "It uses no CPU."),
-        ({"states": "ST"}, "Its process is suspended (SIGSTOP); SIGCONT lets it go on."),
+        ({"states": "ST", "cpu": 0.0}, "Its process is suspended (SIGSTOP); SIGCONT lets it go on."),
         ({"states": "DS"}, "A process of it waits for a disk or a driver (state D)."),
         ({"disk_free": 12 * 2**20}, "Its disk has 12 MiB left."),
         ({"disk_free": 2**40}, ""),
