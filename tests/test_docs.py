@@ -42,6 +42,7 @@ def test_run_folder_table_names_every_path() -> None:
     for path in [
         *(path for path in paths if isinstance(path, Path)),
         folder.epoch_lora(4),
+        folder.step_lora(123),
         folder.epoch_state(4),
         folder.step_state(123),
     ]:

@@ -43,14 +43,24 @@ class Progress:
     losses: list[float] = field(default_factory=list)  # the last epoch's worth, for the average shown
 
 
-def save_state(
-    path: Path, progress: Progress, settings: Settings, weights: dict[str, Tensor], optimizer: torch.optim.Optimizer
-) -> None:
-    """Writes a state. When this returns it is on the disk, whole, under its name. Raises NotWritten."""
+@dataclass(frozen=True)
+class Content:
+    """What a state holds."""
+
+    progress: Progress
+    settings: Settings
+    weights: dict[str, Tensor]
+    optimizer: torch.optim.Optimizer
+
+
+def save_state(path: Path, content: Content, is_asked_for: bool = False) -> None:
+    """Writes a state. When this returns it is on the disk, whole, under its name. Raises NotWritten.
+
+    One that a person asked for stays such a one when it is written again."""
     beside = path.with_name(path.name + WRITING)
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        _write(beside, progress, settings, weights, optimizer)
+        _write(beside, content, is_asked_for or read_state(path).is_asked_for)
         _take_place(beside, path)
     except OSError as error:
         tidy_states(RunFolder(path.parent))
@@ -93,8 +103,10 @@ def load_state(path: Path, weights: dict[str, Tensor], optimizer: torch.optim.Op
 
 
 def prune_states(folder: RunFolder, keep: int) -> None:
-    """Deletes all but the `keep` states written last; 0 keeps all. Call when the newest is whole."""
-    whole = [state.path for state in folder.states() if not state.problem]
+    """Deletes all but the `keep` states written last, those apart that were asked for; 0 keeps all.
+
+    Call when the newest is whole."""
+    whole = [state.path for state in folder.states() if not state.problem and not state.is_asked_for]
     by_age = sorted(whole, key=lambda path: (path / STATE_FILE).stat().st_mtime_ns)
     for path in by_age[:-keep] if keep else []:
         _delete(path)
@@ -112,11 +124,10 @@ def tidy_states(folder: RunFolder) -> None:
         shutil.rmtree(path)
 
 
-def _write(
-    beside: Path, progress: Progress, settings: Settings, weights: dict[str, Tensor], optimizer: torch.optim.Optimizer
-) -> None:
+def _write(beside: Path, content: Content, is_asked_for: bool) -> None:
     beside.mkdir(parents=True)
-    files = {LORA: _plain(weights), OPTIMIZER: _flatten(weights, optimizer)}
+    progress, weights = content.progress, content.weights
+    files = {LORA: _plain(weights), OPTIMIZER: _flatten(weights, content.optimizer)}
     for name, tensors in files.items():
         write_whole(beside / name, serialise(tensors, {}))
     said = {
@@ -126,7 +137,8 @@ def _write(
         "position": progress.position,
         "files": {name: (beside / name).stat().st_size for name in files},
         "losses": progress.losses,
-        "settings": settings,
+        "is_asked_for": is_asked_for,
+        "settings": content.settings,
     }
     write_whole(beside / STATE_FILE, json.dumps(said, indent=1).encode())
 

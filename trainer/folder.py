@@ -7,6 +7,7 @@ through it; nobody else joins path strings. README holds the table of who writes
 import json
 import re
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -33,6 +34,7 @@ class State:
     epoch: int  # epochs finished
     position: int  # batches done in the epoch under way
     problem: str = ""
+    is_asked_for: bool = False  # by a person, at once: the training deletes it for no newer one
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,22 @@ class RunFolder:
         """The LoRA after `epoch` finished epochs: <name>-000004.safetensors."""
         return self.path / f"{self.name}-{epoch:06d}.safetensors"
 
+    def step_lora(self, step: int) -> Path:
+        """The LoRA that was asked for at once, after `step` steps: <name>-step00000123.safetensors."""
+        return self.path / f"{self.name}-step{step:08d}.safetensors"
+
     def loras(self) -> list[Path]:
-        """The LoRA files that are there: those of epochs in order, the final one last."""
-        kept = sorted(self.path.glob("*-[0-9][0-9][0-9][0-9][0-9][0-9].safetensors"))
-        return kept + ([self.lora] if self.lora.is_file() else [])
+        """The LoRA files that are there, in the order of learning, the final one last."""
+        epochs = {path: int(path.stem[-6:]) for path in self.path.glob(f"*-{'[0-9]' * 6}.safetensors")}
+        learned: dict[Path, float] = {path: int(path.stem[-8:]) for path in self.path.glob(f"*-step{'[0-9]' * 8}.safetensors")}
+        per_epoch = self._steps_per_epoch() if learned else 1
+        learned |= {path: epoch * per_epoch for path, epoch in epochs.items()}
+        return sorted(learned, key=lambda path: (learned[path], path.name)) + ([self.lora] if self.lora.is_file() else [])
+
+    def _steps_per_epoch(self) -> float:
+        """As a state says that has seen an epoch end; where there is none, what was asked for was learned before that."""
+        known = (state for state in self.states() if state.epoch and not state.problem)
+        return next(((state.step - state.position) / state.epoch for state in known), inf)
 
     def epoch_state(self, epoch: int) -> Path:
         """The state at the end of an epoch: <name>-4-state."""
@@ -137,12 +151,12 @@ def read_state(path: Path) -> State:
     """What a state folder says of itself; every file is compared with the size that its state.json promises."""
     try:
         said = json.loads((path / STATE_FILE).read_text(encoding="utf-8"))
-        state = State(path, int(said["step"]), int(said["epoch"]), int(said["position"]))
-        files = dict(said["files"])
+        numbers = int(said["step"]), int(said["epoch"]), int(said["position"])
+        files, asked = dict(said["files"]), bool(said.get("is_asked_for"))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return State(path, 0, 0, 0, f"{STATE_FILE} cannot be read: {error}")
     for file, size in files.items():
         there = (path / file).stat().st_size if (path / file).is_file() else None
         if there != size:
-            return State(path, state.step, state.epoch, state.position, f"{file}: got {there} bytes, expected {size}")
-    return state
+            return State(path, *numbers, f"{file}: got {there} bytes, expected {size}", asked)
+    return State(path, *numbers, is_asked_for=asked)

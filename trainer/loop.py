@@ -1,11 +1,14 @@
 """The training loop. `train` is the order of events, `take_step` one step; everything else is done once in a while."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from trainer.checkpoint import prune_states, save_state
+from trainer.checkpoint import Content, prune_states, save_state
 from trainer.config import Config, Train
 from trainer.flow import VALIDATION_SIGMAS, Batch, compute_loss, draw_noise, draw_validation_noise
 from trainer.folder import RunFolder
@@ -13,7 +16,7 @@ from trainer.interrupt import Stop
 from trainer.lora import describe_lora, export_lora
 from trainer.plan import is_due
 from trainer.prepare import Training, prepare
-from trainer.report import StepLines, say
+from trainer.report import StepLines, say, warn
 
 
 class TrainingBroke(ArithmeticError):
@@ -38,8 +41,13 @@ def train(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) ->
 
     for epoch in range(progress.epoch, config.train.epochs):
         say(f"Epoch {epoch + 1}/{config.train.epochs}")
-        while progress.position < training.plan.steps_per_epoch and not must_stop(training):
-            sample_between_epochs(training)
+        while progress.position < training.plan.steps_per_epoch and not (asked := listen(training)).stop:
+            if asked.save:
+                save_now(training)
+            if asked.sample:
+                sample_now(training)
+            else:
+                sample_between_epochs(training)
             with lines.timed():
                 loss, learning_rate = take_step(training)
             count_step(training, loss)
@@ -52,6 +60,7 @@ def train(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) ->
             return False
 
     save_lora(training, folder.lora)
+    end_wishes(training)
     say("Training finished")
     return True
 
@@ -174,37 +183,108 @@ def sample_between_epochs(training: Training) -> None:
         sample(training, mark)
 
 
-def must_stop(training: Training) -> bool:
-    """Whether any of the processes was asked to stop: all must leave after the same step."""
-    asked = bool(training.stop)
-    if training.accelerator.num_processes == 1:
-        return asked
-    flag = torch.tensor(float(asked), device=training.accelerator.device)
-    return bool(training.accelerator.reduce(flag, reduction="sum").item())
-
-
 def save_lora(training: Training, path: Path) -> None:
     if training.accelerator.is_main_process:
-        config, name = training.config, training.folder.name
-        metadata = describe_lora(name, config.trigger, config.data.resolution, config.lora.rank, training.base.is_guided)
-        export_lora(path, training.weights, config.lora, config.save.dtype, metadata)
-        say(f"Saving LoRA: {path}")
+        write_lora(training, path)
     training.accelerator.wait_for_everyone()
+
+
+def write_lora(training: Training, path: Path) -> None:
+    config, name = training.config, training.folder.name
+    metadata = describe_lora(name, config.trigger, config.data.resolution, config.lora.rank, training.base.is_guided)
+    export_lora(path, training.weights, config.lora, config.save.dtype, metadata)
+    say(f"Saving LoRA: {path}")
 
 
 def save(training: Training) -> Path:
     """Writes the state of this moment, then clears away the oldest ones."""
-    folder, progress = training.folder, training.progress
-    at_end_of_epoch = progress.step and not progress.position
-    path = folder.epoch_state(progress.epoch) if at_end_of_epoch else folder.step_state(progress.step)
+    path = find_place(training)
     if training.accelerator.is_main_process:
-        save_state(path, progress, training.settings, training.weights, training.optimizer)
-        say(f"Saving checkpoint: {path}")
-        prune_states(folder, training.config.save.keep_states)
+        write_state(training, path)
+        prune_states(training.folder, training.config.save.keep_states)
     training.accelerator.wait_for_everyone()
     return path
 
 
+def find_place(training: Training) -> Path:
+    """Where the state of this moment belongs."""
+    folder, progress = training.folder, training.progress
+    at_end_of_epoch = progress.step and not progress.position
+    return folder.epoch_state(progress.epoch) if at_end_of_epoch else folder.step_state(progress.step)
+
+
+def write_state(training: Training, path: Path, is_asked_for: bool = False) -> None:
+    content = Content(training.progress, training.settings, training.weights, training.optimizer)
+    save_state(path, content, is_asked_for)
+    say(f"Saving checkpoint: {path}")
+
+
 def save_and_stop(training: Training) -> None:
     path, progress = save(training), training.progress
+    end_wishes(training)
     say(f"Training stopped at step {progress.step} of {training.plan.total_steps}: resume from {path}")
+
+
+# ---- when somebody asks ----------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted of the training before its next step."""
+
+    stop: bool
+    save: bool
+    sample: bool
+
+
+def listen(training: Training) -> Asked:
+    """The same in all processes, at the cost of one reduction: all leave, save and draw after the same step.
+
+    A wish before anything was learned waits for the first step."""
+    is_heard = training.accelerator.is_main_process and training.progress.step > 0
+    asked = [bool(training.stop), is_heard and training.wishes.save, is_heard and training.wishes.sample]
+    if training.accelerator.num_processes > 1:
+        flags = torch.tensor([float(flag) for flag in asked], device=training.accelerator.device)
+        asked = [bool(flag) for flag in training.accelerator.reduce(flags, reduction="sum").tolist()]
+    return Asked(*asked)
+
+
+def must_stop(training: Training) -> bool:
+    """Whether any of the processes was asked to stop: all must leave after the same step."""
+    return listen(training).stop
+
+
+def end_wishes(training: Training) -> None:
+    """A wish at the very end is not granted: what is learned is saved anyway."""
+    if training.accelerator.is_main_process:
+        training.wishes.take_away()
+
+
+def save_now(training: Training) -> None:
+    """Writes a state and a LoRA that stay until a person deletes them."""
+    if training.accelerator.is_main_process:
+        with told_if_not_written():
+            write_lora(training, training.folder.step_lora(training.progress.step))
+        with told_if_not_written():
+            write_state(training, find_place(training), is_asked_for=True)
+        training.wishes.take_away(training.folder.save_now)
+    training.accelerator.wait_for_everyone()
+
+
+def sample_now(training: Training) -> None:
+    """Draws the prompts, as is done after every so many steps."""
+    if training.accelerator.is_main_process:
+        step = training.progress.step
+        if not len(training.painter.prompts):
+            warn("samples were asked for, but sample.prompts is empty: there is nothing to draw")
+        with told_if_not_written():
+            training.painter.draw_round(f"{step:06d}", step, lambda: bool(training.stop))
+        training.wishes.take_away(training.folder.sample_now)
+    training.accelerator.wait_for_everyone()
+
+
+@contextmanager
+def told_if_not_written() -> Iterator[None]:
+    """Around what a person asked for in between: for want of room it is not there, but no training ends by it."""
+    try:
+        yield
+    except OSError as error:
+        warn(f"{error}; it was asked for in between, so the training goes on without it")

@@ -22,6 +22,7 @@ from trainer.lora import add_lora
 from trainer.model import TEXT_PARTS, Base, Vae, choose_device, find_base, fingerprint, load_transformer
 from trainer.plan import Plan, make_plan
 from trainer.sample import Painter, Prompts
+from trainer.wishes import Wishes
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,15 @@ class Training:
     painter: Painter
     settings: Settings  # what the mathematics depends on
     progress: Progress
+    wishes: Wishes
     resumed_at: int | None = None  # step
 
 
 def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) -> Training:
     """Raises ValueError about whatever is wrong with the settings, the data, the model or the state, as early as it can."""
-    accelerator = start_accelerator(config)
+    accelerator, wishes = start_accelerator(config), Wishes(folder)
+    if accelerator.is_main_process:
+        wishes.take_away()  # an earlier attempt was asked
     dataset = read_dataset(config)
     plan = make_plan(config, len(dataset))
     images = split_images(config, dataset)
@@ -100,6 +104,7 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
         painter=Painter(base, vae, transformer, prompts, folder),
         settings=settings,
         progress=progress,
+        wishes=wishes,
         resumed_at=progress.step if resume else None,
     )
 

@@ -1,8 +1,10 @@
 """What the trainer's tests share: a small training of flux-mini, in this process or as a real one."""
 
+import contextlib
 import copy
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -121,27 +123,45 @@ def run_trainer(command: Callable[..., list[str]]) -> Callable[..., subprocess.C
 
 
 @pytest.fixture
-def start_trainer(command: Callable[..., list[str]]) -> Any:
-    """start_trainer(folder, log, resume, **options of Popen): a real one in the background, killed at the end of the test."""
+def start_process() -> Any:
+    """start_process(command, log, **options of Popen): one in the background, killed with its group at the end of the test."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(folder: RunFolder, log: Path, resume: Path | None = None, **options: Any) -> subprocess.Popen[bytes]:
+    def start(command: list[str], log: Path, **options: Any) -> subprocess.Popen[bytes]:
         with log.open("wb") as file:
             process = subprocess.Popen(
-                command(folder, resume),
-                cwd=ROOT,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                **options,
+                command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, **options
             )
         started.append(process)
         return process
 
     yield start
     for process in started:
-        if process.poll() is None:
-            process.kill()
+        with contextlib.suppress(ProcessLookupError):  # all of it has ended
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+@pytest.fixture
+def start_trainer(command: Callable[..., list[str]], start_process: Callable[..., Any]) -> Callable[..., Any]:
+    """start_trainer(folder, log, resume, **options of Popen): a real one in the background."""
+
+    def start(folder: RunFolder, log: Path, resume: Path | None = None, **options: Any) -> Any:
+        return start_process(command(folder, resume), log, **options)
+
+    return start
+
+
+@pytest.fixture
+def launch_command() -> Callable[..., list[str]]:
+    """launch_command(processes, *what): `accelerate launch` of a module or a script with its arguments."""
+
+    def make(processes: int, *what: str) -> list[str]:
+        launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes)]
+        launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+        return [*launch, *what]
+
+    return make
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from trainer.checkpoint import Progress, StateError, load_state, prune_states, read_progress, save_state, tidy_states
+from trainer.checkpoint import Content, Progress, StateError, load_state, prune_states, read_progress, save_state, tidy_states
 from trainer.disk import NotWritten
 from trainer.folder import RunFolder, read_state
 
@@ -39,7 +39,7 @@ def folder(tmp_path):
 def test_it_goes_on_bit_for_bit(folder, steps):
     weights, optimizer = make(steps=steps)
     progress = Progress(step=steps, epoch=1, position=2, losses=[0.1 + 0.2, 1 / 3])
-    save_state(folder.step_state(3), progress, SETTINGS, weights, optimizer)
+    save_state(folder.step_state(3), Content(progress, SETTINGS, weights, optimizer))
     others, fresh = make(seed=1, steps=0)
     assert read_progress(folder.step_state(3), SETTINGS) == progress
     load_state(folder.step_state(3), others, fresh)
@@ -51,8 +51,8 @@ def test_it_goes_on_bit_for_bit(folder, steps):
 
 def test_a_state_is_written_beside_and_replaces_an_older_one(folder, monkeypatch):
     path = folder.epoch_state(1)
-    save_state(path, Progress(step=1), SETTINGS, *make())
-    save_state(path, Progress(step=2), SETTINGS, *make())
+    save_state(path, Content(Progress(step=1), SETTINGS, *make()))
+    save_state(path, Content(Progress(step=2), SETTINGS, *make()))
     assert read_state(path).step == 2 and [entry.name for entry in folder.path.iterdir()] == [path.name]
     assert sorted(entry.name for entry in path.iterdir()) == ["lora.safetensors", "optimizer.safetensors", "state.json"]
 
@@ -61,7 +61,7 @@ def test_a_state_is_written_beside_and_replaces_an_older_one(folder, monkeypatch
 def test_a_save_that_is_cut_off_leaves_the_older_one(folder, monkeypatch, calls):
     """Cut off at each rename in turn: three files, the old state aside, the new one into its place."""
     path, done, replace = folder.epoch_state(1), [], os.replace
-    save_state(path, Progress(step=1), SETTINGS, *make())
+    save_state(path, Content(Progress(step=1), SETTINGS, *make()))
 
     def cut(source, target):
         done.append(target)
@@ -71,7 +71,7 @@ def test_a_save_that_is_cut_off_leaves_the_older_one(folder, monkeypatch, calls)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("pathlib.Path.replace", cut)
-        save_state(path, Progress(step=2), SETTINGS, *make())
+        save_state(path, Content(Progress(step=2), SETTINGS, *make()))
     tidy_states(folder)
     assert [(state.step, state.problem) for state in folder.states()] == [(1, "")]
     assert [entry.name for entry in folder.path.iterdir()] == [path.name]
@@ -84,7 +84,7 @@ def test_a_save_that_fails_leaves_nothing_but_the_older_one(folder, monkeypatch,
     """No room at each rename in turn; no resume need come to clear away."""
     path, done, replace = folder.epoch_state(1), [], os.replace
     if older:
-        save_state(path, Progress(step=1), SETTINGS, *make())
+        save_state(path, Content(Progress(step=1), SETTINGS, *make()))
 
     def fail(source, target):
         done.append(target)
@@ -94,13 +94,13 @@ def test_a_save_that_fails_leaves_nothing_but_the_older_one(folder, monkeypatch,
 
     monkeypatch.setattr("pathlib.Path.replace", fail)
     with pytest.raises(NotWritten, match=f"{path} could not be written: No space left on device"):
-        save_state(path, Progress(step=2), SETTINGS, *make())
+        save_state(path, Content(Progress(step=2), SETTINGS, *make()))
     assert [(state.step, state.problem) for state in folder.states()] == ([(1, "")] if older else [])
     assert [entry.name for entry in folder.path.iterdir()] == ([path.name] if older else [])
 
 
 def test_another_training_is_refused_with_what_differs(folder):
-    save_state(folder.epoch_state(1), Progress(step=1), SETTINGS, *make())
+    save_state(folder.epoch_state(1), Content(Progress(step=1), SETTINGS, *make()))
     other = {**SETTINGS, "lora.rank": 8, "new": True}
     with pytest.raises(StateError) as caught:
         read_progress(folder.epoch_state(1), other)
@@ -114,7 +114,7 @@ def test_another_training_is_refused_with_what_differs(folder):
 @pytest.mark.parametrize(("decay", "epochs", "warned"), [(0.5, 3, False), (0.5, 4, True), (0.5, 2, True), (0.0, 4, False)])
 def test_other_epochs_are_taken_and_told_where_the_learning_rate_depends_on_them(folder, capfd, decay, epochs, warned):
     settings = {**SETTINGS, "train.decay": decay, "train.epochs": 3}
-    save_state(folder.epoch_state(1), Progress(step=1), settings, *make())
+    save_state(folder.epoch_state(1), Content(Progress(step=1), settings, *make()))
     assert read_progress(folder.epoch_state(1), {**settings, "train.epochs": epochs}).step == 1
     told = f"WARNING train.epochs: the state has 3, the settings have {epochs}: train.decay now falls over other steps"
     assert (told in capfd.readouterr().out) == warned
@@ -124,7 +124,7 @@ def test_damage_and_unknown_versions_are_told(folder):
     path = folder.epoch_state(1)
     with pytest.raises(StateError, match=r"state\.json cannot be read"):
         read_progress(path, SETTINGS)
-    save_state(path, Progress(step=1), SETTINGS, *make())
+    save_state(path, Content(Progress(step=1), SETTINGS, *make()))
     said = json.loads((path / "state.json").read_text())
     (path / "state.json").write_text(json.dumps({**said, "version": 99}))
     with pytest.raises(StateError, match="got a state of version 99, expected version 1"):
@@ -137,11 +137,24 @@ def test_damage_and_unknown_versions_are_told(folder):
 
 def test_old_states_go_and_damaged_ones_do_not_count(folder):
     for epoch in (1, 2, 3):
-        save_state(folder.epoch_state(epoch), Progress(step=epoch * 4, epoch=epoch), SETTINGS, *make())
+        save_state(folder.epoch_state(epoch), Content(Progress(step=epoch * 4, epoch=epoch), SETTINGS, *make()))
     (folder.epoch_state(3) / "lora.safetensors").unlink()
-    save_state(folder.step_state(2), Progress(step=2), SETTINGS, *make())  # newest, though not the furthest
+    save_state(folder.step_state(2), Content(Progress(step=2), SETTINGS, *make()))  # newest, though not the furthest
     prune_states(folder, 0)
     assert len(folder.states()) == 4
     prune_states(folder, 2)
     whole = [state.path.name for state in folder.states() if not state.problem]
     assert whole == ["run-step00000002-state", "run-2-state"]
+
+
+def test_what_was_asked_for_goes_for_no_newer_state_and_counts_for_none(folder):
+    save_state(folder.step_state(2), Content(Progress(step=2), SETTINGS, *make()), is_asked_for=True)
+    for epoch in (1, 2, 3):
+        save_state(folder.epoch_state(epoch), Content(Progress(step=epoch * 4, epoch=epoch), SETTINGS, *make()))
+        prune_states(folder, 2)
+    kept = [folder.step_state(2), folder.epoch_state(2), folder.epoch_state(3)]
+    assert [state.path for state in folder.states()] == kept
+    assert [state.is_asked_for for state in folder.states()] == [True, False, False]
+    save_state(folder.step_state(2), Content(Progress(step=2), SETTINGS, *make()))  # once more, by a stop
+    prune_states(folder, 1)
+    assert [state.path for state in folder.states()] == [folder.step_state(2), folder.epoch_state(3)]

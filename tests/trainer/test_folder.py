@@ -27,10 +27,11 @@ def test_names_that_are_not(hostile_name):
 
 def test_paths(tmp_path):
     folder = RunFolder(tmp_path / "robot")
-    names = [folder.lora, folder.epoch_lora(4), folder.epoch_state(4), folder.step_state(123)]
+    names = [folder.lora, folder.epoch_lora(4), folder.step_lora(123), folder.epoch_state(4), folder.step_state(123)]
     assert [path.name for path in names] == [
         "robot.safetensors",
         "robot-000004.safetensors",
+        "robot-step00000123.safetensors",
         "robot-4-state",
         "robot-step00000123-state",
     ]
@@ -44,6 +45,28 @@ def test_loras_in_order_the_final_one_last(tmp_path):
         path.touch()
     (tmp_path / "other.safetensors").touch()
     assert folder.loras() == made
+
+
+def test_loras_that_were_asked_for_stand_where_they_were_learned(tmp_path):
+    """Whatever the files' times are: a state says how many steps an epoch has; 4 here."""
+    folder = RunFolder(tmp_path / "robot")
+    made = [
+        *[folder.step_lora(3), folder.epoch_lora(1), folder.step_lora(7), folder.epoch_lora(2)],
+        *[folder.step_lora(40), folder.epoch_lora(11), folder.lora],
+    ]
+    write_state(folder.step_state(3), 3, 0, 3)
+    write_state(folder.step_state(7), 7, 1, 3)
+    for path in reversed(made):
+        path.touch()
+    assert folder.loras() == made
+
+
+def test_loras_that_were_asked_for_before_any_epoch_ended(tmp_path):
+    folder = RunFolder(tmp_path / "robot")
+    write_state(folder.step_state(30), 30, 0, 30)
+    for path in (folder.epoch_lora(2), folder.epoch_lora(1), folder.step_lora(30)):
+        path.touch()
+    assert folder.loras() == [folder.step_lora(30), folder.epoch_lora(1), folder.epoch_lora(2)]
 
 
 def test_states_by_step_and_the_last_whole_one(tmp_path):

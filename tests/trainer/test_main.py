@@ -119,17 +119,15 @@ def test_bad_input_and_wrong_use(small, make_run, run_trainer, tmp_path):
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_under_accelerate_launch(small, make_run, learn, processes, tmp_path):
+def test_under_accelerate_launch(small, make_run, learn, launch_command, processes, tmp_path):
     """Two processes share each batch and make, up to the order of sums, the same LoRA as one."""
     from safetensors.torch import load_file
 
     alone = learn(small, "alone")
     folder = make_run(small, "launched")
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes)]
-    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HOME": str(tmp_path / "hf")}
     done = subprocess.run(
-        [*launch, "-m", "trainer", str(folder.config)],
+        launch_command(processes, "-m", "trainer", str(folder.config)),
         cwd=ROOT,
         env=environment,
         capture_output=True,
