@@ -1,69 +1,126 @@
 """Why a training ended early, read from its log. A wrong cause is worse than none.
 
-Signatures are a table and look at whole lines from their beginning, so that a caption or a file name with such words in it
-is no failure. A failure is forgotten as soon as the training makes another step, or says that it is done: then it was not
-the end.
+Which line names which cause is a table, fluxgym.log.signatures; what to do about each is fluxgym.log.remedies. A failure is
+forgotten as soon as the training makes another step, or says that it is done: then it was not the end.
 """
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fluxgym.log.dialects import BAR, Line, read_text, split_line
 from fluxgym.log.events import Attempt, Event, Finished, Phase
 from fluxgym.log.lines import LIMIT, clean
+from fluxgym.log.signatures import ERROR_LINE, EXCEPTION, find_signature
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`kind` is one of: oom nan killed missing_file cuda nccl stopped other. `message` is the line that says so."""
+    """`kind` is one of fluxgym.log.remedies, `message` the line that says so."""
 
     kind: str
     message: str
+    subject: str = ""  # the file, image or model that is to blame, where a line names it
 
 
-# What weighs more stays. Of equal ones the first stays (it is the cause, the others follow from it).
-EXIT, ERROR_LINE, EXCEPTION, KNOWN = range(1, 5)
+# What weighs more stays. Of equal ones the first stays (it is the cause, the others follow from it). BEHIND is for lines
+# that follow a known failure and say what is behind it.
+EXIT, ERROR_LINE, EXCEPTION, KNOWN, BEHIND = range(1, 6)
 
 ERROR = r"(?:[\w.]+\.)?"  # the package before the name of an exception
+TORCH = ERROR + r"(?:RuntimeError|AcceleratorError): "
+WHAT = r" *what\(\): +"  # of an exception in C++
+THROWN = rf"(?:{TORCH}|{WHAT})"
+HUB = r"https?://[^/ ]+/(?:api/models/)?"
 SHELL = r"(?:\S+: line \d+: +\d+ )?"  # bash of a job that a signal ended
 LAUNCHER = r"(?:subprocess\.)?CalledProcessError: .* "
 ELASTIC = r"(?:E\d{4} .*\] |[\w.]+:)?failed \(exitcode: "
-SIGNATURES = [
+WORKER = r"(?:RuntimeError: )?DataLoader worker \(pid\(?s?\)?:? ?[\d, ]+\) is killed by signal: "
+ACCESS_VIOLATION = "3221225477"  # Windows, mostly where its paging file is too small
+BAD_IMAGE = (
+    "(?:image file is truncated|(?:unrecognized|broken) data stream(?: contents)? when reading image file"
+    "|Truncated File Read|cannot identify image file)"
+)
+SIGNATURES = [  # the first group of a pattern is the subject
     (kind, weight, re.compile(pattern))
     for kind, weight, pattern in (
         ("stopped", KNOWN, r"Training stopped (?:at step \d|before its first step)"),
         ("stopped", KNOWN, r"KeyboardInterrupt$"),
         ("stopped", KNOWN, LAUNCHER + r"died with <Signals\.SIGINT: 2>"),
-        ("oom", KNOWN, ERROR + r"(?:OutOfMemoryError|MemoryError)(?:: |$)"),
-        ("oom", KNOWN, ERROR + r"(?:RuntimeError|AcceleratorError): CUDA (?:out of memory|error: out of memory)"),
-        ("oom", KNOWN, r"RuntimeError: .*DefaultCPUAllocator: (?:can't allocate|not enough) memory"),
-        ("oom", KNOWN, r" *what\(\): +CUDA (?:out of memory|error: out of memory)"),
-        ("nan", KNOWN, r"the loss became (?:nan|-?inf)\b"),
-        ("nan", KNOWN, r"Training loss became NaN"),
+        # ---- memory and signals
+        ("oom", KNOWN, ERROR + r"OutOfMemoryError(?:: |$)"),
+        ("oom", KNOWN, THROWN + r"(?:CUDA|HIP) (?:out of memory|error: out of memory)"),
+        ("oom", KNOWN, THROWN + r"(?:CUDA error: |cuDNN error: )?CU(?:BLAS|DNN)_STATUS_ALLOC_FAILED"),
+        ("oom", BEHIND, r"Cuda failure (?:\d+ )?'out of memory'"),
+        ("shared_memory", KNOWN, r"(?:ERROR: )?Unexpected bus error encountered in worker\. .*shared memory"),
+        ("shared_memory", KNOWN, WORKER + r"Bus error\."),
+        ("shared_memory", KNOWN, TORCH + r"unable to \w+ .*(?:shared memory|</torch_)"),
+        ("shared_memory", BEHIND, r"Error while creating shared memory segment /dev/shm/"),
+        ("host_oom", KNOWN, ERROR + r"(?:_Array)?MemoryError(?:: |$)"),
+        ("host_oom", KNOWN, TORCH + r".*DefaultCPUAllocator: (?:can't allocate|not enough) memory"),
+        ("host_oom", KNOWN, r"(?:OSError|RuntimeError): .*\bCannot allocate memory\b"),
+        ("host_oom", KNOWN, r"(?:OSError|RuntimeError|ImportError): .*(?:\[WinError 1455\]|\(os error 1455\))"),
+        ("host_oom", KNOWN, WORKER + r"Killed\b"),
+        ("host_oom", KNOWN, r"slurmstepd: error: Detected \d+ oom[-_]kill event"),
+        ("host_oom", KNOWN, LAUNCHER + rf"returned non-zero exit status {ACCESS_VIOLATION}\.?$"),
+        ("host_oom", KNOWN, rf"Command exited with code {ACCESS_VIOLATION}$"),
         ("killed", KNOWN, LAUNCHER + r"died with <Signals\.SIG(?:KILL|TERM|HUP): \d+>"),
         ("killed", KNOWN, LAUNCHER + r"returned non-zero exit status (?:137|143)\.?$"),
         ("killed", KNOWN, ELASTIC + r"-(?:9|15|1)\)"),
         ("killed", KNOWN, r" *(?:exitcode|traceback) *: (?:-(?:9|15|1) \(pid: |Signal (?:9|15|1) \()"),
         ("killed", KNOWN, SHELL + r"(?:Killed|Terminated)(?:$| {2,}\S)"),
         ("killed", KNOWN, r"Command exited with code (?:-9|-15|137|143)$"),
-        ("missing_file", KNOWN, r"FileNotFoundError: "),
-        ("missing_file", KNOWN, ERROR + r"SafetensorError: "),
-        ("missing_file", KNOWN, r"(?:Exception: )?Error while deserializing header: "),
-        ("missing_file", KNOWN, r"HeaderTooLarge$"),
-        ("missing_file", KNOWN, r"(?:OSError|EnvironmentError): .*(?:does not appear to have a file named|no file named) "),
-        ("missing_file", KNOWN, r"\S+: can't open file '.*': \[Errno 2\] No such file or directory$"),
+        ("nan", KNOWN, r"the loss became (?:nan|-?inf)\b"),
+        ("nan", KNOWN, r"Training loss became NaN"),
+        # ---- disk and files
+        ("no_space", KNOWN, r"(?:OSError|IOError): \[Errno (?:28|122)\] "),
+        ("no_space", KNOWN, ERROR + r"SafetensorError: .*(?:\bcode: 28\b|\(os error 28\)|\bStorageFull\b)"),
+        ("no_space", KNOWN, TORCH + r".*\bPytorchStreamWriter failed writing file"),
+        ("bad_image", KNOWN, r"(?:PIL\.)?UnidentifiedImageError: cannot identify image file(?: '([^<].*)')?"),
+        ("bad_image", KNOWN, rf"(?:OSError|IOError): {BAD_IMAGE}"),
+        ("bad_image", KNOWN, r"SyntaxError: broken PNG file"),
+        ("bad_image", KNOWN, r"PIL\.Image\.DecompressionBombError: "),
+        ("missing_file", KNOWN, r"FileNotFoundError: (?:.*: ['\"](.+)['\"]$)?"),
+        ("missing_file", KNOWN, r"(?:OSError|EnvironmentError): .*(?:does not appear to have a file|no file) named ([\w.-]+\w)"),
+        ("missing_file", KNOWN, r"\S+: can't open file '(.*)': \[Errno 2\] No such file or directory$"),
+        ("damaged_file", KNOWN, ERROR + r"(?:SafetensorError|Exception): Error while deserializing header: "),
+        ("damaged_file", KNOWN, r"Error while deserializing header: "),
+        ("damaged_file", KNOWN, r"(?:HeaderTooLarge|HeaderTooSmall|InvalidHeaderLength|MetadataIncompleteBuffer)$"),
+        ("damaged_file", KNOWN, r"OSError: Unable to load weights from (?:pytorch )?checkpoint file for '(.+?)'"),
+        ("damaged_file", KNOWN, TORCH + r".*\bPytorchStreamReader failed "),
+        ("damaged_file", KNOWN, r"(?:_?pickle\.)?UnpicklingError: (?:invalid load key|pickle data was truncated)"),
+        ("damaged_file", KNOWN, r"(?:OSError|OsError): Consistency check failed: file should be of size .*\(([^()]+)\)"),
+        # ---- downloads
+        ("gated", KNOWN, ERROR + r"GatedRepoError: "),
+        ("gated", KNOWN, r"(?:OSError: )?You are trying to access a gated repo\."),
+        ("gated", KNOWN, rf"Cannot access gated repo for url {HUB}([\w.-]+/[\w-][\w.-]*\w)"),
+        ("gated", KNOWN, ERROR + r"(?:HfHub)?HTTPError: .*\b403 Forbidden: .*\bgated repositor"),
+        ("wrong_setting", KNOWN, ERROR + r"(?:RepositoryNotFoundError|HFValidationError): "),
+        ("wrong_setting", KNOWN, rf"Repository Not Found for url: {HUB}([\w.-]+/[\w-][\w.-]*\w)"),
+        ("wrong_setting", KNOWN, r"OSError: (.+) is not a local folder and is not a valid model identifier"),
+        ("download", KNOWN, ERROR + r"(?:LocalEntryNotFoundError|OfflineModeIsEnabled): "),
+        ("download", KNOWN, r"OSError: We couldn't connect to 'https?://"),
+        ("download", KNOWN, r"(?:requests|urllib3)\.exceptions\.(?!HTTPError)\w+: .*\bhost='(?:[\w-]+\.)*(?:huggingface\.co|hf\.co)'"),
+        ("download", KNOWN, ERROR + r"(?:HfHub)?HTTPError: (?:429|5\d\d) .*\b(?:huggingface\.co|hf\.co)/"),
+        # ---- GPUs
+        ("driver", KNOWN, THROWN + r"(?:CUDA error: )?(?:The NVIDIA driver on your system is too old|CUDA driver version is insufficient)"),
+        ("driver", KNOWN, THROWN + r"Unexpected error from cuda.*\bError 803\b"),
+        ("driver", KNOWN, THROWN + r"CUDA error: the provided PTX was compiled with an unsupported toolchain"),
+        ("no_kernel", KNOWN, rf"(?:{THROWN})?(?:CUDA|HIP) error: no kernel image is available"),
+        ("no_kernel", KNOWN, r"ptxas fatal +: Value 'sm_\w+' is not defined for option 'gpu-name'"),
+        ("no_gpu", KNOWN, TORCH + r"(?:Found no NVIDIA driver|No (?:CUDA|HIP) GPUs are available)"),
+        ("no_gpu", KNOWN, r"AssertionError: Torch not compiled with CUDA enabled"),
         ("nccl", KNOWN, r"\[.*\bProcessGroupNCCL\.cpp:\d+\] .*Watchdog caught collective operation timeout: WorkNCCL\("),
         ("nccl", KNOWN, r"(?:\[E.*ProcessGroupNCCL\.cpp:\d+\] )?Some NCCL operations have failed or timed out"),
         ("nccl", KNOWN, ERROR + r"(?:DistBackendError|RuntimeError): .*\bNCCL (?:error|communicator|operations)"),
-        ("cuda", KNOWN, ERROR + r"(?:RuntimeError|AcceleratorError): (?:CUDA error: |CUDA driver error|cuDNN error|cuBLAS)"),
-        (
-            "cuda",
-            KNOWN,
-            ERROR + r"RuntimeError: (?:Found no NVIDIA driver|No CUDA GPUs are available|Unexpected error from cuda)",
-        ),
-        ("cuda", KNOWN, r"AssertionError: Torch not compiled with CUDA enabled"),
-        ("cuda", KNOWN, r"(?: *what\(\): +)?CUDA error: "),
+        ("cuda", KNOWN, TORCH + r"(?:CUDA error: |CUDA driver error|Unexpected error from cuda|cuDNN error|cuBLAS)"),
+        ("cuda", KNOWN, rf"(?:{WHAT})?CUDA error: "),
+        # ---- settings
+        ("wrong_setting", KNOWN, r"[\w.-]+\.py: error: (?:unrecognized arguments|ambiguous option|argument |the following arguments|one of)"),
+        ("wrong_setting", KNOWN, r"accelerate .*: error: (?:unrecognized arguments|ambiguous option|argument )"),
+        ("wrong_setting", KNOWN, r"voluptuous\.error\.\w+: "),
+        ("wrong_setting", KNOWN, r"(?:toml\.decoder\.TomlDecodeError|tomllib\.TOMLDecodeError): "),
+        # ---- the rest
         ("other", EXCEPTION, r"Fatal Python error: "),
         ("other", EXCEPTION, r"terminate called (?:after throwing an instance of |without an active exception)"),
         ("other", EXCEPTION, SHELL + r"(?:Segmentation fault|Aborted|Bus error)(?:$| +\(core dumped\)| {2,}\S)"),
@@ -74,12 +131,28 @@ SIGNATURES = [
     )
 ]
 ERROR_SIGNATURES = [  # only in lines of level ERROR, whose text is the program's own
-    ("oom", re.compile(r"(?:CUDA )?out of memory\b", re.IGNORECASE)),
-    ("missing_file", re.compile(r".*\[Errno 2\] No such file or directory")),
+    (kind, re.compile(pattern, flags))
+    for kind, pattern, flags in (
+        ("oom", r"(?:CUDA )?out of memory\b", re.IGNORECASE),
+        ("missing_file", r".*\[Errno 2\] No such file or directory(?:: '(.+?)')?", 0),
+        ("no_space", r"(.+?) could not be written: (?:No space left on device|Disk quota exceeded)", 0),
+        ("bad_image", r"the data set .+? cannot be used: (?:.*?; )?([^;:]+): got a file of \d+ bytes that is no whole image", 0),
+        ("bad_image", r"Error loading file: (.+)", 0),  # kohya's; the next lines say why
+        ("gated", r"the base model (.+?) cannot be used: its licence is not accepted", 0),
+        ("download", r"the base model (.+?) cannot be used: got neither .*\((?:An error happened while|Cannot reach|Cannot find)", 0),
+        ("damaged_file", r"the base model .+? cannot be used: (?:.*?; )?([^;: ]+): (?:got .*download it again|is a pointer of Git LFS)", 0),
+        ("damaged_file", r"the base model .+? cannot be used: (?:.*?; )?([^;: ]+): cannot be loaded from .*; download it again", 0),
+        ("missing_file", r"the base model .+? cannot be used: (?:.*?; )?([^;: ]+) is missing: ", 0),
+        ("wrong_setting", r"(?:.+ )?(?:cannot be used|cannot be resumed from): .*(?:\bexpected\b|unknown setting|missing$)", 0),
+        ("wrong_setting", r"(?:[a-z_]+\.)?[a-z_]+: got .+, expected ", 0),
+        ("wrong_setting", r"got \d+ images with \d+ held out for validation, expected ", 0),
+        ("wrong_setting", r"No data found\. Please verify arguments", 0),  # kohya's
+    )
 ]
 EXCEPTION_LINE = re.compile(r"[A-Za-z_][\w.]{0,200}(?:: .*)?$")
 CHAINED = ("During handling of the above exception", "The above exception was the direct cause")
 ERROR_LEVELS = ("ERROR", "CRITICAL")
+QUOTED = 500  # characters of a line
 
 
 class FailureFinder:
@@ -127,24 +200,23 @@ class FailureFinder:
 
     def _look(self, line: Line) -> None:
         text = line.text.rstrip()
-        for kind, weight, pattern in SIGNATURES:
-            if pattern.match(text):
-                return self._found(kind, text, weight)
-        if self.in_traceback and EXCEPTION_LINE.match(text):
-            return self._found("other", text, EXCEPTION)
-        if line.level in ERROR_LEVELS and not line.goes_on:
-            for kind, pattern in ERROR_SIGNATURES:
-                if pattern.match(text):
-                    return self._found(kind, text, KNOWN)
-            return self._found("other", text, ERROR_LINE)
-        return None
+        is_error = line.level in ERROR_LEVELS and not line.goes_on
+        if found := find_signature(text, is_error):
+            signature, subject = found
+            self._found(Failure(signature.kind, text, subject), signature.weight)
+        elif self.in_traceback and EXCEPTION_LINE.match(text):
+            self._found(Failure("other", text), EXCEPTION)
+        elif is_error:
+            self._found(Failure("other", text), ERROR_LINE)
 
-    def _found(self, kind: str, text: str, weight: int) -> None:
+    def _found(self, failure: Failure, weight: int) -> None:
+        """What weighs more stays. Of equal ones the first stays (it is the cause, the others follow from it)."""
         follows = self.is_chained and weight == self.weight == EXCEPTION
         latest = weight == self.weight == ERROR_LINE
         if weight > self.weight or follows or latest:
-            self.failure, self.weight, self.failed_at = Failure(kind, text.strip()[:500]), weight, self.step
-        if weight >= EXCEPTION or kind == "other":
+            self.failure = replace(failure, message=failure.message.strip()[:QUOTED])
+            self.weight, self.failed_at = weight, self.step
+        if weight >= EXCEPTION or failure.kind == "other":
             self.in_traceback = self.is_chained = False
 
 

@@ -48,8 +48,8 @@ REMEDIES = {
         DOWNLOAD,
     ),
     "gated": Remedy(
-        "The base model may not be downloaded",
-        "Accept its licence on its page at Hugging Face, sign in on this machine with: hf auth login, then start again.",
+        "The Hub does not hand out the base model",
+        "Check its name, accept its licence on its page at Hugging Face, and sign in on this machine with: hf auth login.",
     ),
     "no_space": Remedy(
         "The disk is full",
@@ -57,8 +57,8 @@ REMEDIES = {
         RESUME,
     ),
     "driver": Remedy(
-        "The NVIDIA driver is too old",
-        "Update the driver of this machine, or install a PyTorch that was built for it.",
+        "The NVIDIA driver is missing or too old",
+        "Update the driver of this machine, or install a PyTorch that was built for the one it has.",
     ),
     "no_kernel": Remedy(
         "PyTorch was not built for this GPU",

@@ -2,15 +2,15 @@
 
 import pytest
 
-from fluxgym.log.failures import ERROR_SIGNATURES, SIGNATURES
 from fluxgym.log.remedies import DOWNLOAD, LOWER_RATE, REMEDIES, RESUME, SMALLER, find_remedy, is_worth_retrying
+from fluxgym.log.signatures import ERROR_SIGNATURES, SIGNATURES
 
 NEVER = "bad_image damaged_file driver gated missing_file nan no_kernel no_space oom shared_memory stopped wrong_setting"
 
 
 def test_each_kind_that_a_log_can_tell_has_a_remedy():
-    told = {signature[0] for signature in [*SIGNATURES, *ERROR_SIGNATURES]}
-    assert told <= REMEDIES.keys()
+    told = {signature.kind for signature in [*SIGNATURES, *ERROR_SIGNATURES]}
+    assert told == REMEDIES.keys()
 
 
 @pytest.mark.parametrize("kind", REMEDIES)
