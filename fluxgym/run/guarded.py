@@ -1,5 +1,6 @@
 """The run that a supervisor guards: its folder, the lock in it, its monitor's log, and what is done to all its processes."""
 
+import contextlib
 import math
 import os
 import signal
@@ -42,7 +43,8 @@ class Guarded:
         if self.held.is_there():
             self.monitor.note(text)
         else:
-            print(text, flush=True)
+            with contextlib.suppress(OSError):
+                print(text, flush=True)
 
     def write(self, record: Record) -> bool:
         """A record that cannot be written (a full disk, say) must not end the care for the training. False: try it again."""

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from fluxgym.run import lock
 from fluxgym.run.archive import archive, holds_run
@@ -25,6 +25,7 @@ from fluxgym.run.identity import Identity
 from fluxgym.run.places import PlaceError, make_wish
 from fluxgym.run.queue import list_abandoned, move
 from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, write_record
+from fluxgym.run.resuming import find_states, last_state
 from fluxgym.run.status import Status, read_status
 from trainer.disk import write_whole
 from trainer.folder import RunFolder, State, read_state
@@ -132,18 +133,50 @@ def _check_place(folder: RunFolder, care: Care) -> None:
             raise RunError(folder, f"place: {error}") from error
 
 
-def resume_run(folder: RunFolder, state: State | None = None) -> Status:
+def resume_run(folder: RunFolder, state: State | None = None, changes: dict[str, Any] | None = None) -> Status:
     """Goes on from a state; None: the furthest whole one, or from the beginning where nothing was saved yet.
 
-    Raises RunIsActive, NothingToResume."""
+    `changes`: settings by dotted name, such as {"train.epochs": 20}; a completed run goes on for more epochs than before.
+    Raises RunIsActive, NothingToResume, or RunError where the changes cannot be made."""
     with _locked(folder):
         status = _refuse_active(folder)
-        if status.state == "completed":
-            raise NothingToResume(folder, f"{folder.name} is completed, there is nothing left to do")
-        chosen = None if status.can_restart and not state else _choose_state(folder, state)
         record = read_record(folder)
-        _launch(folder, begin_attempt(folder, None if record and record.problem else record, [], chosen))
+        record = None if record and record.problem else record
+        if status.state == "completed" and not _wants_more(folder, record, changes or {}):
+            more = "" if record and record.any_command else "; it can go on for more epochs than before"
+            raise NothingToResume(folder, f"{folder.name} is completed, there is nothing left to do{more}")
+        chosen = None if status.can_restart and not state else _choose_state(folder, record, state)
+        if changes:
+            _change_settings(folder, record, changes)
+        begun = begin_attempt(folder, record, [], chosen)
+        if begun.any_command and not chosen:
+            begun = begun.to(begun.state, note="The command is started again from its beginning.")
+        elif begun.any_command:
+            begun = begun.to(begun.state, note="Its environment is that of the one who resumed it.")
+        _launch(folder, begun)
     return read_status(folder)
+
+
+def _wants_more(folder: RunFolder, record: Record | None, changes: dict[str, Any]) -> bool:
+    from fluxgym.run.settings import SettingsError, read_settings
+
+    try:
+        before = int(read_settings(folder).get("train", {}).get("epochs", 0))
+    except (SettingsError, TypeError, ValueError, AttributeError):
+        before = 0
+    wanted = changes.get("train.epochs")
+    return isinstance(wanted, int) and wanted > before
+
+
+def _change_settings(folder: RunFolder, record: Record | None, changes: dict[str, Any]) -> None:
+    from fluxgym.run.settings import change_settings
+
+    if record and not record.is_ours:
+        raise RunError(folder, f"{folder.name} has a command of its own: its settings are in that, not in {folder.config.name}")
+    try:
+        change_settings(folder, changes)
+    except ValueError as error:  # they name the setting and what is expected of it
+        raise RunError(folder, str(error)) from error
 
 
 def stop_run(folder: RunFolder, wait: float | None = None) -> Status:
@@ -176,6 +209,29 @@ def move_run(folder: RunFolder, by: int | str) -> Status:
         raise RunIsNotActive(folder, f"{folder.name} does not wait in the queue, it is {status.state or 'no run of FluxGym'}")
     move(folder, by)
     return read_status(folder)
+
+
+def ask_save(folder: RunFolder) -> Status:
+    """Asks the training for a checkpoint at its next step. Raises RunIsNotActive, or RunError where it would not hear that."""
+    return _ask(folder, folder.save_now, "save")
+
+
+def ask_sample(folder: RunFolder) -> Status:
+    """Asks the training for samples at its next step. Raises as ask_save does."""
+    return _ask(folder, folder.sample_now, "sample")
+
+
+def _ask(folder: RunFolder, wish: Path, what: str) -> Status:
+    status = look_after(folder)
+    if status.state != "running":
+        raise RunIsNotActive(folder, f"{folder.name} cannot {what} now: it is {status.state or 'no run of FluxGym'}")
+    if not status.is_ours:
+        raise RunError(folder, f"{folder.name} trains with a command of its own, which cannot be asked to {what}")
+    try:
+        wish.touch()
+    except OSError as error:
+        raise RunError(folder, f"{folder.name} cannot be asked to {what}: got {error.strerror} at {wish}") from error
+    return status
 
 
 def look_after_queued(besides: RunFolder | None = None) -> None:
@@ -238,10 +294,14 @@ def _has_settings(folder: RunFolder, config: "Config") -> bool:
         return False
 
 
-def _choose_state(folder: RunFolder, state: State | None) -> State:
-    chosen = read_state(state.path) if state else folder.last_state()
+def _choose_state(folder: RunFolder, record: Record | None, state: State | None) -> State:
+    states = find_states(folder, record)
+    chosen = last_state(states)
+    if state:
+        there = {found.path.resolve(): found for found in states}
+        chosen = there.get(state.path.resolve()) or read_state(state.path)
     if chosen is None:
-        damaged = [f"{found.path.name} is damaged: {found.problem}" for found in folder.states()]
+        damaged = [f"{found.path.name} is damaged: {found.problem}" for found in states]
         raise NothingToResume(folder, "; ".join([f"{folder.name} has no whole state to resume from", *damaged]))
     if chosen.problem:
         raise NothingToResume(folder, f"{chosen.path.name} is damaged: {chosen.problem}")

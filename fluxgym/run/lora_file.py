@@ -9,12 +9,22 @@ from pathlib import Path
 from typing import Any
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}  # of one number
+BYTES |= {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1}
 HEADER_LIMIT = 100_000_000  # bytes, as safetensors itself has it
 PAIR = (".lora_A.weight", ".lora_B.weight")
 
 
 def find_problem(path: Path) -> str:
-    """What is wrong with a LoRA file; empty when it is whole."""
+    """What is wrong with a LoRA file of ours; empty when it is whole."""
+    return _find_problem(path, is_lora=True)
+
+
+def find_damage(path: Path) -> str:
+    """What is broken in any .safetensors, whatever it holds; empty when it is whole."""
+    return _find_problem(path, is_lora=False)
+
+
+def _find_problem(path: Path, is_lora: bool) -> str:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -23,7 +33,7 @@ def find_problem(path: Path) -> str:
                 return f"the header is said to have {length} bytes, the file has {size}"
             header = json.loads(file.read(length))
         tensors = {key: value for key, value in header.items() if key != "__metadata__"}
-        return _find_gap(tensors, size - 8 - length) or _find_widow(set(tensors))
+        return _find_gap(tensors, size - 8 - length) or (_find_widow(set(tensors)) if is_lora else "")
     except OSError as error:
         return error.strerror or str(error)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -1,5 +1,6 @@
 """monitor.log: one evidence line every so often, and each action that the supervisor takes, with its time."""
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass, field
@@ -34,7 +35,8 @@ class Monitor:
             with self.folder.monitor_log.open("a", encoding="utf-8", errors="replace") as file:
                 file.write(line)
         except OSError as error:
-            print(f"monitor.log cannot be written: {error}", flush=True)
+            with contextlib.suppress(OSError):  # our output goes to the same disk
+                print(f"monitor.log cannot be written: {error}", flush=True)
 
     def gather(self, attempt: Attempt, family: list[Member]) -> Evidence:
         """What can be seen of the training now. Raises OSError where its log cannot be read."""

@@ -129,7 +129,9 @@ def begin_attempt(folder: RunFolder, record: Record | None, command: list[str], 
         command = [sys.executable, *TRAINER, shown_path(folder.config)]
     now = time.time()
     record = record or Record(folder.name, now, command, "starting", now)
-    full = [*command, "--resume", shown_path(state.path)] if state else command
+    full = command
+    if state:
+        full = [*command, "--resume", str(state.path.absolute()) if record.cwd else shown_path(state.path)]
     attempt = Attempt(len(record.attempts) + 1, now, full, state.path.name if state else None, stamp(folder.lora))
     return dataclasses.replace(
         record,

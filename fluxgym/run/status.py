@@ -10,6 +10,7 @@ from fluxgym.run.family import find_family
 from fluxgym.run.identity import Identity
 from fluxgym.run.queue import Turn, find_turn
 from fluxgym.run.record import PERSON, Health, Record, Verdict, read_record
+from fluxgym.run.resuming import can_begin_anew, find_states, last_state
 from trainer.folder import RunFolder, State
 
 START_LIMIT = 60  # s; a start whose supervisor has not come up by then has failed
@@ -122,7 +123,7 @@ def _active_message(record: Record, training: Identity | None, guarded: bool) ->
 
 
 def _ended(folder: RunFolder, record: Record, verdict: Verdict, is_settled: bool) -> Status:
-    attempt = record.attempts[-1]
+    attempt, states = record.attempts[-1], find_states(folder, record)
     failure = Failure(verdict.kind or "other", verdict.message) if verdict.state == "failed" else None
     return Status(
         state=verdict.state,
@@ -134,8 +135,8 @@ def _ended(folder: RunFolder, record: Record, verdict: Verdict, is_settled: bool
         attempt=attempt.number,
         failure=failure,
         last_lines=verdict.last_lines,
-        resumable=None if verdict.state == "completed" else folder.last_state(),
-        can_restart=verdict.state != "completed" and not folder.states() and not folder.loras(),
+        resumable=None if verdict.state == "completed" else last_state(states),
+        can_restart=verdict.state != "completed" and can_begin_anew(folder, record, states),
         needs_supervisor=not is_settled,
         places=attempt.places,
         begun_by=attempt.begun_by,

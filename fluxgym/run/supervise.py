@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fluxgym.run import lock
+from fluxgym.run.again import go_on
 from fluxgym.run.family import ATTEMPT_MARK, MARK, mark
 from fluxgym.run.guarded import Guarded
 from fluxgym.run.identity import Identity
@@ -22,6 +23,7 @@ from fluxgym.run.monitor import Monitor
 from fluxgym.run.places import Holding, PlaceError, environment
 from fluxgym.run.record import ACTIVE, PERSON, Attempt, Record, Verdict, begin_attempt, read_record
 from fluxgym.run.status import find_training, is_fresh, judge_unseen
+from fluxgym.run.tell import tell
 from fluxgym.run.verdict import judge_unbegun
 from fluxgym.run.waiting import Waiting
 from fluxgym.run.watch import FETCHED, Ended, Watch
@@ -99,7 +101,9 @@ def _begin(run: Guarded, record: Record) -> Ended | None:
         try:
             waited = Waiting(run, record).to_the_turn()
         except PlaceError as error:
-            return Ended(record, None, Verdict("failed", f"There is no place for it: {error}.", "other", ["the training"]))
+            return Ended(
+                record, None, Verdict("failed", f"There is no place for it: {error}.", "wrong_setting", ["the training"])
+            )
         if waited.stop == PERSON:
             return Ended(record.to("queued", stop=PERSON), None, judge_unbegun(run.folder, record))
         if not waited.holding:
@@ -161,16 +165,24 @@ def _write_attempt_line(folder: RunFolder, attempt: Attempt) -> None:
 
 
 def _settle(run: Guarded, end: Ended) -> Record:
-    """Writes the verdict, for good. On a full disk it waits for room: only here is known how the training ended."""
+    """Writes the verdict, for good, and in the same moment whether it goes on by itself.
+
+    On a full disk it waits for room: only here is known how the training ended."""
     verdict = end.verdict
-    ended = replace(end.record, supervisor=None).to(verdict.state, ended=time.time(), exit_code=end.exit_code, verdict=verdict)
-    while not run.write(ended):
-        time.sleep(WRITE_AGAIN)
+    ended = end.record.to(verdict.state, ended=time.time(), exit_code=end.exit_code, verdict=verdict)
     is_fault = verdict.missing and verdict.state != "stopped"  # a stop that was asked for leaves things out
     missing = f" Missing: {'; '.join(verdict.missing)}." if is_fault else ""
     run.note(f"{verdict.state}: {verdict.message}{missing}")
+    again = go_on(run, ended)
+    settled = again or replace(ended, supervisor=None)
+    while not run.write(settled):
+        time.sleep(WRITE_AGAIN)
+    if again:
+        tell(run.folder, "resumed")
+    elif verdict.state != "stopped" or end.record.attempts[-1].stop != PERSON:
+        tell(run.folder, verdict.state)
     _look_after_others(run)
-    return ended
+    return settled
 
 
 def _look_after_others(run: Guarded) -> None:

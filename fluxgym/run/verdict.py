@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from fluxgym.log.failures import find_failure
 from fluxgym.log.history import History
 from fluxgym.log.tail import tail
-from fluxgym.run.lora_file import find_problem
+from fluxgym.run.lora_file import find_damage, find_problem
 from fluxgym.run.record import MONITOR, PERSON, Attempt, Record, Verdict, stamp
+from fluxgym.run.resuming import announced
 from trainer.folder import RunFolder
 
 LOOKED_AT, QUOTED, QUOTED_LENGTH = 200, 10, 300  # lines, lines, characters
@@ -24,6 +25,7 @@ class Ending:
 
     exit_code: int | None = None  # negative: the signal; None: nobody was there
     rebooted: bool = False  # it ran on a boot that is over
+    memory_ran_out: bool = False  # the kernel ended a process of our container for that, while it ran
 
 
 def judge(folder: RunFolder, record: Record, ending: Ending, history: History) -> Verdict:
@@ -32,12 +34,9 @@ def judge(folder: RunFolder, record: Record, ending: Ending, history: History) -
     lines, unread = _read_log(folder, history)
     step, total = history.step, history.total_steps
     where = f"at step {step:,} of {total:,}" if step is not None and total else "before the first step"
-    missing = unread + find_missing(folder, attempt, ending, history)
+    missing = unread + find_missing(folder, record, ending, history)
     if not missing:
-        note = f" {UNSEEN} Its log and its LoRA are complete." if ending.exit_code is None else ""
-        return Verdict(
-            "completed", f"All {total:,} steps are done and {folder.lora.name} is whole.{note}", None, [], step, total
-        )
+        return Verdict("completed", _completed(folder, record, ending, history), None, [], step, total)
     if ending.rebooted:
         return Verdict("lost", f"The machine restarted {where}.", None, missing, step, total)
     if _was_stopped(attempt, ending, lines):
@@ -66,7 +65,7 @@ def _read_log(folder: RunFolder, history: History) -> tuple[list[str], list[str]
         return [], [f"the log cannot be read: {error}"]
 
 
-def find_missing(folder: RunFolder, attempt: Attempt, ending: Ending, history: History) -> list[str]:
+def find_missing(folder: RunFolder, record: Record, ending: Ending, history: History) -> list[str]:
     """What stands between an attempt and `completed`, one sentence each."""
     missing = []
     if ending.exit_code:
@@ -74,16 +73,43 @@ def find_missing(folder: RunFolder, attempt: Attempt, ending: Ending, history: H
     if ending.exit_code is None and not history.finished:
         missing.append("the log does not say that the training finished")
     if not history.total_steps or history.step is None:
-        missing.append("the log shows no step")
+        if not record.any_command:
+            missing.append("the log shows no step")
     elif history.step < history.total_steps:
         missing.append(f"the last step was not reached: {history.step:,} of {history.total_steps:,}")
+    return missing + (_find_damaged(record, history) if record.any_command else _find_lora_missing(folder, record.attempts[-1]))
+
+
+def _find_lora_missing(folder: RunFolder, attempt: Attempt) -> list[str]:
     if not folder.lora.is_file():
-        missing.append(f"{folder.lora.name} is not there")
-    elif stamp(folder.lora) == attempt.lora_before:
-        missing.append(f"{folder.lora.name} is older than this start")
-    elif problem := find_problem(folder.lora):
-        missing.append(f"{folder.lora.name} is damaged: {problem}")
-    return missing
+        return [f"{folder.lora.name} is not there"]
+    if stamp(folder.lora) == attempt.lora_before:
+        return [f"{folder.lora.name} is older than this start"]
+    problem = find_problem(folder.lora)
+    return [f"{folder.lora.name} is damaged: {problem}"] if problem else []
+
+
+def _find_damaged(record: Record, history: History) -> list[str]:
+    """Files of another command that its log names and that are there, but not whole."""
+    there = [path for path in announced(history, record) if path.suffix == ".safetensors" and path.is_file()]
+    return [f"{path.name} is damaged: {problem}" for path in dict.fromkeys(there) if (problem := find_damage(path))]
+
+
+def _completed(folder: RunFolder, record: Record, ending: Ending, history: History) -> str:
+    """What was checked, and of another command also what was not."""
+    note = f" {UNSEEN} Its log" if ending.exit_code is None else ""
+    if not record.any_command:
+        note = f"{note} and its LoRA are complete." if note else ""
+        return f"All {history.total_steps:,} steps are done and {folder.lora.name} is whole.{note}"
+    said = [f"All {history.total_steps:,} steps are done" if history.total_steps else "It ended without an error"]
+    checked = [path for path in announced(history, record) if path.suffix == ".safetensors" and path.is_file()]
+    unchecked = [] if history.total_steps else ["its log shows no steps"]
+    if checked:
+        said.append(f"and {checked[-1].name} is whole")
+    else:
+        unchecked.append("its log names no file that could be looked at")
+    not_checked = f" Not checked: {' and '.join(unchecked)}." if unchecked else ""
+    return f"{' '.join(said)}.{f'{note} is complete.' if note else ''}{not_checked}"
 
 
 def last_lines(folder: RunFolder) -> list[str]:
@@ -128,7 +154,11 @@ def _find_cause(ending: Ending, missing: list[str], where: str, lines: list[str]
     if number:
         name = signal.Signals(number).name if number in set(signal.Signals) else "an unknown signal"
         how = f"Killed by signal {number} ({name})"
-    if number in KILLERS and (not found or found.kind in ("other", "killed", "stopped")):
+    says_nothing = not found or found.kind in ("other", "killed", "stopped")
+    was_killed = number == signal.SIGKILL or code is None or (found is not None and found.kind == "killed")
+    if ending.memory_ran_out and was_killed and says_nothing:
+        return "host_oom", f"The machine's memory ran out, and the kernel ended the training {where}. {how.rstrip('.')}."
+    if number in KILLERS and says_nothing:
         return "killed", f"{how} {where}."
     if found:
         return found.kind, f"{found.message.rstrip('.')}, {where}. {how.rstrip('.')}."

@@ -8,8 +8,9 @@ Signals are blocked for life and fetched with sigtimedwait, so that none is lost
 import os
 import signal
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from fluxgym.run.cgroup import count_oom_kills
 from fluxgym.run.guarded import SUSPENDED, Guarded
 from fluxgym.run.identity import Identity
 from fluxgym.run.places import Holding, PlaceError
@@ -41,6 +42,7 @@ class Watch:
     training: Identity
     holding: Holding
     deadline: float | None = None  # monotonic time at which a training that was asked to end is killed
+    oom_kills: int | None = field(default_factory=count_oom_kills)  # before it
 
     def to_the_end(self) -> Ended | None:
         """Returns once the training has ended; None where the run's folder was taken away, so that nothing is to be written."""
@@ -115,7 +117,8 @@ class Watch:
         exit_code = _reap(self.training.pid)
         self.run.note(f"the training ended, exit code {'unknown' if exit_code is None else exit_code}")
         self.run.clear_remains(self.record, self.deadline)
-        verdict = judge(self.run.folder, self.record, Ending(exit_code), self.run.monitor.history)
+        ending = Ending(exit_code, memory_ran_out=(count_oom_kills() or 0) > (self.oom_kills or 0))
+        verdict = judge(self.run.folder, self.record, ending, self.run.monitor.history)
         return Ended(self.record, exit_code, verdict)
 
 

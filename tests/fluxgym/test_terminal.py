@@ -212,7 +212,7 @@ def test_start_that_fails(outputs, say, settings):
     """A model of which nothing is there: the trainer itself says so, and the exit code is 1."""
     code, out, err = say("start", settings(), "--name", "named", "--wait")
     assert code == FAILED
-    assert out.startswith("named: starting.")
+    assert out.startswith("named: queued.")
     assert "named: failed." in err
     assert "no-model" in err
     assert load_config(outputs / "named" / "config.toml").name == "named"
@@ -300,7 +300,7 @@ def test_demo_takes_a_free_name(outputs, say):
     run_of(outputs, "demo")
     code, out, _ = say("demo")
     assert code == DONE
-    assert out.startswith("demo-2: starting.")
+    assert out.startswith("demo-2: queued.")
     folder = RunFolder(outputs / "demo-2")
     assert load_config(folder.config) == load_config(DEMO).model_copy(update={"name": "demo-2"})
     assert stop_run(folder, wait=60).state == "stopped"

@@ -1,5 +1,6 @@
 """Create, start, resume, stop: what is refused, and that nothing is lost or written then."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -10,9 +11,10 @@ import time
 import pytest
 
 from fluxgym.run import lock
-from fluxgym.run.care import NONE, Care
+from fluxgym.run.care import NONE, Care, write_care
 from fluxgym.run.family import find_family
 from fluxgym.run.folders import list_runs
+from fluxgym.run.identity import Identity
 from fluxgym.run.launch import (
     PATIENCE,
     NameTaken,
@@ -20,13 +22,15 @@ from fluxgym.run.launch import (
     RunError,
     RunIsActive,
     RunIsNotActive,
+    ask_sample,
+    ask_save,
     create_run,
     resume_run,
     start_run,
     stop_run,
     wait_for_end,
 )
-from fluxgym.run.record import read_record
+from fluxgym.run.record import Verdict, begin_attempt, read_record, write_record
 from fluxgym.run.status import read_status
 from tests.small_training import write_lora, write_state
 from trainer.config import ConfigError, load_config, parse_config
@@ -279,3 +283,73 @@ def test_runs_are_listed(start_small):
     folder = start_small()
     assert list_runs() == [folder]
     wait_for_end(folder, 20)
+
+
+def test_more_epochs_than_before(outputs):
+    folder = create_run(settings(train={"epochs": 4}))
+    record = begin_attempt(folder, None, [])
+    write_record(folder, record.to("completed", verdict=Verdict("completed", "all")))
+    state = write_state(folder.path, 9)
+    for changes in (None, {}, {"train.epochs": 4}, {"train.learning_rate": 1e-5}):
+        with pytest.raises(NothingToResume, match=r"small is completed, .*; it can go on for more epochs than before"):
+            resume_run(folder, None, changes)
+    with pytest.raises(RunError, match="epochs"):
+        resume_run(folder, None, {"train.epochs": 10**9})
+    assert load_config(folder.config).train.epochs == 4
+    assert read_record(folder).state == "completed"
+    write_care(folder, Care(place="none"))
+    resume_run(folder, None, {"train.epochs": 6, "train.learning_rate": 1e-5})
+    changed = load_config(folder.config).train
+    assert (changed.epochs, changed.learning_rate) == (6, 1e-5)
+    assert read_record(folder).attempts[-1].resumed_from == state.name
+    assert len(list(folder.old_logs.glob("config-*.toml"))) == 1
+
+
+def test_settings_of_another_command_are_its_own(outputs):
+    folder = create_run(settings())
+    record = dataclasses.replace(begin_attempt(folder, None, ["x"]), any_command=True)
+    write_record(folder, record.to("failed", verdict=Verdict("failed", "why", "other")))
+    with pytest.raises(RunError, match="small has a command of its own"):
+        resume_run(folder, None, {"train.epochs": 9})
+    assert load_config(folder.config) == settings()
+
+
+def test_another_command_is_started_where_it_was_typed(outputs, tmp_path):
+    folder = RunFolder(outputs / "any")
+    folder.path.mkdir()
+    (tmp_path / "there").mkdir()
+    command = [sys.executable, "-c", "import os; print(os.getcwd())"]
+    start_run(folder, command, care=Care(place=NONE), cwd=tmp_path / "there", any_command=True)
+    status = wait_for_end(folder, 20)
+    assert (status.state, status.is_ours) == ("completed", False)
+    assert folder.training_log.read_text().splitlines()[-1] == str(tmp_path / "there")
+    (tmp_path / "gone").mkdir()
+    other = RunFolder(outputs / "other")
+    other.path.mkdir()
+    start_run(other, command, care=Care(place=NONE), cwd=tmp_path / "gone", any_command=True)
+    wait_for_end(other, 20)
+    resumed = read_record(other).to("failed", verdict=Verdict("failed", "why", "other"))
+    write_record(other, resumed)
+    (tmp_path / "gone").rmdir()
+    assert resume_run(other).message == "The command is started again from its beginning."
+    status = wait_for_end(other, 20)
+    assert (status.state, "could not be started" in status.message) == ("failed", True)
+
+
+def test_save_and_sample_now(outputs, start_small, tmp_path, wait_until):
+    folder = start_small("--hold", str(tmp_path / "go"))
+    wait_until(lambda: read_status(folder).state == "running")
+    for ask, what in ((ask_save, "save"), (ask_sample, "sample")):
+        with pytest.raises(RunError, match=f"small trains with a command of its own, which cannot be asked to {what}"):
+            ask(folder)
+    (tmp_path / "go").touch()
+    wait_for_end(folder, 20)
+    with pytest.raises(RunIsNotActive, match="small cannot save now: it is completed"):
+        ask_save(folder)
+    me = Identity.of(os.getpid())
+    ours = begin_attempt(folder, None, []).to("running", training=me)
+    write_record(folder, dataclasses.replace(ours, supervisor=me))
+    assert not folder.save_now.exists()
+    ask_save(folder)
+    ask_sample(folder)
+    assert (folder.save_now.exists(), folder.sample_now.exists()) == (True, True)

@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fluxgym.log.history import History
 from fluxgym.run.record import MONITOR, PERSON, SYSTEM, Attempt, Health, Record, stamp
-from fluxgym.run.verdict import Ending, judge
+from fluxgym.run.verdict import Ending, judge, judge_unbegun
 from tests.small_training import write_lora
 from trainer.folder import RunFolder
 
@@ -31,6 +32,12 @@ def train(folder, *options):
     with folder.training_log.open("a") as log:
         print("=== Attempt 1, 2026-11-24 10:14:00 ===", file=log, flush=True)
         subprocess.run([sys.executable, SMALL_TRAINING, folder.path, *options], stdout=log, check=False)
+
+
+def verdict_on_another_command(folder, exit_code=0):
+    attempt = Attempt(1, time.time() - 60, ["x"])
+    record = Record(folder.name, 1.0, ["x"], "running", 1.0, attempts=[attempt], cwd=str(folder.path), any_command=True)
+    return judge(folder, record, Ending(exit_code), History(folder.training_log))
 
 
 def verdict(folder, exit_code=0, stop=None, rebooted=False, **more):
@@ -202,3 +209,60 @@ def test_before_the_first_step(tmp_path):
     assert "before the first step" in verdict(folder, -9).message
     write_lora(folder.lora)
     assert verdict(folder).state == "failed"
+
+
+def test_memory_of_the_machine_that_ran_out(folder):
+    """Only with the kernel's own count as evidence; a cause that the log names counts more."""
+    folder.training_log.write_text("steps:  50%|#| 2/4 [00:01<00:01, 1.00it/s, loss=0.9, avr_loss=0.9, lr=2e-04]\n")
+    attempt = Attempt(1, time.time() - 60, ["x"])
+    record = Record(folder.name, 1.0, ["x"], "running", 1.0, attempts=[attempt])
+
+    def kind(code, ran_out=True):
+        return judge(folder, record, Ending(code, memory_ran_out=ran_out), History(folder.training_log)).kind
+
+    assert [kind(-9), kind(137), kind(None)] == ["host_oom"] * 3
+    assert [kind(-9, False), kind(-15), kind(1), kind(None, False)] == ["killed", "killed", "other", "other"]
+    with folder.training_log.open("a") as log:
+        log.write("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.\n")
+    assert kind(-9) == "oom"
+
+
+def test_another_command_is_not_asked_for_a_lora_of_ours(folder):
+    folder.lora.unlink()
+    for text, message in (
+        ("done\n", "It ended without an error. Not checked: its log shows no steps and its log names no file"),
+        (bars(4, 4), "All 4 steps are done. Not checked: its log names no file that could be looked at."),
+        (bars(4, 4) + "saving checkpoint: out/x.safetensors\n", "All 4 steps are done. Not checked: its log names no file"),
+    ):
+        folder.training_log.write_text(text)
+        found = verdict_on_another_command(folder)
+        assert found.state == "completed"
+        assert found.message.startswith(message)
+    (folder.path / "out").mkdir()
+    write_lora(folder.path / "out" / "x.safetensors", ("lora_unet_double_blocks_0.alpha",))
+    assert verdict_on_another_command(folder).message == "All 4 steps are done and x.safetensors is whole."
+
+
+def test_what_another_command_claims_must_be_true(folder):
+    folder.training_log.write_text(bars(3, 4))
+    found = verdict_on_another_command(folder)
+    assert (found.state, found.missing) == ("failed", ["the last step was not reached: 3 of 4"])
+    (folder.path / "x.safetensors").write_bytes(b"half")
+    folder.training_log.write_text(bars(4, 4) + "saving checkpoint: x.safetensors\n")
+    found = verdict_on_another_command(folder)
+    assert found.state == "failed"
+    assert found.missing[0].startswith("x.safetensors is damaged")
+    assert verdict_on_another_command(folder, 2).message.endswith("the cause is not in the log. Exit code 2.")
+
+
+def test_taken_out_of_the_queue(folder):
+    first = Record(folder.name, 1.0, ["x"], "queued", 1.0, attempts=[Attempt(1, 1.0, ["x"])])
+    assert judge_unbegun(folder, first).message == "Removed from the queue before it began."
+    second = replace(first, attempts=[*first.attempts, Attempt(2, 2.0, ["x"], begun_by=MONITOR)])
+    found = judge_unbegun(folder, second)
+    assert (found.state, found.step, found.total_steps) == ("stopped", 5, 5)
+    assert found.message == "Removed from the queue before it went on by itself."
+
+
+def bars(step, total):
+    return f"steps:  50%|#| {step}/{total} [00:01<00:01, 1.00it/s, avr_loss=0.9]\n"

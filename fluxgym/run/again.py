@@ -1,0 +1,91 @@
+"""Whether a run goes on by itself after its end, from where and when: only as its person chose, and only so often.
+
+It never goes on after a stop by a person or by the system, nor after a reboot, where a person looks first.
+"""
+
+import os
+import time
+from dataclasses import dataclass, replace
+
+from fluxgym.log.remedies import is_worth_retrying
+from fluxgym.run.care import RESUME, Care, read_care
+from fluxgym.run.guarded import Guarded
+from fluxgym.run.record import MONITOR, Record, begin_attempt
+from fluxgym.run.resuming import can_begin_anew, find_states, last_state
+from fluxgym.run.settings import SettingsError, change_settings, read_settings, smaller
+from trainer.folder import State
+
+FIRST_PAUSE, GROWTH, LONGEST_PAUSE = 30.0, 4, 3600.0  # s; each pause is so many times the one before
+PAUSE = "FLUXGYM_RESUME_PAUSE"
+
+
+@dataclass(frozen=True)
+class Way:
+    """How it would go on."""
+
+    state: State | None  # None: from the beginning
+    note: str  # what is different, for people
+
+
+def go_on(run: Guarded, ended: Record) -> Record | None:
+    """The record with one more attempt, queued; None where a person must decide. `ended` has its verdict."""
+    care = read_care(run.folder)
+    if not _is_wanted(ended, care):
+        return None
+    left = ended.resumes_left(care)
+    if not left:
+        run.note(f"it does not go on by itself: it did so {care.most_resumes} times, which is as often as it may")
+        return None
+    way = _find_way(run, ended, care)
+    if way is None:
+        return None
+    pause = min(LONGEST_PAUSE, run.number(PAUSE, FIRST_PAUSE) * GROWTH ** (care.most_resumes - left))
+    where = way.state.path.name if way.state else "the beginning"
+    run.note(f"it goes on by itself from {where} in {pause:g} s, {left - 1} more times at most. {way.note}".rstrip())
+    begun = begin_attempt(run.folder, ended, [], way.state).to("queued", begun_by=MONITOR, note=way.note)
+    return replace(begun, supervisor=ended.supervisor, resumes_at=time.time() + pause)
+
+
+def _is_wanted(ended: Record, care: Care) -> bool:
+    attempt, verdict = ended.attempts[-1], ended.verdict
+    if verdict is None or verdict.state not in ("failed", "stopped") or attempt.training is None:
+        return False  # it is done, or the machine restarted, or it could not even be started
+    if attempt.stop:
+        return attempt.stop == MONITOR and care.when_stalled == RESUME
+    if verdict.state == "stopped":  # by a signal that somebody sent to it
+        return False
+    if verdict.kind == "oom" and care.step_down:
+        return True
+    return care.resume_after_crash and is_worth_retrying(verdict.kind)
+
+
+def _find_way(run: Guarded, ended: Record, care: Care) -> Way | None:
+    states = find_states(run.folder, ended)
+    state = last_state(states)
+    if ended.verdict and ended.verdict.kind == "oom" and care.step_down and not ended.attempts[-1].stop:
+        return _step_down(run, ended, state) if state or can_begin_anew(run.folder, ended, states) else None
+    if state or can_begin_anew(run.folder, ended, states):
+        note = "" if state or not ended.any_command else "The command is started again from its beginning."
+        return Way(state, note)
+    run.note(f"it does not go on by itself: no whole state, and a new beginning would overwrite what is in {run.folder.name}")
+    return None
+
+
+def _step_down(run: Guarded, ended: Record, state: State | None) -> Way | None:
+    """With the next smaller memory settings, where that costs nothing of what was learned."""
+    try:
+        step = smaller(read_settings(run.folder)) if ended.is_ours else None
+        if step is None:
+            run.note("out of memory, and there are no smaller memory settings known")
+            return None
+        if state and not step.keeps_states:
+            run.note(f"out of memory. It could begin anew with {step.words}, but {state.path.name} would be lost")
+            return None
+        kept = change_settings(run.folder, step.changes, check=False)
+    except (OSError, SettingsError) as error:
+        run.note(f"out of memory, and its settings could not be made smaller: {error}")
+        return None
+    run.note(
+        f"out of memory: it goes on with {step.words}; the settings of before are in {os.path.relpath(kept, run.folder.path)}"
+    )
+    return Way(state, f"Memory ran out: it goes on with {step.words}.")

@@ -1,0 +1,66 @@
+"""From where a run can go on: the states that are whole, those that are not and why, and what is left to do from each."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fluxgym.log.history import History
+from fluxgym.run import kohya
+from fluxgym.run.folders import PROJECT
+from fluxgym.run.record import Record, read_record
+from trainer.folder import RunFolder, State
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a resume from a state would have to do."""
+
+    steps: int
+    seconds: float | None  # None: at a pace that is not known
+
+
+def find_states(folder: RunFolder, record: Record | None = None) -> list[State]:
+    """All states of a run by step, damaged ones included (see State.problem); of a command that is not ours: kohya's."""
+    record = record or read_record(folder)
+    if record is None or not record.any_command:
+        return folder.states()
+    if not kohya.is_kohya(record.command):
+        return []
+    return kohya.find_states([folder.path, *_announced_folders(folder, record)])
+
+
+def last_state(states: list[State]) -> State | None:
+    """The furthest one that can be resumed from."""
+    return next((state for state in reversed(states) if not state.problem), None)
+
+
+def can_begin_anew(folder: RunFolder, record: Record, states: list[State]) -> bool:
+    """Whether a resume without any state may begin at the beginning: nothing that was made is overwritten then.
+
+    What another command does with its files is its own matter: it is started again as it was typed."""
+    if record.any_command:
+        return last_state(states) is None
+    return not states and not folder.loras()
+
+
+def announced(history: History, record: Record) -> list[Path]:
+    """The files that the log says were saved, found from where the command was started."""
+    start = Path(record.cwd) if record.cwd else PROJECT
+    return [start / path for path in history.checkpoints]
+
+
+def find_left(state: State, history: History) -> Left | None:
+    """What is left from a state on; None where the log does not say how long the training is."""
+    if not history.total_steps:
+        return None
+    steps = max(0, history.total_steps - state.step)
+    pace = history.seconds_per_step
+    return Left(steps, steps * pace if pace else None)
+
+
+def _announced_folders(folder: RunFolder, record: Record) -> set[Path]:
+    history = History(folder.training_log, keep_curve=False)
+    try:
+        history.update()
+    except OSError:  # then only the run's own folder is looked at
+        return set()
+    return {path.parent for path in announced(history, record)}
