@@ -55,6 +55,7 @@ def measure_start(outputs: Path) -> None:
 
 
 def measure_guarding(outputs: Path, steps: int, watched: float, pace: float) -> None:
+    from fluxgym.run.care import NONE, Care
     from fluxgym.run.identity import read_stat
     from fluxgym.run.launch import start_run, stop_run
     from fluxgym.run.record import read_record
@@ -66,7 +67,8 @@ def measure_guarding(outputs: Path, steps: int, watched: float, pace: float) -> 
     with folder.training_log.open("w", encoding="utf-8") as log:
         lines = (STEP.format(percent=100 * step // steps, step=step, steps=steps) for step in range(1, steps + 1))
         log.writelines(f"2026-11-24 10:15:03 {line}\n" for line in lines)
-    start_run(folder, [sys.executable, "-c", TRAINING, str(steps), STEP, str(pace)])
+    care = Care(place=NONE)  # it waits for nobody
+    start_run(folder, [sys.executable, "-c", TRAINING, str(steps), STEP, str(pace)], care=care)
     while not read_status(folder).pid or "state running" not in folder.monitor_log.read_text():
         time.sleep(0.05)
     supervisor = read_record(folder).supervisor
