@@ -27,11 +27,12 @@ from fluxgym.log.events import (
 
 @dataclass(frozen=True)
 class Rule:
-    """Lines that begin with `start` and fit `rest`, and what they say."""
+    """Lines that begin with `start` and fit `rest`, and what they say. Where no start is known, they have an `end`."""
 
     start: str
     rest: str
     make: Callable[[re.Match[str]], Event]
+    end: str = ""
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -70,7 +71,9 @@ OURS = Dialect(
             r"(\d{1,9}), [\d: -]{1,40}(, resumed from .+)? ===$",
             lambda line: Attempt(int(line[1]), line[2] is not None),
         ),
+        Rule("Downloading ", r".*: .*", phase("downloading")),
         Rule("Loading ", r".*: .*", phase("loading")),
+        Rule("Compiling ", r"\S", phase("compiling")),
         Rule("Caching ", r".*: \d+/\d+$", phase("caching")),
         Rule(
             "Training: ",
@@ -113,8 +116,13 @@ KOHYA = Dialect(
         Rule("saving state at ", r"(?:epoch|step) \d+$", phase("saving")),
         Rule("saving last state.", r"$", phase("saving")),
         Rule("generating sample images at step", r"\b", phase("sampling")),
+        Rule("validation steps: ", r" *\d{1,3}%\|", phase("validating")),
+        Rule("epoch validation steps: ", r" *\d{1,3}%\|", phase("validating")),
         Rule("caching latents", r"", phase("caching")),
         Rule("caching Text Encoder outputs", r"", phase("caching")),
+        Rule("cache Text Encoder outputs for ", r"(?:sample )?prompt: ", phase("caching")),
+        Rule("preparing accelerator", r"$", phase("loading")),
+        Rule("Cast FLUX model to fp8.", r" ", phase("loading")),
         Rule("Building ", r"(?:Flux model|CLIP|T5XXL|T5|AutoEncoder)\b", phase("loading")),
         Rule("Loading state dict from ", r".+", phase("loading")),
         Rule("Loading dataset config from ", r".+", phase("loading", is_start=True)),
@@ -125,10 +133,24 @@ KOHYA = Dialect(
 )
 
 DIALECTS = (OURS, KOHYA)
+
+# What libraries say of themselves in the log of whoever uses them: Hugging Face's Hub, of several files and of one, and
+# PyTorch's compiler when it looks for the fastest kernels. The bar of one file begins with the file's name.
+LIBRARIES = (
+    Rule("Fetching ", r"\d+ files: +\d{1,3}%\|", phase("downloading")),
+    Rule("Reconstructing", r"(?: \(incomplete total\.\.\.\))?: ", phase("downloading")),
+    Rule(
+        "", r"(?:\(…\))?[\w./+-]{1,100}: +\d{1,3}%\|[^|]{0,500}\| *[\d.]+[kMGT]?/[\d.]+[kMGT]? \[", phase("downloading"), "B/s]"
+    ),
+    Rule("", r"[\w./+-]{1,100}(?:\(…\))?: (?:downloading bytes|reconstructing file): ", phase("downloading"), "B/s"),
+    Rule("AUTOTUNE ", r"\w+\(", phase("compiling")),
+)
 BARS = {dialect.bar.encode(): dialect for dialect in reversed(DIALECTS)}
 KEYS = {bar: (row.loss.encode(), row.average.encode(), row.lr.encode()) for bar, row in BARS.items()}
-RULES = [(rule.start, rule.pattern, rule.make) for dialect in DIALECTS for rule in dialect.rules]
-STARTS = tuple(start for start, _, _ in RULES)
+RULES = [rule for dialect in DIALECTS for rule in dialect.rules] + list(LIBRARIES)
+READERS = [(rule.start, rule.end, rule.pattern, rule.make) for rule in RULES]
+STARTS = tuple(rule.start for rule in RULES if rule.start)
+ENDS = tuple(rule.end for rule in RULES if rule.end)
 
 # A tqdm bar with what may stand before it. Each part is bounded and none goes past the end of the line or the closing
 # bracket, so that a bar is whole as soon as its bracket is there, however the file is cut into reads. A digit may be any
@@ -228,9 +250,9 @@ def split_line(text: str) -> Line:
 def read_text(text: str) -> Event | None:
     """What a line's text says, by the first rule that fits."""
     text = text.strip()
-    if not text.startswith(STARTS):
+    if not text.startswith(STARTS) and not text.endswith(ENDS):
         return None
-    for start, pattern, make in RULES:
-        if text.startswith(start) and (match := pattern.match(text)):
+    for start, end, pattern, make in READERS:
+        if text.startswith(start) and text.endswith(end) and (match := pattern.match(text)):
             return make(match)
     return None

@@ -57,7 +57,7 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What the training does now: loading, caching, training, sampling or saving."""
+    """What the training does now: downloading, loading, compiling, caching, training, validating, sampling or saving."""
 
     name: str
     detail: str | None = None

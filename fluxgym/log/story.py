@@ -98,7 +98,7 @@ class Story:
 
     @property
     def phase(self) -> str | None:
-        """loading, caching, training, sampling or saving; None when it is none of them, or over."""
+        """What the training does, see Phase; None when that is not known, or over."""
         return None if self._phase is None or self._is_over else self._phase.name
 
     @property

@@ -70,6 +70,8 @@ def test_what_is_no_bar_of_ours(text):
         ("=== Attempt 2, 2026-11-24 10:20:00, resumed from my-lora-4-state ===", Attempt(2, True)),
         ("=== Attempt 1, 2026-11-24 10:14:00 ===", Attempt(1, False)),
         ("2026-11-24 10:15:00 Loading text encoders: flux-mini", Phase("loading", "Loading text encoders: flux-mini")),
+        ("2026-11-24 10:15:00 Downloading a/b: 12 files", Phase("downloading", "Downloading a/b: 12 files")),
+        ("2026-11-24 10:15:00 Compiling the transformer", Phase("compiling", "Compiling the transformer")),
         ("2026-11-24 10:15:01 Caching text embeddings: 3/17", Phase("caching", "Caching text embeddings: 3/17")),
         ("2026-11-24 10:15:02 Training: 1,300 steps, 10 epochs of 130 steps, batch 4", Plan(1300, 10)),
         ("2026-11-24 10:15:02 Resuming: step 123 of 300 from outputs/my-lora/my-lora-4-state", Resume(123, 300)),
@@ -103,11 +105,41 @@ def test_one_line_of_each_shape(text, event):
 
 
 @pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("validation steps:  50%|#####     | 5/10 [00:02<00:02,  2.1it/s]", "validating"),
+        ("epoch validation steps:   0%|          | 0/10 [00:00<?, ?it/s]", "validating"),
+        ("cache Text Encoder outputs for sample prompt: /d/sample_prompts.txt", "caching"),
+        ("2024-09-15 01:12:55 INFO     preparing accelerator                   train_network.py:335", "loading"),
+        ("Fetching 18 files:  17%|#6        | 3/18 [00:00<00:00, 23.43it/s]", "downloading"),
+        ("Downloading bytes: ████      |  1.2GB     300MB/s", "downloading"),
+        ("Reconstructing (incomplete total...):  40%|####      |  1.2GB / 3.0GB  300MB/s", "downloading"),
+        ("model.safetensors:  15%|#5        | 36.9M/246M [00:10<00:59, 3.48MB/s]", "downloading"),
+        ("tokenizer_config.json:   0%|          | 0.00/905 [00:00<?, ?B/s]", "downloading"),
+        (
+            "(…)usion_pytorch_model-00001-of-00003.safetensors:   1%|1         | 105M/9.98G [00:01<01:01, 160MB/s]",
+            "downloading",
+        ),
+        ("config.json: downloading bytes: ████|  4.5kB     23.5MB/s", "downloading"),
+        ("AUTOTUNE addmm(4608x3072, 4608x3072, 3072x3072)", "compiling"),
+    ],
+)
+def test_phases_that_tools_and_libraries_show(text, name):
+    said = read_text(split_line(text).text)
+    assert isinstance(said, Phase)
+    assert said.name == name
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "2026-11-24 10:15:00 A caption: Training finished",
         "2026-11-24 10:15:00 Training finished early?",
         "removing old checkpoint: x-000004.safetensors",
+        "a cat, model.safetensors:  15%|#5        | 36.9M/246M [00:10<00:59, 3.48MB/s]",
+        "the modem made 56 kB/s",
+        "Fetching 18 files",
+        "100%|##########| 15/15 [00:00<00:00, 99.10it/s]",
         "Epoch 3/8 of the tale",
         "my model saved.",
         "num train images * repeats / 学習画像の数\u00d7繰り返し回数: 105",
