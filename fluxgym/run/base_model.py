@@ -1,10 +1,14 @@
-"""Whether a base model can be meant by its setting, before anything is written. The trainer looks into it, this does not."""
+"""A base model by its setting: whether one can be meant, where its files lie, and forgetting one that came in damaged.
 
+The trainer looks into a model, this does not: no torch, and nothing of the Hub's library."""
+
+import os
 import re
 from pathlib import Path
 
 from fluxgym.run.folders import PROJECT
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
@@ -15,3 +19,58 @@ def find_base_problem(base: str) -> str:
         return ""
     found = "is not a folder" if path.exists() else "is not there"
     return f"got {base!r}, but {path} {found}; expected a folder, or a name on the Hugging Face Hub: owner/model"
+
+
+class NotInCache(ValueError):
+    """A file that is not the Hub's cache's own, and so is nobody's to delete but its owner's. `path` is the file."""
+
+    def __init__(self, path: Path, found: str):
+        super().__init__(f"got {path}, {found}; expected a file of the Hub's cache, {hub_cache()}: download it again by hand")
+        self.path = path
+
+
+def hub_cache() -> Path:
+    """Where the Hub's library keeps what it downloads, as its environment variables say."""
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
+    said = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or Path(home, "hub")
+    return Path(os.path.expandvars(said)).expanduser()
+
+
+def find_model_file(base: str, name: str) -> Path | None:
+    """A file of a base model, such as "vae/config.json": in its folder, or in the cache where it is a name on the Hub."""
+    folder = PROJECT / Path(base).expanduser()
+    if not folder.is_dir():
+        kept = hub_cache() / f"models--{base.replace('/', '--')}"
+        try:
+            commit = (kept / "refs" / "main").read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+        if not COMMIT.fullmatch(commit):
+            return None
+        folder = kept / "snapshots" / commit
+    path = folder / name
+    inside = Path(os.path.normpath(path)).is_relative_to(folder)
+    return path if inside and os.path.lexists(path) else None
+
+
+def forget_damaged(path: Path) -> bool:
+    """Takes a file out of the Hub's cache, so that the next start downloads it again; False where it is gone already.
+
+    Raises NotInCache about any other file, which is left as it is, and OSError."""
+    link = path.parent.resolve() / path.name
+    try:
+        model, kind, *inside = link.relative_to(hub_cache().resolve()).parts
+    except ValueError:
+        raise NotInCache(path, "which lies elsewhere") from None
+    if not model.startswith("models--") or kind != "snapshots" or len(inside) < 2:
+        raise NotInCache(path, "which is no file of a downloaded model")
+    if not os.path.lexists(link):
+        return False
+    if not link.is_symlink() and not link.is_file():
+        raise NotInCache(path, "which is a folder")
+    target = link.resolve()
+    if link.is_symlink() and target.parent != (hub_cache() / model / "blobs").resolve():
+        raise NotInCache(path, f"which leads to {target}")
+    target.unlink(missing_ok=True)  # first: the Hub's library makes a new link to what it finds there, without looking at it
+    link.unlink(missing_ok=True)
+    return True
