@@ -17,7 +17,7 @@ class Signature:
     pattern: re.Pattern[str]
 
 
-EXIT, ERROR_LINE, EXCEPTION, KNOWN = range(1, 5)  # weights
+EXIT, ERROR_LINE, EXCEPTION, KNOWN, BEHIND = range(1, 6)  # weights; BEHIND: what is behind a known failure, said after it
 
 ERROR = r"(?:[\w.]+\.)?"  # the package before the name of an exception
 RUNTIME = ERROR + r"(?:RuntimeError|AcceleratorError): "
@@ -25,8 +25,9 @@ THROWN = r" *what\(\): +"  # of a C++ exception that nobody caught
 SHELL = r"(?:\S+: line \d+: +\d+ )?"  # bash of a job that a signal ended
 LAUNCHER = r"(?:subprocess\.)?CalledProcessError: .* "
 ELASTIC = r"(?:E\d{4} .*\] |[\w.]+:)?failed \(exitcode: "
-WORKER = r"RuntimeError: DataLoader worker \(pid(?:\(s\))? [\d, ]+\) is killed by signal: "
+WORKER = r"(?:RuntimeError: )?DataLoader worker \(pid(?:\(s\))? [\d, ]+\) is killed by signal: "
 ARGPARSE = r"(?:\S{1,200}\.py|accelerate [a-z]{1,20}|python -m \S{1,100}): error: "
+CONTAINER = r"RuntimeError: (?:\[enforce fail at inline_container\.cc:\d+\] \. )?"  # of a checkpoint in torch's own format
 NAMED = r"(?:: '(?P<subject>[^']+)'(?: -> .*)?)?$"  # the file in an OSError
 ACCESS_VIOLATION = 3221225477  # exit code on Windows: of a model's loading, when memory and page file are full
 
@@ -42,16 +43,17 @@ SIGNATURES = [
         ("oom", KNOWN, RUNTIME + r"CUDA (?:driver )?error: (?:out of memory|CUBLAS_STATUS_ALLOC_FAILED)"),
         ("oom", KNOWN, RUNTIME + r"cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
         ("oom", KNOWN, THROWN + r"CUDA (?:out of memory|error: out of memory)"),
+        ("oom", BEHIND, r"Cuda failure (?:\d+ )?'out of memory'$"),  # of NCCL
         # memory of the machine
         ("host_oom", KNOWN, ERROR + r"(?:_Array)?MemoryError(?:: |$)"),
         ("host_oom", KNOWN, r"RuntimeError: .*DefaultCPUAllocator: (?:can't allocate|not enough) memory"),
         (
             "host_oom",
             KNOWN,
-            r"RuntimeError: unable to mmap \d+ bytes from file <(?P<subject>.+)>: Cannot allocate memory \(12\)",
+            r"RuntimeError: unable to mmap \d+ bytes from file <(?!/torch_)(?P<subject>.+)>: Cannot allocate memory \(12\)",
         ),
         ("host_oom", KNOWN, r"OSError: \[Errno 12\] Cannot allocate memory"),
-        ("host_oom", KNOWN, r"OSError: (?:\[WinError 1455\] |.*\(os error 1455\)$)"),
+        ("host_oom", KNOWN, ERROR + r"(?:OSError|SafetensorError): (?:\[WinError 1455\] |.*\(os error 1455\)$)"),
         ("host_oom", KNOWN, THROWN + r"std::bad_alloc$"),
         ("host_oom", KNOWN, WORKER + r"Killed"),
         ("host_oom", KNOWN, r"slurmstepd: error: Detected \d+ oom[-_]kill event"),
@@ -72,14 +74,17 @@ SIGNATURES = [
             KNOWN,
             r"RuntimeError: unable to open shared memory object <[^>]+> in read(?:-write)? mode(?!: Too many)",
         ),
-        ("shared_memory", KNOWN, r"RuntimeError: unable to (?:write to|resize) file </torch_[^>]+>"),
+        ("shared_memory", KNOWN, r"RuntimeError: unable to (?:write to|resize|mmap \d+ bytes from) file </torch_[^>]+>"),
         ("shared_memory", KNOWN, r"OSError: \[Errno 28\] No space left on device: '/(?:dev/shm/|psm_|torch_)"),
+        ("shared_memory", KNOWN, r"RuntimeError: unable to allocate shared memory ?\(shm\) for file "),
         ("shared_memory", KNOWN, WORKER + r"Bus error"),
         ("shared_memory", KNOWN, r"Unexpected bus error encountered in worker\."),
+        ("shared_memory", BEHIND, r"Error while creating shared memory segment /dev/shm/nccl-"),
         # the disk
         ("no_space", KNOWN, r"OSError: \[Errno (?:28|122)\] (?:No space left on device|Disk quota exceeded)" + NAMED),
         ("no_space", KNOWN, ERROR + r"SafetensorError: Error while serializing: .*(?:\(os error 28\)|\bcode: 28, )"),
         ("no_space", KNOWN, r"(?:RuntimeError|OSError): .*: No space left on device \(os error 28\)"),
+        ("no_space", KNOWN, CONTAINER + r"PytorchStreamWriter failed writing file "),
         # files of a model, and its owner's leave to fetch them
         ("gated", KNOWN, ERROR + r"(?:GatedRepoError: |RepositoryNotFoundError: 401 Client Error)"),
         ("gated", KNOWN, ERROR + r"HTTPError: 40[13] Client Error: .* for url: https://huggingface\.co/"),
@@ -93,7 +98,8 @@ SIGNATURES = [
             KNOWN,
             r"(?:OSError|EnvironmentError): Unable to load weights from (?:pytorch )?checkpoint file for '(?P<subject>[^']+)'",
         ),
-        ("damaged_file", KNOWN, r"RuntimeError: PytorchStreamReader failed "),
+        ("damaged_file", KNOWN, r"OSError: Consistency check failed: file should be of size .*\((?P<subject>[^()]+)\)"),
+        ("damaged_file", KNOWN, CONTAINER + r"PytorchStreamReader failed "),
         ("damaged_file", KNOWN, r"_pickle\.UnpicklingError: invalid load key, "),
         ("missing_file", KNOWN, r"FileNotFoundError: (?:\[(?:Errno 2|WinError [23])\] [^:]+" + NAMED + ")?"),
         ("missing_file", KNOWN, r"(?:OSError|EnvironmentError): .*(?:does not appear to have a file named|no file named) "),
@@ -123,10 +129,12 @@ SIGNATURES = [
             KNOWN,
             RUNTIME + r"(?:CUDA error: |cuda runtime error \(35\) : )CUDA driver version is insufficient for CUDA",
         ),
+        ("driver", KNOWN, RUNTIME + r"Unexpected error from cudaGetDeviceCount\(\)\..* Error 803: "),
+        ("driver", KNOWN, RUNTIME + r"CUDA error: the provided PTX was compiled with an unsupported toolchain"),
         (
             "no_kernel",
             KNOWN,
-            RUNTIME + r"(?:CUDA error: |cuda runtime error \(\d+\) : )no kernel image is available for execution",
+            rf"(?:{RUNTIME}|{THROWN})(?:(?:CUDA|HIP) error: |cuda runtime error \(\d+\) : )no kernel image is available for",
         ),
         ("no_kernel", KNOWN, r"Error no kernel image is available for execution on the device at line \d+ in file "),
         ("no_kernel", KNOWN, r"AssertionError: Torch not compiled with CUDA enabled"),
@@ -168,6 +176,7 @@ ERROR_SIGNATURES = [  # only in lines of level ERROR, whose text is the program'
         ("missing_file", r".*\[Errno 2\] No such file or directory" + NAMED),
         ("missing_file", DATA + r"got nothing at (?P<subject>.+), expected "),
         ("wrong_setting", r".* cannot be used: "),
+        ("wrong_setting", r"No data found\. Please verify arguments"),  # kohya's
         ("wrong_setting", r"[a-z]+\.[a-z_]+: got "),
         ("wrong_setting", r".* cannot be resumed from: .*expected the same; put them back"),
     )

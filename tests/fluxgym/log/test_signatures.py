@@ -99,6 +99,22 @@ def test_words_that_are_no_failure(line):
         ("  what():  std::bad_alloc", "host_oom"),
         ("slurmstepd: error: Detected 1 oom_kill event in StepId=77.batch. Some of the step tasks have been", "host_oom"),
         (LAUNCHER + "returned non-zero exit status 3221225477.", "host_oom"),
+        (f"safetensors_rust.SafetensorError: Error while deserializing: {PAGING} (os error 1455)", "host_oom"),
+        ("RuntimeError: unable to mmap 335304388 bytes from file </t5.safetensors>: Cannot allocate memory (12)", "host_oom"),
+        ("RuntimeError: unable to mmap 1024 bytes from file </torch_7_1>: Cannot allocate memory (12)", "shared_memory"),
+        ("RuntimeError: unable to allocate shared memory(shm) for file </torch_7_1>: Cannot allocate", "shared_memory"),
+        (f"DataLoader worker (pid 270071) is killed by signal: Bus error. {SHM}", "shared_memory"),
+        (
+            "RuntimeError: [enforce fail at inline_container.cc:588] . PytorchStreamWriter failed writing file data/1",
+            "no_space",
+        ),
+        ("RuntimeError: [enforce fail at inline_container.cc:145] . PytorchStreamReader failed reading", "damaged_file"),
+        ("OSError: Consistency check failed: file should be of size 99 but has size 12 (x.safetensors).", "damaged_file"),
+        ("RuntimeError: Unexpected error from cudaGetDeviceCount(). Did you run some? Error 803: system has", "driver"),
+        ("RuntimeError: Unexpected error from cudaGetDeviceCount(). Did you run some? Error 2: out of memory", "cuda"),
+        ("RuntimeError: CUDA error: the provided PTX was compiled with an unsupported toolchain.", "driver"),
+        ("  what():  CUDA error: no kernel image is available for execution on the device", "no_kernel"),
+        ("2026-05-09 10:15:01 ERROR    No data found. Please verify arguments (train_   train_network.py:300", "wrong_setting"),
         ("[2024-09-15 01:12:55] [ERROR] Command exited with code 3221225477", "host_oom"),
         (f"RuntimeError: DataLoader worker (pid 46794) is killed by signal: Bus error. {SHM}", "shared_memory"),
         ("ERROR: Unexpected bus error encountered in worker. This might be caused by insufficient shared", "shared_memory"),
@@ -232,3 +248,19 @@ def test_the_file_that_a_line_names(line, kind, subject):
 )
 def test_words_of_ours_that_are_no_failure(line):
     assert find_failure([BAR.format(211), line]) is None
+
+
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [
+        ("Cuda failure 2 'out of memory'", "oom"),
+        ("Error while creating shared memory segment /dev/shm/nccl-WfXK3W (size 9637888)", "shared_memory"),
+        ("socketPollConnect: connect returned Connection refused", "nccl"),
+    ],
+)
+def test_what_is_behind_a_failure_of_nccl(last, kind):
+    said = "torch.distributed.DistBackendError: NCCL error in: ../ProcessGroupNCCL.cpp:1970, unhandled system error (run with"
+    failure = find_failure(
+        [BAR.format(212), said, "ncclSystemError: System call or external library call failed", "Last error:", last]
+    )
+    assert (failure.kind, failure.message) == (kind, said if kind == "nccl" else last)
