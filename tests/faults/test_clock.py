@@ -15,6 +15,7 @@ import pytest
 from fluxgym.run.care import STOP, Care
 from fluxgym.run.folders import PROJECT
 from fluxgym.run.launch import stop_run
+from fluxgym.run.queue import find_turn
 from fluxgym.run.record import STALLED, read_record
 from tests.faults.tree import RUNNING, steps_in, text_of
 
@@ -97,3 +98,16 @@ def test_what_ended_took_no_negative_time(set_clock, start_small, wait_until, tm
     told = subprocess.run([sys.executable, "-m", "fluxgym", "list"], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert "Completed" in told.stdout
     assert re.search(r"-\d+ ?(s|m|h|d)\b", told.stdout) is None
+
+
+@SET
+def test_a_pause_before_a_resume_lasts_as_long_as_it_was_meant(set_clock, start_small, wait_until, monkeypatch, seconds):
+    monkeypatch.setenv("FLUXGYM_RESUME_PAUSE", "3")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    options = ("--steps", "20", "--state-at", "5", "--end-at", "10", "--code", "-9", "--attempts", "1")
+    folder = start_small(*options, care=Care(resume_after_crash=True))
+    wait_until(lambda: read_record(folder).resumes_at and find_turn(folder))
+    begun = time.monotonic()
+    set_clock(seconds)
+    wait_until(lambda: read_record(folder).state == "completed", 30)
+    assert time.monotonic() - begun > 1.5

@@ -1,19 +1,16 @@
 """A disk that is full or read-only: nothing is lost, and the run says so."""
 
-import contextlib
 import signal
 import subprocess
 import tomllib
-from pathlib import Path
 
 import pytest
 
-from fluxgym.run.family import find_family
 from fluxgym.run.folders import list_runs
 from fluxgym.run.launch import RunError, create_run, look_after, resume_run, stop_run, wait_for_end
 from fluxgym.run.record import read_record
 from fluxgym.run.status import read_status
-from tests.faults.tree import RUNNING, steps_in, text_of
+from tests.faults.tree import RUNNING, empty_disk, fill_disk, steps_in, text_of
 from tests.small_training import PHASES
 from trainer.config import parse_config
 from trainer.mini import DEMO
@@ -37,45 +34,21 @@ def test_a_verdict_waits_until_it_can_be_written(running, wait_until):
 
 
 @pytest.fixture
-def small_disk(outputs):
-    """The outputs on a disk of half a megabyte. Skips where nothing may be mounted."""
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", outputs], capture_output=True, check=False
-    ).returncode:
-        pytest.skip("nothing may be mounted here: this needs root, or CAP_SYS_ADMIN")
-    yield outputs
-    for folder in list_runs():
-        for process in [read_record(folder).supervisor, *(member.identity for member in find_family(folder))]:
-            if process:
-                process.signal(signal.SIGKILL)
-    subprocess.run(["umount", "--lazy", outputs], check=True)
-
-
-def fill(disk: Path) -> None:
-    """Not a byte more: a file takes all blocks, and files that are there all of their last one."""
-    with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
-    for path in (path for path in disk.rglob("*.log") if path.is_file()):
-        with contextlib.suppress(OSError), path.open("ab", buffering=0) as file:
-            while True:
-                file.write(b"\n")
-
-
-def empty(disk: Path) -> None:
-    (disk / "filler").unlink()
+def small_disk(disk_of):
+    """The outputs on a disk of half a megabyte."""
+    return disk_of("512k")
 
 
 def test_the_disk_fills_while_the_log_is_written(small_disk, running, wait_until):
     """The training breaks over it; the verdict waits for room and is written then; the states are whole."""
     folder, supervisor, training = running(*RUNNING, "--state-at", "3")
     wait_until(folder.states)
-    fill(small_disk)
+    fill_disk(small_disk)
     wait_until(lambda: not training.alive())
     status = look_after(folder)
     assert (status.is_active, supervisor.alive()) == (True, True)
     assert "its verdict is yet to be written. That waits while the disk is full." in status.message
-    empty(small_disk)
+    empty_disk(small_disk)
     status = wait_for_end(folder, 20)
     assert (status.state, status.resumable.step) == ("failed", 3)
     resume_run(folder)
@@ -88,9 +61,9 @@ def test_the_disk_fills_before_a_state_is_saved(small_disk, running, wait_until)
     folder, _, training = running(*RUNNING, "--state-at", "3", "--pause", "0.2")
     wait_until(folder.states)
     stop_run(folder)
-    fill(small_disk)
+    fill_disk(small_disk)
     wait_until(lambda: not training.alive())
-    empty(small_disk)
+    empty_disk(small_disk)
     status = wait_for_end(folder, 20)
     assert (status.resumable.step, [state.problem for state in folder.states()]) == (3, [""])
     resume_run(folder)
@@ -101,10 +74,10 @@ def test_the_disk_fills_before_the_lora_is_saved(small_disk, start_small, wait_u
     folder = start_small("--state-at", "3", "--in", "sampling", "--hold", str(tmp_path / "go"))
     wait_until(lambda: PHASES["sampling"] in text_of(folder.training_log))
     training = read_record(folder).attempts[-1].training
-    fill(small_disk)
+    fill_disk(small_disk)
     (tmp_path / "go").touch()
     wait_until(lambda: not training.alive())
-    empty(small_disk)
+    empty_disk(small_disk)
     status = wait_for_end(folder, 20)
     assert (status.state, status.resumable.step, folder.lora.exists()) == ("failed", 3, False)
     resume_run(folder)
@@ -113,7 +86,7 @@ def test_the_disk_fills_before_the_lora_is_saved(small_disk, start_small, wait_u
 
 def test_a_full_disk_refuses_a_start_in_words(small_disk):
     """Nothing that looks like a run stays behind."""
-    fill(small_disk)
+    fill_disk(small_disk)
     values = tomllib.loads(DEMO.read_text()) | {"name": "new"}
     with pytest.raises(RunError, match="No space left on device"):
         create_run(parse_config(values))

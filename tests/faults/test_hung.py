@@ -8,7 +8,7 @@ import pytest
 from fluxgym.run.care import RESUME, STOP, Care, write_care
 from fluxgym.run.identity import Identity
 from fluxgym.run.launch import look_after, stop_run, wait_for_end
-from fluxgym.run.record import STALLED, read_record
+from fluxgym.run.record import MONITOR, STALLED, read_record
 from fluxgym.run.status import read_status
 from tests.faults.tree import is_guarded, text_of
 from trainer.folder import RunFolder
@@ -92,3 +92,12 @@ def test_a_person_who_stops_a_stalled_run_is_not_overruled(hung):
     folder, _ = hung("fifo", THEN_RESUME)
     status = stop_run(folder, wait=20)
     assert (status.state, status.message[:14], status.attempt) == ("stopped", "Stopped by you", 1)
+
+
+@pytest.mark.parametrize("how", HANGS)
+def test_what_hangs_is_resumed_where_that_was_chosen(hung, wait_until, how):
+    folder, _ = hung(how, THEN_RESUME)
+    wait_until(lambda: read_record(folder).state == "completed", 30)
+    first, second = read_record(folder).attempts
+    assert (first.stop, second.begun_by, second.resumed_from is not None) == (MONITOR, MONITOR, True)
+    assert read_status(folder).step == 40

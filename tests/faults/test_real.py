@@ -2,17 +2,27 @@
 
 import tomllib
 
+from fluxgym.run.care import write_care
 from fluxgym.run.launch import create_run, resume_run, start_run, stop_run, wait_for_end
 from fluxgym.run.record import read_record
+from tests.faults.tree import NO_TURN, empty_disk, fill_disk, steps_in
 from trainer.config import parse_config
+from trainer.folder import RunFolder
 from trainer.mini import DEMO
+
+
+def create_demo() -> RunFolder:
+    """One epoch of the demo, without samples. It waits for no turn."""
+    values = tomllib.loads(DEMO.read_text())
+    values |= {"name": "real", "sample": {}, "train": values["train"] | {"epochs": 1}, "save": {"state_every_epochs": 1}}
+    folder = create_run(parse_config(values))
+    write_care(folder, NO_TURN)
+    return folder
 
 
 def test_the_real_trainer_through_all_of_it(outputs, killed, wait_until):
     """flux-mini: supervisor killed while it learns, stopped, training killed after a resume, resumed again, completed."""
-    values = tomllib.loads(DEMO.read_text())
-    values |= {"name": "real", "sample": {}, "train": values["train"] | {"epochs": 1}, "save": {"state_every_epochs": 1}}
-    folder = create_run(parse_config(values))
+    folder = create_demo()
 
     def makes_steps(attempt: int) -> bool:
         text = folder.training_log.read_text() if folder.training_log.exists() else ""
@@ -32,3 +42,22 @@ def test_the_real_trainer_through_all_of_it(outputs, killed, wait_until):
     resume_run(folder)
     ended = wait_for_end(folder, 240)
     assert (ended.state, ended.step, ended.total_steps, ended.attempt) == ("completed", 30, 30, 3)
+
+
+def test_the_real_trainer_on_a_disk_that_fills(disk_of, wait_until):
+    """It learns, the disk fills, it is stopped: that its state cannot be saved is told, and half of one is not there."""
+    disk = disk_of("64m")
+    folder = create_demo()
+    start_run(folder)
+    wait_until(lambda: steps_in(folder) > 2, 120)
+    fill_disk(disk, logs=False)
+    training = read_record(folder).attempts[-1].training
+    stop_run(folder)
+    wait_until(lambda: not training.alive(), 60)
+    empty_disk(disk)
+    status = wait_for_end(folder, 20)
+    assert (status.state, status.failure.kind) == ("failed", "no_space")
+    assert "state could not be written: No space left on device" in status.message
+    assert not list(folder.path.glob("*-state*"))
+    resume_run(folder)
+    assert wait_for_end(folder, 120).state == "completed"

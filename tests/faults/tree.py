@@ -1,5 +1,6 @@
 """What the fault cases share: what is started, who is alive, what the logs have."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -40,3 +41,19 @@ def is_guarded(folder: RunFolder) -> bool:
     """Whether the supervisor that the record names lives."""
     record = read_record(folder)
     return bool(record and record.supervisor and record.supervisor.alive())
+
+
+def fill_disk(disk: Path, logs: bool = True) -> None:
+    """Not a block more: a file takes all of them. With `logs` not a byte more in these either, whose last block has room."""
+    with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    for path in disk.rglob("*.log") if logs else ():
+        with contextlib.suppress(OSError), path.open("ab", buffering=0) as file:
+            while True:
+                file.write(b"\n")
+
+
+def empty_disk(disk: Path) -> None:
+    """Room again."""
+    (disk / "filler").unlink()
