@@ -1,8 +1,8 @@
-"""FluxGym in a terminal: `python -m fluxgym demo|start|list|show|log|stop|resume`; `--help` tells more."""
+"""FluxGym in a terminal: `python -m fluxgym demo|start|run|list|show|log|stop|resume|queue ...`; `--help` tells more."""
 
 import sys
 
-from fluxgym.terminal import main
+from fluxgym.terminal.main import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, wr
 from fluxgym.run.resuming import find_states, last_state
 from fluxgym.run.status import Status, read_status
 from trainer.disk import write_whole
-from trainer.folder import RunFolder, State, read_state
+from trainer.folder import RunFolder, State, check_name, read_state
 
 if TYPE_CHECKING:
     from trainer.config import Config
@@ -68,14 +68,32 @@ def create_run(config: "Config", replace_old: bool = False) -> RunFolder:
     """The folder of a new run with its config.toml. Raises NameTaken, RunIsActive or RunError; writes nothing then.
 
     With `replace_old`, an earlier run of this name moves into logs/<time>/ first, all of it."""
-    folder = RunFolder(outputs_root() / config.name)
+    from trainer.config import dump_config
+
+    settings = dump_config(config).encode()
+    return _create(RunFolder(outputs_root() / config.name), lambda folder: _is_taken(folder, config, replace_old), settings)
+
+
+def create_folder(name: str, replace_old: bool = False) -> RunFolder:
+    """The folder of a new run of any command, which has no config.toml. Raises ValueError for a name that cannot be one, and
+    what create_run raises."""
+    return _create(RunFolder(outputs_root() / check_name(name)), lambda folder: _holds_another(folder, replace_old), None)
+
+
+def _create(folder: RunFolder, is_taken: Callable[[RunFolder], bool], settings: bytes | None) -> RunFolder:
+    """`is_taken`: whether the folder must be cleared first; raises NameTaken where it may not."""
     is_new = not folder.path.exists()
     if not is_new:
         _refuse_active(folder, lock_is_ours=False)
-        _is_taken(folder, config, replace_old)
+        is_taken(folder)
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        _write_settings(folder, config, replace_old)
+        with _locked(folder):  # looked at again: another start may have been a moment faster
+            _refuse_active(folder)
+            if is_taken(folder):
+                archive(folder)
+            if settings and not folder.config.exists():
+                write_whole(folder.config, settings)
     except OSError as error:
         if is_new and folder.path.is_dir():  # a full disk, say: nothing may stay that looks like a run
             folder.lock.unlink(missing_ok=True)
@@ -83,17 +101,6 @@ def create_run(config: "Config", replace_old: bool = False) -> RunFolder:
         cure = "expected a folder that can be written, with room; FLUXGYM_OUTPUTS moves the runs elsewhere"
         raise RunError(folder, f"got {error.strerror or error} at {folder.path.parent}, {cure}") from error
     return folder
-
-
-def _write_settings(folder: RunFolder, config: "Config", replace_old: bool) -> None:
-    from trainer.config import dump_config
-
-    with _locked(folder):  # looked at again: another start may have been a moment faster
-        _refuse_active(folder)
-        if _is_taken(folder, config, replace_old):
-            archive(folder)
-        if not folder.config.exists():
-            write_whole(folder.config, dump_config(config).encode())
 
 
 def start_run(
@@ -112,7 +119,10 @@ def start_run(
         raise RunError(
             folder, f"{folder.config.name} is missing in {shown_path(folder.path)}, expected the settings of the run"
         )
-    _check_place(folder, care or read_care(folder))
+    try:
+        check_place(care or read_care(folder))
+    except PlaceError as error:
+        raise RunError(folder, str(error)) from error
     with _locked(folder):
         _refuse_active(folder)
         record = read_record(folder)
@@ -125,12 +135,13 @@ def start_run(
     return read_status(folder)
 
 
-def _check_place(folder: RunFolder, care: Care) -> None:
+def check_place(care: Care) -> None:
+    """Raises PlaceError, a ValueError, where it names a GPU that is not there."""
     if care.place not in (FIRST_FREE, NONE):
         try:
             make_wish(care.place)
         except PlaceError as error:
-            raise RunError(folder, f"place: {error}") from error
+            raise PlaceError(f"place: {error}") from error
 
 
 def resume_run(folder: RunFolder, state: State | None = None, changes: dict[str, Any] | None = None) -> Status:
@@ -279,6 +290,14 @@ def _is_taken(folder: RunFolder, config: "Config", replace_old: bool) -> bool:
 
     Raises NameTaken where that is not wanted."""
     taken = holds_run(folder) or (folder.config.exists() and not _has_settings(folder, config))
+    return _may_clear(folder, taken, replace_old)
+
+
+def _holds_another(folder: RunFolder, replace_old: bool) -> bool:
+    return _may_clear(folder, holds_run(folder) or folder.config.exists(), replace_old)
+
+
+def _may_clear(folder: RunFolder, taken: bool, replace_old: bool) -> bool:
     if taken and not replace_old:
         how = "choose another name, or replace it: all of it moves into its logs/ folder then"
         raise NameTaken(folder, f"got the name {folder.name}, which an earlier run has; {how}")

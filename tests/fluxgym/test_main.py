@@ -31,7 +31,7 @@ def test_wrong_use(outputs, arguments):
 def test_list_is_light(outputs):
     (outputs / "a").mkdir()
     (outputs / "a" / "training.log").write_text("Epoch 1/2\n")
-    script = "import sys; from fluxgym.terminal import main; main(['list']); print(*sys.modules, file=sys.stderr)"
+    script = "import sys; from fluxgym.terminal.main import main; main(['list']); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("a  ")
     loaded = set(done.stderr.split())

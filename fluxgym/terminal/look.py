@@ -1,0 +1,172 @@
+"""The verbs that look: list, show, log. They send a supervisor where one is missing, and change nothing else."""
+
+import argparse
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from fluxgym.log.follow import Follower
+from fluxgym.log.history import History, get_history
+from fluxgym.log.tail import tail
+from fluxgym.run.folders import find_run, list_runs, log_of, outputs_root, shown_path
+from fluxgym.run.launch import look_after
+from fluxgym.run.status import Status
+from fluxgym.terminal.output import DONE, follow, print_table, shown
+from fluxgym.terminal.verbs import Verbs
+from trainer.folder import RunFolder
+
+
+def add_verbs(verbs: Verbs) -> None:
+    verbs.add(list_, "all runs").add_argument("--json", action="store_true")
+    sub = verbs.add(show, "what is known of a run")
+    sub.add_argument("target", metavar="TARGET", help="a run's name, any folder, or any log file")
+    sub.add_argument("--json", action="store_true")
+    sub = verbs.add(log, "the training's log")
+    sub.add_argument("target", metavar="NAME|PATH")
+    sub.add_argument("-n", dest="lines", type=_count, default=100, help="how many of the last lines")
+    sub.add_argument("-f", dest="follow", action="store_true", help="go on until the run has ended")
+    sub.add_argument("--monitor", action="store_true", help="the supervisor's log instead")
+
+
+def list_(options: argparse.Namespace) -> int:
+    found = [(folder, *_look(folder)) for folder in list_runs()]
+    if options.json:
+        print(json.dumps([_row(*each) for each in found], indent=1))
+    elif not found:
+        print(f"No run in {shown_path(outputs_root())} yet. Try: python -m fluxgym demo")
+    else:
+        print_table([_cells(*each) for each in found])
+    return DONE
+
+
+def show(options: argparse.Namespace) -> int:
+    target = _target(options.target)
+    from fluxgym.view.show import show_fields
+
+    if target.is_dir() and target.parent == outputs_root():
+        look_after(RunFolder(target))
+    fields = show_fields(target)
+    if options.json:
+        print(json.dumps(fields, indent=1))
+        return DONE
+    width = max(map(len, fields))
+    for key, value in fields.items():
+        print(f"{key:{width}}  {_readable(value)}".replace("  \n", "\n"))
+    return DONE
+
+
+def log(options: argparse.Namespace) -> int:
+    target = _target(options.target)
+    folder = RunFolder(target) if target.is_dir() else None
+    path = _log_of(folder, options.monitor) if folder else target
+    end = tail(path, options.lines, only_whole=options.follow)  # an unfinished line is not printed in two halves
+    for line in end.lines:
+        print(line)
+    if options.follow:
+        for line in follow(Follower(path, end.size), lambda: folder is None or _may_go_on(look_after(folder))):
+            print(line, flush=True)
+    return DONE
+
+
+def _log_of(folder: RunFolder, monitor: bool) -> Path:
+    """A run's log; the log of another tool's folder, whatever it is called. Raises OSError when there is none."""
+    from fluxgym.view.show import find_log
+
+    if monitor:
+        if not folder.monitor_log.is_file():
+            raise FileNotFoundError(f"{shown_path(folder.monitor_log)} is not there: FluxGym did not start this run")
+        return folder.monitor_log
+    return folder.training_log if folder.record.exists() else find_log(folder.path)
+
+
+def _may_go_on(status: Status) -> bool:
+    """Of a run that we did not start, the end is not known: it is followed until Ctrl-C."""
+    return status.is_active or status.state is None
+
+
+def _target(text: str) -> Path:
+    """A run's name, or the path of any folder or file."""
+    named = {folder.name: folder.path for folder in list_runs()}.get(text)
+    if named is None and "/" in text and not _is_there(Path(text)):
+        raise ValueError(f"got the path {text!r}, expected one that is there, or a run's name")
+    if named is None and not (text and _is_there(Path(text))):
+        return find_run(text).path  # raises, with the names that are near
+    return named or Path(text).absolute()
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _look(folder: RunFolder) -> tuple[Status, History]:
+    """Status and log of a run. One that cannot be read says so in its own row, and takes no other's away."""
+    try:
+        status = look_after(folder)
+    except OSError as error:
+        return Status(None, f"It cannot be read: {error}."), History(Path(os.devnull))
+    history = get_history(log_of(folder))
+    try:
+        history.update()
+    except OSError as error:
+        return dataclasses.replace(status, message=f"Its log cannot be read: {error}."), history
+    return status, history
+
+
+def _row(folder: RunFolder, status: Status, history: History) -> dict[str, Any]:
+    """One run for `list --json`."""
+    from fluxgym.view.summary import proven_state
+
+    return {
+        "name": folder.name,
+        "state": status.state or proven_state(history),
+        "message": status.message,
+        "attempt": status.attempt or None,
+        "pid": status.pid,
+        "phase": history.phase if status.is_active else None,
+        "step": history.step,
+        "total_steps": history.total_steps,
+        "epoch": history.epoch,
+        "total_epochs": history.total_epochs,
+        "loss": history.loss,
+        "eta_seconds": history.eta_seconds if status.is_active else None,
+        "last_line_age_seconds": history.last_line_age_seconds,
+        "health": dataclasses.asdict(status.health) if status.health else None,
+        "queue": dataclasses.asdict(status.queue) if status.queue else None,
+        "places": status.places,
+        "resumes_at": status.resumes_at,
+        "resumable_from": status.resumable.path.name if status.resumable else None,
+        "folder": str(folder.path),
+    }
+
+
+def _cells(folder: RunFolder, status: Status, history: History) -> list[str]:
+    """One run for `list`."""
+    from fluxgym.view import words
+    from fluxgym.view.summary import smoothed_loss, summarise
+
+    summary = summarise(folder, status, history)
+    loss = f"loss {words.loss4(smoothed_loss(history))}"
+    return [shown(folder.name), summary.label, summary.progress_text, loss, summary.age_text, summary.sentence]
+
+
+def _readable(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, list):
+        return "\n".join(["", *(f"    {item}" for item in value)]) if value else "none"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {item}" for key, item in value.items())
+    return str(value)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of lines, 0 or more")
+    return int(text)

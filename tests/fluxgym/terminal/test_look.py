@@ -1,0 +1,163 @@
+"""list, show, log: what they print of any folder, and that what cannot be read takes nothing else away."""
+
+import json
+import os
+
+import pytest
+
+from fluxgym.run.launch import start_run, wait_for_end
+from fluxgym.run.record import read_record
+from fluxgym.run.status import read_status
+from fluxgym.terminal.output import DONE, WRONG_USE
+from tests.conftest import HOSTILE_NAMES
+from tests.fluxgym.terminal.conftest import run_of
+from trainer.folder import RunFolder
+
+NO_PATHS = [name for name in HOSTILE_NAMES.values() if name not in ("", "..") and "/" not in name]
+
+
+def test_list_of_nothing(outputs, say):
+    assert say("list") == (DONE, f"No run in {outputs} yet. Try: python -m fluxgym demo\n", "")
+    assert json.loads(say("list", "--json")[1]) == []
+
+
+def test_list(outputs, say, start_small):
+    foreign = run_of(outputs, "a-foreign-run")
+    foreign.training_log.rename(foreign.path / "train.log")
+    wait_for_end(start_small("--steps", "4"), 20)
+    code, out, _ = say("list")
+    rows = out.splitlines()
+    assert (code, len(rows)) == (DONE, 2)
+    assert rows[0].startswith("small          Completed")
+    assert "Step 4 of 4" in rows[0]
+    assert rows[0].index("loss") == rows[1].index("loss")
+    [small, foreign] = json.loads(say("list", "--json")[1])
+    assert (small["name"], small["state"], small["step"], small["total_steps"]) == ("small", "completed", 4, 4)
+    assert (foreign["state"], foreign["epoch"], foreign["step"]) == (None, 2, None)
+    assert (foreign["attempt"], foreign["pid"], foreign["loss"], foreign["resumable_from"]) == (None, None, None, None)
+
+
+@pytest.mark.parametrize("bad", ["training.log", "run.json"])
+def test_a_bad_folder_takes_no_row_away(outputs, say, bad):
+    run_of(outputs, "good")
+    run_of(outputs, "bad").training_log.unlink()
+    (outputs / "bad" / bad).mkdir()
+    code, out, err = say("list")
+    assert (code, err, len(out.splitlines())) == (DONE, "", 2)
+    assert "cannot be read" in out
+    assert {row["name"]: row["epoch"] for row in json.loads(say("list", "--json")[1])} == {"good": 2, "bad": None}
+
+
+@pytest.mark.parametrize("name", [name for name in NO_PATHS if len(name) < 256 and "\0" not in name])
+def test_folders_of_others_may_be_called_anything(outputs, say, name):
+    run_of(outputs, name)
+    run_of(outputs, os.fsdecode(b"\xff"))
+    code, out, err = say("list")
+    hidden = name.startswith(".")
+    assert (code, len(out.splitlines()), err) == (DONE, 1 if hidden else 2, "")
+    assert out.replace("\n", "").isprintable()
+    assert len(json.loads(say("list", "--json")[1])) == (1 if hidden else 2)
+    if not hidden:
+        assert json.loads(say("show", "--json", "--", name)[1])["epoch"] == 2
+
+
+@pytest.mark.parametrize("verb", [["list"], ["show", "small"]])
+def test_list_and_show_send_a_supervisor(outputs, say, start_small, wait_until, verb):
+    folder = start_small("--steps", "20000")
+    before = wait_until(lambda: read_status(folder).pid and read_record(folder).supervisor)
+    before.signal(9)
+    wait_until(lambda: not before.alive())
+    assert say(*verb)[0] == DONE
+    wait_until(lambda: read_record(folder).supervisor != before)
+    assert "adopts the training" in folder.monitor_log.read_text()
+
+
+def test_show(outputs, say, start_small):
+    folder = start_small("--steps", "4")
+    wait_for_end(folder, 20)
+    for target in ("small", folder.path, folder.training_log):
+        code, out, _ = say("show", target, "--json")
+        shown = json.loads(out)
+        assert (code, shown["state"], shown["finished"], shown["step"]) == (DONE, "completed", True, 4)
+        assert list(shown) == [
+            "state",
+            "finished",
+            "phase",
+            "step",
+            "total_steps",
+            "epoch",
+            "total_epochs",
+            "loss",
+            "avr_loss",
+            "seconds_per_step",
+            "eta_seconds",
+            "last_line_age_seconds",
+            "points",
+            "checkpoints",
+            "samples",
+            "failure",
+        ]
+    out = say("show", "small")[1]
+    assert "\ntotal_steps            4\n" in out
+    assert "\nfailure                -\n" in out
+
+
+@pytest.mark.parametrize("verb", ["stop", "resume"])
+def test_no_such_run(outputs, say, hostile_name, verb):
+    run_of(outputs, "my-lora")
+    code, out, err = say(verb, "--", hostile_name)
+    assert (code, out) == (WRONG_USE, "")
+    assert err.startswith("fluxgym: got the run ")
+    assert len(err) < 500
+
+
+@pytest.mark.parametrize("verb", ["show", "log"])
+@pytest.mark.parametrize("name", [*NO_PATHS, "", "/nowhere/x"])
+def test_no_such_run_or_path(outputs, say, name, verb):
+    run_of(outputs, "my-lora")
+    code, out, err = say(verb, "--", name)
+    assert (code, out) == (WRONG_USE, "")
+    assert err.startswith("fluxgym: got the path " if "/" in name else "fluxgym: got the run ")
+    assert len(err) < 500
+
+
+def test_near_names(outputs, say):
+    run_of(outputs, "my-lora")
+    assert "did you mean my-lora?" in say("show", "my-lara")[2]
+
+
+def test_log(outputs, say):
+    folder = run_of(outputs, "a", "".join(f"line {number}\n" for number in range(300)))
+    assert say("log", "a", "-n", "2") == (DONE, "line 298\nline 299\n", "")
+    assert len(say("log", folder.training_log)[1].splitlines()) == 100
+    code, _, err = say("log", "a", "--monitor")
+    assert code == WRONG_USE
+    assert "monitor.log is not there" in err
+    folder.monitor_log.write_text("seen\n")
+    assert say("log", "a", "--monitor")[1] == "seen\n"
+
+
+def test_log_of_another_tools_folder(outputs, say, tmp_path):
+    (tmp_path / "kohya").mkdir()
+    code, _, err = say("log", tmp_path / "kohya")
+    assert code == WRONG_USE
+    assert "expected a log in it" in err
+    (tmp_path / "kohya" / "train.log").write_text("epoch 1/16\n")
+    assert say("log", tmp_path / "kohya") == (DONE, "epoch 1/16\n", "")
+
+
+def test_log_follows_to_the_end(outputs, say, start_small):
+    folder = start_small("--steps", "60")
+    code, out, _ = say("log", "small", "-f")
+    lines = out.splitlines()
+    assert code == DONE
+    assert lines == folder.training_log.read_text().splitlines()
+    assert lines[-1].endswith("Training finished")
+
+
+def test_log_follows_to_a_last_line_without_an_end(outputs, say):
+    folder = RunFolder(outputs / "small")
+    folder.path.mkdir()
+    start_run(folder, ["/bin/sh", "-c", "echo first; sleep 1; printf 'cut in the mid'"])
+    code, out, _ = say("log", "small", "-f")
+    assert (code, out.splitlines()[-2:]) == (DONE, ["first", "cut in the mid"])

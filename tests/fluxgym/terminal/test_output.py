@@ -1,0 +1,26 @@
+"""Following a run to its end, or leaving it."""
+
+import os
+import signal
+import threading
+
+from fluxgym.run.launch import stop_run
+from fluxgym.run.status import read_status
+from fluxgym.terminal.output import INTERRUPTED
+
+
+def test_wait_can_be_left(outputs, say, start_small, wait_until):
+    """Ctrl-C ends the waiting; the run goes on, and that is said."""
+    folder = start_small("--steps", "20000")
+    wait_until(lambda: read_status(folder).pid and "steps:" in folder.training_log.read_text())
+    stop_run(folder, wait=20)
+
+    def press() -> None:
+        wait_until(lambda: "Resuming: step" in folder.training_log.read_text())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press).start()
+    code, out, _ = say("resume", "small", "--wait")
+    assert code == INTERRUPTED
+    assert out.endswith("The run goes on. Stop it with: python -m fluxgym stop small\n")
+    assert stop_run(folder, wait=20).state == "stopped"
