@@ -20,13 +20,13 @@ from fluxgym.run import lock
 from fluxgym.run.archive import archive, holds_run
 from fluxgym.run.care import FIRST_FREE, NONE, Care, read_care, write_care
 from fluxgym.run.family import ATTEMPT_MARK, MARK
-from fluxgym.run.folders import PROJECT, list_runs, outputs_root, shown_path
+from fluxgym.run.folders import PROJECT, outputs_root, shown_path
 from fluxgym.run.identity import Identity
 from fluxgym.run.places import PlaceError, make_wish
-from fluxgym.run.queue import list_abandoned, move
+from fluxgym.run.queue import move
 from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, write_record
 from fluxgym.run.resuming import find_states, last_state
-from fluxgym.run.status import Status, read_status
+from fluxgym.run.status import Status, find_unattended, read_status
 from trainer.disk import write_whole
 from trainer.folder import RunFolder, State, check_name, read_state
 
@@ -130,8 +130,9 @@ def start_run(
             raise NameTaken(folder, f"{folder.name} has run already; resume it, or create it anew")
         if care:
             write_care(folder, care)
-        record = begin_attempt(folder, None, command or [])
-        _launch(folder, replace(record, cwd=str(cwd.resolve()) if cwd else None, any_command=any_command))
+        now, start = time.time(), str(cwd.resolve()) if cwd else None
+        record = Record(folder.name, now, command or [], "starting", now, cwd=start, any_command=any_command)
+        _launch(folder, begin_attempt(folder, record, []))
     return read_status(folder)
 
 
@@ -245,13 +246,10 @@ def _ask(folder: RunFolder, wish: Path, what: str) -> Status:
     return status
 
 
-def look_after_queued(besides: RunFolder | None = None) -> None:
-    """look_after for the waiting runs whose supervisor is gone: those of our outputs root, and those that left a ticket."""
-    mine = besides.path.resolve() if besides else None
-    for folder in dict.fromkeys([*list_abandoned(), *list_runs()]):
-        record = read_record(folder)
-        if record and record.state == "queued" and folder.path.resolve() != mine:
-            look_after(folder)
+def look_after_queued() -> None:
+    """Sends supervisors to the waiting runs that lost theirs: those of our outputs root, and those that left a ticket."""
+    for folder in find_unattended():
+        look_after(folder)
 
 
 def look_after(folder: RunFolder) -> Status:

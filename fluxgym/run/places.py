@@ -8,18 +8,19 @@ import contextlib
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fluxgym.run import lock
 from fluxgym.run.care import FIRST_FREE
+from fluxgym.run.folders import PROJECT
 from fluxgym.run.gpu import Gpu, list_gpus
 from trainer.folder import RunFolder
 
 FULL = 1 / 4  # of a GPU's memory; who uses more of it beside us leaves too little for a training
 GIB = 2**30
+TMP = Path("/tmp")
 
 
 class PlaceError(ValueError):
@@ -63,9 +64,10 @@ CPU = Place("CPU")
 
 
 def locks_folder() -> Path:
-    """FLUXGYM_LOCKS, or a folder of this person's own for temporary files; made where it is missing. Raises PlaceError."""
+    """FLUXGYM_LOCKS (relative: from the project's folder), or one for each person below TMP, whatever TMPDIR says: all their
+    runs must find the same. Made where it is missing. Raises PlaceError."""
     named = os.environ.get("FLUXGYM_LOCKS")
-    path = Path(named).expanduser() if named else Path(tempfile.gettempdir()) / f"fluxgym-{os.getuid()}"
+    path = PROJECT / Path(named).expanduser() if named else TMP / f"fluxgym-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700, parents=True)
     there = path.lstat() if not named else path.stat()  # anybody may put a link among temporary files

@@ -125,7 +125,8 @@ def begin_attempt(folder: RunFolder, record: Record | None, command: list[str], 
 
     What else the record holds, such as where its command is started, stays."""
     command = command or (record.command if record else [])
-    if not command or command[1:3] == TRAINER:  # our own is made anew: the project or its Python may have moved
+    is_as_typed = record is not None and record.any_command
+    if not is_as_typed and (not command or command[1:3] == TRAINER):  # made anew: the project or its Python may have moved
         command = [sys.executable, *TRAINER, shown_path(folder.config)]
     now = time.time()
     record = record or Record(folder.name, now, command, "starting", now)

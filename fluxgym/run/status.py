@@ -7,8 +7,9 @@ from fluxgym.log.failures import Failure
 from fluxgym.run import lock
 from fluxgym.run.care import read_care
 from fluxgym.run.family import find_family
+from fluxgym.run.folders import list_runs
 from fluxgym.run.identity import Identity
-from fluxgym.run.queue import Turn, find_turn
+from fluxgym.run.queue import Turn, find_turn, list_abandoned
 from fluxgym.run.record import PERSON, Health, Record, Verdict, read_record
 from fluxgym.run.resuming import can_begin_anew, find_states, last_state
 from trainer.folder import RunFolder, State
@@ -74,6 +75,13 @@ def find_training(folder: RunFolder, record: Record) -> Identity | None:
     if record.supervisor is None or record.supervisor.alive():
         return None
     return next((member.identity for member in find_family(folder, attempt=record.attempt_mark)), None)
+
+
+def find_unattended() -> list[RunFolder]:
+    """Waiting runs whose supervisor is gone: of our outputs root, and of others that left a ticket in the line."""
+    there = {folder.path.resolve(): folder for folder in [*list_runs(), *list_abandoned()]}
+    queued = (folder for folder in there.values() if (record := read_record(folder)) and record.state == "queued")
+    return [folder for folder in queued if read_status(folder).needs_supervisor]
 
 
 def judge_unseen(folder: RunFolder, record: Record) -> Verdict:

@@ -22,7 +22,7 @@ from fluxgym.run.identity import Identity
 from fluxgym.run.monitor import Monitor
 from fluxgym.run.places import Holding, PlaceError, environment
 from fluxgym.run.record import ACTIVE, PERSON, Attempt, Record, Verdict, begin_attempt, read_record
-from fluxgym.run.status import find_training, is_fresh, judge_unseen
+from fluxgym.run.status import find_training, find_unattended, is_fresh, judge_unseen
 from fluxgym.run.tell import tell
 from fluxgym.run.verdict import judge_unbegun
 from fluxgym.run.waiting import Waiting
@@ -187,9 +187,10 @@ def _settle(run: Guarded, end: Ended) -> Record:
 
 def _look_after_others(run: Guarded) -> None:
     """Sends supervisors to the waiting runs that lost theirs, so that nobody needs to be watching for the next to start."""
-    from fluxgym.run.launch import look_after_queued
-
     try:
-        look_after_queued(besides=run.folder)
+        for folder in find_unattended():
+            from fluxgym.run.launch import look_after  # with subprocess, a megabyte that is seldom needed
+
+            look_after(folder)
     except OSError as error:
         run.note(f"other runs that wait were not looked after: {error}")

@@ -60,4 +60,9 @@ def sentence(folder: RunFolder, status: Status) -> str:
     back = f" Resume goes on from {status.resumable.path.name}." if status.resumable else ""
     back = " Nothing was saved; resume begins at the beginning." if status.can_restart else back
     where = f" {shown_path(folder.path)}" if status.is_active else ""
-    return f"{folder.name}: {status.state}.{where} {status.message}".rstrip() + back + quoted
+    turn = ""
+    if status.queue:
+        behind = f", behind {shown(status.queue.holder)}" if status.queue.holder else ""
+        turn = f" {status.queue.position} of {status.queue.total} in line for {status.queue.wish}{behind}."
+        turn += f" {status.queue.blocked_by}" if status.queue.blocked_by else ""
+    return f"{folder.name}: {status.state}.{where}{turn} {status.message}".rstrip() + back + quoted

@@ -107,7 +107,8 @@ def test_deleted_locks_are_made_anew(folder):
 
 def test_the_folder_is_ones_own(tmp_path, monkeypatch):
     monkeypatch.delenv("FLUXGYM_LOCKS", raising=False)
-    monkeypatch.setattr(places.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert Path("/tmp") == places.TMP
+    monkeypatch.setattr(places, "TMP", tmp_path)
     made = places.locks_folder()
     assert made.name == f"fluxgym-{os.getuid()}"
     assert stat.S_IMODE(made.stat().st_mode) == 0o700

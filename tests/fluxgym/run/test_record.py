@@ -146,4 +146,6 @@ def test_whose_trainer_it_is(folder):
     ours = begin_attempt(folder, None, [])
     assert (ours.is_ours, begin_attempt(folder, ours, []).is_ours) == (True, True)
     assert not begin_attempt(folder, None, ["accelerate", "launch"]).is_ours
-    assert not dataclasses.replace(ours, any_command=True).is_ours
+    typed = dataclasses.replace(ours, command=["python", "-m", "trainer", "x.toml"], any_command=True, attempts=[])
+    assert not typed.is_ours
+    assert begin_attempt(folder, typed, []).attempts[-1].command == typed.command, "as it was typed"
