@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from trainer.config import MAY_CHANGE
 from trainer.disk import BESIDE, NotWritten, sync_folder, write_whole
 from trainer.folder import STATE_FILE, RunFolder, read_state
 from trainer.lora import serialise
@@ -20,7 +21,6 @@ from trainer.report import warn
 
 VERSION = 1
 LORA, OPTIMIZER = "lora.safetensors", "optimizer.safetensors"
-EPOCHS = "train.epochs"  # the one setting that may change
 WRITING, REPLACED = BESIDE, ".old"  # ends of names; no state to any reader
 Settings = dict[str, Any]
 
@@ -79,14 +79,21 @@ def read_progress(path: Path, settings: Settings) -> Progress:
     problems = [
         f"{name}: the state has {then.get(name)!r}, the settings have {settings.get(name)!r}"
         for name in sorted(then.keys() | settings.keys())
-        if name != EPOCHS and then.get(name) != settings.get(name)
+        if name not in MAY_CHANGE and then.get(name) != settings.get(name)
     ]
     if problems:
-        raise StateError(path, [*problems, "expected the same; put them back, or start a new run with the new ones"])
-    if settings.get("train.decay") and then.get(EPOCHS) != settings.get(EPOCHS):
-        changed = "train.decay now falls over other steps, and the result is not that of a training of one piece"
-        warn(f"{EPOCHS}: the state has {then.get(EPOCHS)}, the settings have {settings.get(EPOCHS)}: {changed}")
+        cure = f"put them back, or start a new run with the new ones. A resume may change {', '.join(MAY_CHANGE)}"
+        raise StateError(path, [*problems, f"expected the same; {cure}"])
+    _tell_changes(then, settings)
     return Progress(state.step, state.epoch, state.position, [float(loss) for loss in said["losses"]])
+
+
+def _tell_changes(then: Settings, now: Settings) -> None:
+    """What goes on under other settings is not what a training of one piece had made; so each change is told."""
+    for name in MAY_CHANGE:
+        if then.get(name) != now.get(name):
+            more = "; the learning rate falls over other steps" if name == "train.epochs" and now.get("train.decay") else ""
+            warn(f"{name}: {then.get(name)} before, {now.get(name)} from here{more}")
 
 
 def load_state(path: Path, weights: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> None:

@@ -112,7 +112,10 @@ class Sample(Section):
 class Save(Section):
     every_epochs: int = Field(4, ge=0, le=10_000, description="Epochs between LoRA files; 0: the final one only.")
     state_every_epochs: int = Field(
-        4, ge=0, le=10_000, description="Epochs between states to resume from; 0: only when stopped."
+        4,
+        ge=0,
+        le=10_000,
+        description="Epochs between states to resume from, and one at the end; 0: only when stopped or asked.",
     )
     keep_states: int = Field(2, ge=0, le=1000, description="How many states are kept, the newest; 0: all.")
     dtype: Literal["bf16", "fp16", "fp32"] = Field("bf16", description="Numbers in the LoRA files.")
@@ -136,6 +139,10 @@ class Config(Section):
     @classmethod
     def _name_can_be_a_folder(cls, name: str) -> str:
         return check_name(name)
+
+
+MAY_CHANGE = tuple(f"train.{name}" for name in ("epochs", "learning_rate", "warmup_steps", "decay", "max_grad_norm"))
+"""The settings under which a training may go on that began under others; all else that its numbers depend on stays."""
 
 
 def parse_config(values: dict[str, Any], source: str = "config") -> Config:

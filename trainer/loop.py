@@ -13,7 +13,7 @@ from trainer.config import Config, Train
 from trainer.flow import VALIDATION_SIGMAS, Batch, compute_loss, draw_noise, draw_validation_noise
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
-from trainer.lora import describe_lora, export_lora
+from trainer.lora import About, describe_lora, export_lora, read_epoch
 from trainer.plan import is_due
 from trainer.prepare import Training, prepare
 from trainer.report import StepLines, say, warn
@@ -33,6 +33,7 @@ def train(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) ->
     training = prepare(config, folder, resume, stop)
     progress, lines = training.progress, StepLines(training.plan.total_steps)
     announce(training, resume)
+    keep_last_lora(training)
     stop.at_once = False  # from here on there is something to save
 
     if not progress.step:  # how it was before anything was learned
@@ -125,6 +126,20 @@ def announce(training: Training, resume: Path | None) -> None:
         say(f"Resuming: step {training.progress.step} of {plan.total_steps} from {resume}")
 
 
+def keep_last_lora(training: Training) -> None:
+    """A completed training that goes on for more epochs: its LoRA is from now on that of the epoch after which it ended."""
+    folder = training.folder
+    if not training.accelerator.is_main_process or not folder.lora.is_file():
+        return
+    epoch = read_epoch(folder.lora)
+    if epoch in (None, training.config.train.epochs) or training.resumed_at is None:
+        return
+    kept = folder.epoch_lora(epoch)
+    if not kept.exists():
+        folder.lora.replace(kept)
+        say(f"Keeping the LoRA of epoch {epoch}: {kept}")
+
+
 def finish_epoch(training: Training) -> None:
     """What an epoch ends with. When a stop comes in between, all of it is done again after the resume."""
     config, progress = training.config, training.progress
@@ -139,7 +154,8 @@ def finish_epoch(training: Training) -> None:
     if must_stop(training):
         return
     progress.epoch, progress.position = epoch, 0
-    if is_due(epoch, config.save.state_every_epochs):
+    every = config.save.state_every_epochs
+    if is_due(epoch, every) or (every and epoch == config.train.epochs):  # the last one: for more epochs than these
         save(training)
 
 
@@ -190,9 +206,17 @@ def save_lora(training: Training, path: Path) -> None:
 
 
 def write_lora(training: Training, path: Path) -> None:
-    config, name = training.config, training.folder.name
-    metadata = describe_lora(name, config.trigger, config.data.resolution, config.lora.rank, training.base.is_guided)
-    export_lora(path, training.weights, config.lora, config.save.dtype, metadata)
+    config, step = training.config, training.progress.step
+    about = About(
+        name=training.folder.name,
+        trigger=config.trigger,
+        resolution=config.data.resolution,
+        rank=config.lora.rank,
+        is_guided=training.base.is_guided,
+        epoch=step // training.plan.steps_per_epoch,
+        step=step,
+    )
+    export_lora(path, training.weights, config.lora, config.save.dtype, describe_lora(about))
     say(f"Saving LoRA: {path}")
 
 

@@ -5,11 +5,13 @@ scale is 1 in each tool (ComfyUI takes 1 where there is no alpha, InvokeAI refus
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -23,6 +25,7 @@ ATTENTION = tuple(f"attn.{name}" for name in OWN + CONTEXT)
 MLP = ("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2", "proj_mlp", "proj_out")
 TARGETS = {"attention": ATTENTION, "all": ATTENTION + MLP}
 ADAPTER = "default"  # peft's name for the only adapter
+EPOCH = "ss_epoch"  # kohya's word for the epochs finished, in a file's metadata
 
 
 def find_targets(transformer: torch.nn.Module, targets: str) -> list[str]:
@@ -61,22 +64,47 @@ def export_lora(path: Path, weights: dict[str, Tensor], settings: Lora, dtype: s
     write_whole(path, serialise(tensors, {"format": "pt", **metadata}))
 
 
-def describe_lora(name: str, trigger: str, resolution: int, rank: int, is_guided: bool) -> dict[str, str]:
+@dataclass(frozen=True)
+class About:
+    """What a LoRA's file says of itself."""
+
+    name: str
+    trigger: str
+    resolution: int
+    rank: int
+    is_guided: bool  # made for FLUX.1-dev, not for FLUX.1-schnell
+    epoch: int  # epochs finished
+    step: int
+
+
+def describe_lora(about: About) -> dict[str, str]:
     """Metadata by which tools list a LoRA. No date: the same training makes the same bytes."""
+    resolution, rank = about.resolution, str(about.rank)
     described = {
         "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": f"flux-1-{'dev' if is_guided else 'schnell'}/lora",
+        "modelspec.architecture": f"flux-1-{'dev' if about.is_guided else 'schnell'}/lora",
         "modelspec.implementation": "diffusers",
-        "modelspec.title": name,
+        "modelspec.title": about.name,
         "modelspec.resolution": f"{resolution}x{resolution}",
         "modelspec.prediction_type": "flow",
-        "ss_output_name": name,
+        "ss_output_name": about.name,
         "ss_base_model_version": "flux1",
-        "ss_network_dim": str(rank),
-        "ss_network_alpha": str(rank),  # as saved: the setting's alpha is folded into the weights
+        "ss_network_dim": rank,
+        "ss_network_alpha": rank,  # as saved: the setting's alpha is folded into the weights
         "ss_resolution": f"({resolution}, {resolution})",
+        EPOCH: str(about.epoch),
+        "ss_steps": str(about.step),
     }
-    return described | ({"modelspec.trigger_phrase": trigger} if trigger else {})
+    return described | ({"modelspec.trigger_phrase": about.trigger} if about.trigger else {})
+
+
+def read_epoch(path: Path) -> int | None:
+    """After how many epochs a LoRA of ours was written; None where the file does not say, or cannot be read."""
+    try:
+        with safe_open(path, "pt") as file:
+            return int((file.metadata() or {})[EPOCH])
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return None
 
 
 def serialise(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:

@@ -131,7 +131,7 @@ def split_images(config: Config, dataset: Dataset) -> Images:
 
 
 def find_settings(config: Config, base: Base, images: Images) -> Settings:
-    """All that the numbers of a training depend on. A state is resumed only under the same; epochs alone may change."""
+    """All that the numbers of a training depend on. A state is resumed only under the same, but for MAY_CHANGE."""
     train = config.train.model_dump(exclude={"gradient_checkpointing"})
     found: dict[str, Any] = {f"model.{part}": fingerprint(base.path / part) for part in ("transformer", "vae", *TEXT_PARTS)}
     found |= {

@@ -7,12 +7,14 @@ from trainer.config import load_config
 from trainer.disk import NotWritten
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop, Stopped
+from trainer.stacks import tell_stacks
 
 FINISHED, BROKE, WRONG, STOPPED = 0, 1, 2, 143  # exit codes
 
 
 def start(config_file: Path, resume: Path | None) -> int:
     """Trains. Bad input is told in one line without a traceback; anything unforeseen is raised."""
+    tell_stacks()
     stop = Stop()
     try:
         return _train(config_file, resume, stop)

@@ -122,23 +122,30 @@ def run_trainer(command: Callable[..., list[str]]) -> Callable[..., subprocess.C
     return run
 
 
+def find_children(pid: int) -> list[int]:
+    """The processes that a process of ours has started; none when it is gone."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
 @pytest.fixture
 def start_process() -> Any:
-    """start_process(command, log, **options of Popen): one in the background, killed with its group at the end of the test."""
+    """start_process(command, log, **options of Popen): one in the background, killed with its children at the test's end."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(command: list[str], log: Path, **options: Any) -> subprocess.Popen[bytes]:
         with log.open("wb") as file:
-            process = subprocess.Popen(
-                command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, **options
-            )
+            process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, **options)
         started.append(process)
         return process
 
     yield start
     for process in started:
-        with contextlib.suppress(ProcessLookupError):  # all of it has ended
-            os.killpg(process.pid, signal.SIGKILL)
+        for pid in [*find_children(process.pid), *([process.pid] if process.poll() is None else [])]:
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(pid, signal.SIGKILL)
         process.wait()
 
 
@@ -157,7 +164,8 @@ def launch_command() -> Callable[..., list[str]]:
     """launch_command(processes, *what): `accelerate launch` of a module or a script with its arguments."""
 
     def make(processes: int, *what: str) -> list[str]:
-        launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes)]
+        kind = "--cpu" if processes == 1 else "--multi_gpu"  # --cpu starts one process whatever is asked for
+        launch = [sys.executable, "-m", "accelerate.commands.launch", kind, "--num_processes", str(processes)]
         launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
         return [*launch, *what]
 

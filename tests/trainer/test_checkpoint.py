@@ -108,16 +108,38 @@ def test_another_training_is_refused_with_what_differs(folder):
         "lora.rank: the state has 4, the settings have 8",
         "new: the state has None, the settings have True",
     ]
-    assert "start a new run" in str(caught.value)
+    assert "start a new run" in str(caught.value) and "A resume may change train.epochs, train.learn" in str(caught.value)
 
 
-@pytest.mark.parametrize(("decay", "epochs", "warned"), [(0.5, 3, False), (0.5, 4, True), (0.5, 2, True), (0.0, 4, False)])
-def test_other_epochs_are_taken_and_told_where_the_learning_rate_depends_on_them(folder, capfd, decay, epochs, warned):
-    settings = {**SETTINGS, "train.decay": decay, "train.epochs": 3}
+MILD = {"epochs": 3, "learning_rate": 1e-4, "warmup_steps": 5, "decay": 0.0, "max_grad_norm": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("epochs", 4, "3 before, 4 from here"),
+        ("learning_rate", 5e-5, "0.0001 before, 5e-05 from here"),
+        ("warmup_steps", 0, "5 before, 0 from here"),
+        ("decay", 0.5, "0.0 before, 0.5 from here"),
+        ("max_grad_norm", 0.5, "1.0 before, 0.5 from here"),
+    ],
+)
+def test_what_may_change_is_taken_and_told(folder, capfd, name, value, told):
+    settings = {**SETTINGS, **{f"train.{key}": then for key, then in MILD.items()}}
     save_state(folder.epoch_state(1), Content(Progress(step=1), settings, *make()))
-    assert read_progress(folder.epoch_state(1), {**settings, "train.epochs": epochs}).step == 1
-    told = f"WARNING train.epochs: the state has 3, the settings have {epochs}: train.decay now falls over other steps"
-    assert (told in capfd.readouterr().out) == warned
+    assert read_progress(folder.epoch_state(1), settings).step == 1 and not capfd.readouterr().out
+    assert read_progress(folder.epoch_state(1), {**settings, f"train.{name}": value}).step == 1
+    (line,) = capfd.readouterr().out.splitlines()
+    assert line[20:] == f"WARNING train.{name}: {told}"
+
+
+@pytest.mark.parametrize("epochs", [2, 4])
+def test_other_epochs_under_decay_change_the_learning_rate(folder, capfd, epochs):
+    settings = {**SETTINGS, "train.decay": 0.5, "train.epochs": 3}
+    save_state(folder.epoch_state(1), Content(Progress(step=1), settings, *make()))
+    read_progress(folder.epoch_state(1), {**settings, "train.epochs": epochs})
+    told = f"WARNING train.epochs: 3 before, {epochs} from here; the learning rate falls over other steps\n"
+    assert capfd.readouterr().out.endswith(told)
 
 
 def test_damage_and_unknown_versions_are_told(folder):

@@ -1,6 +1,7 @@
 """The training as a whole, on flux-mini: it learns, it repeats itself, it resumes exactly, and diffusers loads what it made."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -152,13 +153,60 @@ def test_a_bf16_base_with_checkpointing_and_without_clipping(small, learn, capfd
     assert {tensor.dtype for tensor in state.values()} == {torch.float32}
 
 
-def test_more_epochs_after_the_end(small, learn):
-    small["train"]["decay"] = 0.0  # else the learning rate depends on how many epochs there are
-    short = learn(small, "short")
+def test_more_epochs_after_the_end(small, learn, capfd):
+    """The same as a training of one piece, bit for bit; what ended the shorter one is kept as what it is in the longer one."""
+    small["train"] |= {"decay": 0.0, "epochs": 4}  # decay: the learning rate depends on how many epochs there are
+    small["save"] |= {"every_epochs": 0, "state_every_epochs": 3}
+    whole = learn(small)
+    expected, state = whole.lora.read_bytes(), whole.epoch_state(4) / "optimizer.safetensors"
+    moments = state.read_bytes()
+    whole.lora.unlink()
+    for made in whole.states():
+        shutil.rmtree(made.path)
+    small["train"]["epochs"] = 2
+    short = learn(small)
+    assert [state.step for state in short.states()] == [8], "the last one, though none was due"
+    ended = short.lora.read_bytes()
     small["train"]["epochs"] = 4
-    longer = learn(small, "longer")
-    assert train(parse_config({**small, "name": "short"}), short, short.epoch_state(3), Stop())
-    assert same_weights(short.lora, longer.lora)
+    capfd.readouterr()
+    learn(small, resume=short.epoch_state(2))
+    assert short.lora.read_bytes() == expected and state.read_bytes() == moments
+    assert short.epoch_lora(2).read_bytes() == ended and short.loras() == [short.epoch_lora(2), short.lora]
+    lines = lines_of(capfd.readouterr().out)
+    assert "WARNING train.epochs: 2 before, 4 from here" in lines
+    assert f"Keeping the LoRA of epoch 2: {short.epoch_lora(2)}" in lines
+    assert [state.step for state in short.states()] == [12, 16], "the two newest, by the usual rule"
+
+
+def test_no_lora_is_kept_twice_or_under_a_wrong_name(small, learn):
+    """An epoch's own file stays; a training that is resumed for the same epochs replaces its LoRA."""
+    small["train"]["decay"] = 0.0
+    small["save"]["every_epochs"] = 3
+    folder = learn(small)
+    own = folder.epoch_lora(3).stat().st_mtime_ns
+    learn(small, resume=folder.epoch_state(2))
+    assert folder.loras() == [folder.epoch_lora(3), folder.lora] and folder.epoch_lora(3).stat().st_mtime_ns > own
+    small["train"]["epochs"] = 4
+    own = folder.epoch_lora(3).read_bytes()
+    learn(small, resume=folder.epoch_state(3))
+    assert folder.loras() == [folder.epoch_lora(3), folder.lora] and folder.epoch_lora(3).read_bytes() == own
+
+
+def test_no_state_where_none_is_wanted(small, learn):
+    small["save"]["state_every_epochs"] = 0
+    assert learn(small).states() == []
+
+
+def test_a_lower_learning_rate_from_here(small, learn, capfd):
+    small["train"] |= {"decay": 0.0, "warmup_steps": 0}
+    folder = learn(small)
+    before = folder.lora.read_bytes()
+    small["train"]["learning_rate"] = 5e-4
+    capfd.readouterr()
+    learn(small, resume=folder.epoch_state(2))
+    out = capfd.readouterr().out
+    assert "WARNING train.learning_rate: 0.002 before, 0.0005 from here" in out and folder.lora.read_bytes() != before
+    assert set(re.findall(r", lr=([\de.-]+)", out)) == {"5e-04"}
 
 
 def test_a_step_is_the_formula_and_moves_the_lora_alone(small, make_run):

@@ -4,6 +4,7 @@ import copy
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,8 +14,9 @@ from safetensors.torch import load_file
 
 from trainer.config import Lora
 from trainer.flow import Batch, compute_loss, draw_noise
-from trainer.lora import add_lora, describe_lora, export_lora, find_targets, serialise
+from trainer.lora import About, add_lora, describe_lora, export_lora, find_targets, read_epoch, serialise
 
+ABOUT = About(name="robot", trigger="sks robot", resolution=512, rank=4, is_guided=True, epoch=3, step=120)
 # FLUX.1-dev as its transformer/config.json says
 FLUX_DEV = {
     "patch_size": 1,
@@ -141,20 +143,31 @@ def test_alpha_is_folded_into_b(transformer, tmp_path):
 
 @pytest.mark.parametrize(("dtype", "expected"), [("bf16", torch.bfloat16), ("fp16", torch.float16), ("fp32", torch.float32)])
 def test_file_dtype_and_metadata(transformer, tmp_path, dtype, expected):
-    metadata = describe_lora("robot", "sks robot", 512, 4, is_guided=True)
+    metadata = describe_lora(ABOUT)
     weights = add_lora(transformer, Lora(rank=4), 1)
     export_lora(tmp_path / "x.safetensors", weights, Lora(rank=4), dtype, metadata)
     with safe_open(tmp_path / "x.safetensors", "pt") as file:
         assert file.metadata() == {"format": "pt", **metadata}
         assert file.metadata()["ss_base_model_version"] == "flux1" and file.metadata()["ss_network_dim"] == "4"
         assert file.metadata()["modelspec.trigger_phrase"] == "sks robot"
+        assert (file.metadata()["ss_epoch"], file.metadata()["ss_steps"]) == ("3", "120")
         assert {file.get_tensor(key).dtype for key in file.keys()} == {expected}  # noqa: SIM118  no dict
     assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
 
 
 def test_the_file_names_the_model_that_it_is_for():
-    named = [describe_lora("robot", "", 512, 4, is_guided)["modelspec.architecture"] for is_guided in (True, False)]
+    named = [describe_lora(replace(ABOUT, is_guided=is_guided))["modelspec.architecture"] for is_guided in (True, False)]
     assert named == ["flux-1-dev/lora", "flux-1-schnell/lora"]
+
+
+def test_a_file_tells_its_epoch(tmp_path):
+    path = tmp_path / "x.safetensors"
+    assert read_epoch(path) is None
+    for metadata, epoch in ((describe_lora(ABOUT), 3), ({"ss_epoch": "x"}, None), ({}, None)):
+        path.write_bytes(serialise({"a": torch.zeros(1)}, metadata))
+        assert read_epoch(path) == epoch
+    path.write_bytes(b"no safetensors")
+    assert read_epoch(path) is None
 
 
 def test_bytes_are_the_same_from_process_to_process():

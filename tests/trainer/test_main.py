@@ -136,6 +136,7 @@ def test_under_accelerate_launch(small, make_run, learn, launch_command, process
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert ("in 2 processes" in done.stdout) == (processes == 2)
     assert done.stdout.count("Training finished") == 1 and done.stdout.count("| 12/12 [") == 1
     first, second = load_file(alone.lora), load_file(folder.lora)
     assert first.keys() == second.keys()

@@ -217,6 +217,7 @@ def test_all_processes_grant_it_together(small, make_run, start_process, launch_
     wait_until(lambda: not folder.save_now.exists() and not folder.sample_now.exists(), 60)
     assert process.wait(120) == 0, log.read_text()
     (asked,) = (state for state in folder.states() if state.is_asked_for)
+    assert "in 2 processes" in log.read_text()
     assert any(re.fullmatch(r"\d{6}", mark) for mark in pictures(folder)), "drawn after that step or the next"
     assert load_file(folder.step_lora(asked.step)).keys() == load_file(folder.lora).keys()
     assert log.read_text().count(f"Saving LoRA: {folder.step_lora(asked.step)}") == 1
