@@ -23,7 +23,7 @@ from fluxgym.run.monitor import Monitor
 from fluxgym.run.places import Holding, PlaceError, environment
 from fluxgym.run.record import ACTIVE, PERSON, Attempt, Record, Verdict, begin_attempt, read_record
 from fluxgym.run.status import find_training, find_unattended, is_fresh, judge_unseen
-from fluxgym.run.tell import tell
+from fluxgym.run.tell import URLS, tell
 from fluxgym.run.verdict import judge_unbegun
 from fluxgym.run.waiting import Waiting
 from fluxgym.run.watch import FETCHED, Ended, Watch
@@ -141,6 +141,7 @@ def _start_training(folder: RunFolder, record: Record, places: dict[str, str]) -
     _write_attempt_line(folder, attempt)
     variables = dict(os.environ) | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
     variables |= {MARK: mark(folder), ATTEMPT_MARK: record.attempt_mark} | places
+    variables.pop(URLS, None)  # secrets, and some trainers print their environment
     append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     files = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

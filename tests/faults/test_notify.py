@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,7 @@ def test_services_that_are_dead_or_hang_harm_no_run(services, start_small, wait_
 
 def test_a_person_who_stops_a_run_is_not_told_of_it(services, running, wait_until):
     folder, supervisor, training = running(*RUNNING)
+    assert SECRET.encode() not in Path(f"/proc/{training.pid}/environ").read_bytes()  # trainers may print theirs
     stop_run(folder, wait=20)
     wait_until(lambda: not supervisor.alive())
     _, _, training = running(*RUNNING, name="other")
