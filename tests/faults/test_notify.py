@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fluxgym.run.launch import stop_run
+from fluxgym.run.launch import look_after, stop_run
 from fluxgym.run.record import read_record
-from tests.faults.tree import RUNNING, text_of
+from tests.faults.tree import RUNNING, is_guarded, text_of
 from tests.fluxgym.notify.conftest import SECRET, Service
 
 
@@ -48,3 +48,16 @@ def test_a_person_who_stops_a_run_is_not_told_of_it(services, running, wait_unti
     training.signal(signal.SIGKILL)
     wait_until(lambda: services.got, 40)
     assert [got["title"] for got in services.got] == ["other: failed"]
+
+
+def test_a_stall_is_told_once_though_its_supervisor_is_replaced(services, start_small, killed, wait_until, monkeypatch):
+    monkeypatch.setenv("FLUXGYM_STALL_FACTOR", "0.02")
+    folder = start_small("--steps", "40", "--hang-at", "30")
+    wait_until(lambda: services.got, 40)
+    before = read_record(folder)
+    killed(before.supervisor)
+    look_after(folder)
+    wait_until(lambda: is_guarded(folder) and read_record(folder).health.reason != before.health.reason)  # it judged anew
+    before.attempts[-1].training.signal(signal.SIGKILL)
+    wait_until(lambda: len(services.got) > 1, 40)
+    assert [got["title"] for got in services.got] == ["small: makes no progress", "small: failed"]
