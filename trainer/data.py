@@ -12,13 +12,19 @@ import torch
 from torch import Tensor
 
 from trainer.config import Data
-from trainer.dataset import Item, crop_square, open_image
+from trainer.dataset import DAMAGED, DatasetError, Item, crop_square, open_image
 from trainer.flow import Batch
 
 
 def load_image(path: Path, resolution: int) -> Tensor:
-    """(3, resolution, resolution) in -1..1: the largest square from the middle of the image."""
-    pixels = np.asarray(crop_square(open_image(path), resolution), dtype=np.float32)
+    """(3, resolution, resolution) in -1..1: the largest square from the middle of the image.
+
+    Raises DatasetError with the image's name: what was whole when the data set was read may have been changed since."""
+    try:
+        pixels = np.asarray(crop_square(open_image(path), resolution), dtype=np.float32)
+    except DAMAGED as error:
+        problem = f"{path.name}: got an image that cannot be decoded, expected a whole one ({error})"
+        raise DatasetError(str(path.parent), [problem]) from error
     return torch.from_numpy(pixels).permute(2, 0, 1) / 127.5 - 1
 
 

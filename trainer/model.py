@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers.utils.logging import disable_progress_bar as quiet_transformers
 
 from trainer.config import Model
-from trainer.report import say
+from trainer.report import make_download_bar, say
 
 quiet_diffusers()  # their bars are no lines; there is no setting in the environment for them
 quiet_transformers()
@@ -36,6 +36,7 @@ CONFIGS = {
 }
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 LFS_POINTER = b"version https://git-lfs"
+LONGEST_HEADER = 100_000_000  # bytes; the library takes no longer one
 WHOLE = 2**29  # bytes up to which a file is hashed whole: FLUX.1's VAE and CLIP; T5 and the transformer take minutes
 GUIDED_LENGTH, UNGUIDED_LENGTH = 512, 256  # T5 tokens that FLUX.1-dev and FLUX.1-schnell were trained with
 
@@ -102,13 +103,21 @@ def find_problems(path: Path) -> list[str]:
     if kind != "FluxPipeline":
         return [f"model_index.json: got the model class {kind}, expected FluxPipeline (FLUX.1)"]
     problems = [
-        f"{part}/{file} is missing: the folder is not whole, download it again"
-        for part, file in CONFIGS.items()
-        if not (path / part / file).is_file()
+        f"{part}/{problem}" for part, config in CONFIGS.items() for problem in _find_config_problems(path / part, config)
     ]
     for part in WEIGHTS:
         problems += [f"{part}/{problem}" for problem in _find_weight_problems(path / part)]
     return problems or _find_shape_problems(path)
+
+
+def _find_config_problems(part: Path, config: str) -> Iterator[str]:
+    if not (part / config).is_file():
+        yield f"{config} is missing: the folder is not whole, download it again"
+    for file in sorted(part.glob("*.json")):
+        try:
+            json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            yield f"{file.name}: got a file of {file.stat().st_size} bytes that is no JSON ({error}), download it again"
 
 
 def _find_weight_problems(part: Path) -> Iterator[str]:
@@ -134,11 +143,13 @@ def _find_file_problem(file: Path) -> str:
         stream.seek(0)
         try:
             (length,) = struct.unpack("<Q", stream.read(8))
-            header = json.loads(stream.read(min(length, size)))
-            end = max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
-        except (struct.error, ValueError, KeyError, TypeError) as error:
+            if length > min(size, LONGEST_HEADER):
+                raise ValueError(f"it begins with a length of {length}")
+            header = json.loads(stream.read(length))
+            end = max(entry["data_offsets"][1] for name, entry in dict(header).items() if name != "__metadata__")
+            expected = 8 + length + int(end)
+        except (struct.error, ValueError, LookupError, TypeError, RecursionError) as error:
             return f"got a file of {size} bytes that is no .safetensors ({error}), download it again"
-    expected = 8 + length + end
     return "" if size == expected else f"got {size} bytes, expected {expected}: download it again"
 
 
@@ -155,7 +166,7 @@ def _read_json(file: Path) -> dict[str, Any]:
     """Empty where there is no readable object: what is missing is then reported by name."""
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
 
@@ -167,10 +178,11 @@ def _download(name: str) -> Path:
 
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise ModelError(name, ["there is no such folder; expected one, or a name on the Hub such as owner/model"])
-    say(f"Loading base model from the Hub: {name}")
+    say(f"Downloading {name}: what of it is not on this machine yet")
     patterns = ["model_index.json", *(f"{part}/*" for part in CONFIGS)]
     try:
-        return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=["*.bin", "*.msgpack", "*.h5"]))
+        ignored, bar = ["*.bin", "*.msgpack", "*.h5"], make_download_bar(name)
+        return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=ignored, tqdm_class=bar))
     except GatedRepoError as error:
         page = f"https://huggingface.co/{name}"
         raise ModelError(name, [f"its licence is not accepted: accept it at {page}, then run: hf auth login"]) from error

@@ -2,17 +2,20 @@
 
 Imports no torch. The libraries' own bars and harmless warnings are silenced here."""
 
+import io
+import math
 import os
 import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 EVERY = 0.5  # s between two lines about the progress of something that is not training
+EVERY_DOWNLOAD = 5.0  # s; it may take an hour
 SMOOTHING = 0.1  # weight of the newest step in the rate shown
 T = TypeVar("T")
 
@@ -55,6 +58,35 @@ def count(what: str, items: Sequence[T]) -> Iterator[T]:
         if time.monotonic() - said >= EVERY or number == len(items):
             say(f"{what}: {number}/{len(items)}")
             said = time.monotonic()
+
+
+def make_download_bar(what: str) -> type[tqdm]:
+    """A bar for huggingface_hub that says 'Downloading owner/model: 1,204 of 23,800 MiB' now and then, while bytes come.
+
+    The library has one bar for what came and one for what is on the disk; whichever is ahead speaks."""
+
+    class DownloadBar(tqdm):
+        said, got = -math.inf, 0.0  # of all bars together: when, and how many bytes
+
+        def __init__(self, *given: Any, **options: Any):
+            super().__init__(*given, **options | {"file": io.StringIO(), "disable": False, "leave": False})
+
+        def display(self, msg: str | None = None, pos: int | None = None) -> None:
+            if time.monotonic() - DownloadBar.said >= EVERY_DOWNLOAD:
+                self._say()
+
+        def close(self) -> None:
+            if not self.disable:  # not closed yet
+                self._say()
+            super().close()
+
+        def _say(self) -> None:
+            if self.unit != "B" or self.n <= DownloadBar.got:  # others count files
+                return
+            DownloadBar.said, DownloadBar.got = time.monotonic(), self.n
+            say(f"Downloading {what}: {self.n / 2**20:,.0f} of {(self.total or self.n) / 2**20:,.0f} MiB")
+
+    return DownloadBar
 
 
 class StepLines:

@@ -24,13 +24,14 @@ from trainer.config import load_config
 from trainer.flow import draw_noise, make_img_ids, pack
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
-from trainer.loop import count_step, next_batch, take_step
+from trainer.loop import count_step, listen, next_batch, take_step
 from trainer.prepare import Training, prepare
 from trainer.report import StepLines
 
 
 def loop_step(training: Training, lines: StepLines) -> None:
-    """One turn of the loop in train(), its line in the log included."""
+    """One turn of the loop in train(), with its look for wishes before and its line in the log after it."""
+    assert not listen(training).stop
     with lines.timed():
         loss, learning_rate = take_step(training)
     count_step(training, loss)

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from trainer.data import Material, Sampler, load_image, shuffled, split_validation
-from trainer.dataset import read_folder
+from trainer.dataset import DatasetError, read_folder
 
 
 def test_a_tensor_of_an_image(tmp_path):
@@ -17,6 +17,18 @@ def test_a_tensor_of_an_image(tmp_path):
     tensor = load_image(tmp_path / "a.png", 32)
     assert tensor.shape == (3, 32, 32) and tensor.dtype == torch.float32
     assert torch.allclose(tensor.mean((1, 2)), torch.tensor([1.0, -1.0, 51 / 127.5 - 1]))
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_an_image_that_breaks_while_it_is_decoded_is_named(tmp_path, name):
+    noise = np.random.default_rng(1).integers(0, 255, (200, 200, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / name)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:9000])
+    with Image.open(tmp_path / name) as opened:
+        assert opened.size == (200, 200), "its header is whole"
+    with pytest.raises(DatasetError, match=rf"{name}: got an image that cannot be decoded, expected a whole one \(") as caught:
+        load_image(tmp_path / name, 64)
+    assert caught.value.folder == str(tmp_path)
 
 
 def test_the_split_is_by_content(make_folder):

@@ -1,11 +1,14 @@
 """Finding and loading the base model: what is wrong with a folder is said with the file and what to do."""
 
 import json
+import os
 import shutil
+import subprocess
 
 import pytest
 import torch
 
+from tests.trainer.hub import Hub
 from trainer import mini
 from trainer.config import Model
 from trainer.model import (
@@ -71,6 +74,32 @@ def test_an_interrupted_download(copy):
     assert "is a pointer of Git LFS instead of the weights; run: git lfs pull" in find_problems(copy)[0]
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"\xff" * 400,  # a length beyond the file
+        (100).to_bytes(8, "little") + b"\x00" * 392,  # no JSON
+        (2).to_bytes(8, "little") + b"[]",  # no table
+        (2).to_bytes(8, "little") + b"{}",  # of nothing
+        (9).to_bytes(8, "little") + b'{"a": {}}',  # an entry that says nothing
+        (200_000).to_bytes(8, "little") + b"[" * 200_000,  # nested without end
+        b"",
+    ],
+)
+def test_a_header_that_is_garbage_is_told_with_its_file(copy, header):
+    (copy / "transformer" / "diffusion_pytorch_model.safetensors").write_bytes(header)
+    (problem,) = find_problems(copy)
+    start = f"transformer/diffusion_pytorch_model.safetensors: got a file of {len(header)} bytes that is no .safetensors"
+    assert problem.startswith(start) and problem.endswith("download it again")
+
+
+@pytest.mark.parametrize("name", ["vae/config.json", "tokenizer_2/tokenizer.json", "scheduler/scheduler_config.json"])
+def test_settings_that_are_garbage_are_told_with_their_file(copy, name):
+    (copy / name).write_bytes(b"<html>\xff")
+    (problem,) = find_problems(copy)
+    assert problem.startswith(f"{name}: got a file of 7 bytes that is no JSON") and problem.endswith("download it again")
+
+
 def test_a_missing_shard(copy):
     weights = copy / "transformer" / "diffusion_pytorch_model.safetensors"
     shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
@@ -106,6 +135,28 @@ def test_a_name_that_the_hub_cannot_give(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="got neither a folder of that name nor the model from the Hub"):
         find_base(Model(base="nobody/such-a-model"), CPU)
+
+
+def test_a_model_from_the_hub_is_downloaded_once_and_told(small, make_run, command, tmp_path):
+    """A real training whose model comes from an HTTP server; the second time every byte is there."""
+    hub = Hub("somebody/flux-mini", mini.MODEL)
+    small["model"]["base"] = hub.name
+    small["train"]["epochs"] = 1
+    folder = make_run(small)
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0"}
+    said = []
+    for _ in ("downloaded", "there"):
+        done = subprocess.run(command(folder), env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr == "", "no bar of the library's"
+        said.append([line[20:] for line in done.stdout.splitlines() if line[20:].startswith("Downloading ")])
+    hub.shutdown()
+    hub.server_close()
+    wanted = [name for name in hub.files() if "/" in name or name == "model_index.json"]
+    size = round(sum((mini.MODEL / name).stat().st_size for name in wanted) / 2**20)
+    assert said[0][0] == said[1][0] == "Downloading somebody/flux-mini: what of it is not on this machine yet"
+    assert said[0][-1] == f"Downloading somebody/flux-mini: {size} of {size} MiB" and len(said[1]) == 1
+    assert sorted(hub.fetched) == sorted(wanted)
 
 
 def test_device_and_dtype():

@@ -40,6 +40,32 @@ def test_one_process_speaks(capfd, monkeypatch):
     assert said(capfd) == []
 
 
+def test_a_download_is_told_now_and_then_and_only_while_bytes_come(capfd, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(report.time, "monotonic", lambda: now[0])
+    bar = report.make_download_bar("owner/model")
+    came, written, files = bar(total=0, unit="B"), bar(total=0, unit="B"), bar(total=7)
+    came.total = written.total = 23_800 * 2**20
+    for second, (in_all, on_disk) in enumerate(
+        [(1000, 900), (2000, 1900), (9000, 8900), (9000, 9000), (9000, 9000), (9500, 9000)]
+    ):
+        now[0] = 3.0 * second
+        for one, mebibytes in ((came, in_all), (written, on_disk), (files, second / 2**20)):
+            one.n = mebibytes * 2**20
+            one.refresh()
+    now[0] = 16.0
+    came.n = came.total
+    for one in (files, came, written, came):
+        one.close()
+    out, err = capfd.readouterr()
+    assert err == "" and [line[20:] for line in out.splitlines()] == [
+        "Downloading owner/model: 1,000 of 23,800 MiB",
+        "Downloading owner/model: 9,000 of 23,800 MiB",
+        "Downloading owner/model: 9,500 of 23,800 MiB",
+        "Downloading owner/model: 23,800 of 23,800 MiB",
+    ]
+
+
 def test_a_step_in_the_shape_of_tqdm(capfd):
     lines = report.StepLines(300)
     with lines.timed():

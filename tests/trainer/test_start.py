@@ -5,8 +5,11 @@ import re
 import resource
 import signal
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from trainer.cache import cache_texts
 from trainer.disk import NotWritten
 from trainer.interrupt import Stop, Stopped
 from trainer.start import BROKE, FINISHED, STOPPED, WRONG, start
@@ -47,6 +50,29 @@ def test_wrong_input_writes_nothing(small, make_run, capfd, section, key, value,
     out = capfd.readouterr().out
     assert part in out.splitlines()[-1] and "ERROR" in out.splitlines()[-1] and "Traceback" not in out
     assert [path.name for path in folder.path.iterdir()] == ["config.toml"]
+
+
+@pytest.mark.parametrize("when", ["before", "while the texts are encoded"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_an_image_that_breaks_is_named(small, make_run, make_folder, monkeypatch, capfd, name, when):
+    """Cut short before the training starts, and after its data set was read."""
+    folder = make_folder({name: "one", "b.png": "two"}, size=(300, 200))
+    noise = np.random.default_rng(1).integers(0, 255, (200, 300, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / name)
+    small["data"] |= {"folder": str(folder), "validation_images": 0, "regularisation_images": 0}
+    whole = (folder / name).read_bytes()
+
+    def cut(*given):
+        (folder / name).write_bytes(whole[: len(whole) // 2])
+        return cache_texts(*given) if given else None
+
+    if when == "before":
+        cut()
+    monkeypatch.setattr("trainer.prepare.cache_texts", cut)
+    assert start(make_run(small).config, None) == WRONG
+    last = capfd.readouterr().out.splitlines()[-1]
+    assert f"ERROR the data set {folder} cannot be used: {name}: got " in last
+    assert ("is no whole image" if when == "before" else "cannot be decoded") in last
 
 
 def test_a_state_that_is_none(small, make_run, capfd):
