@@ -26,13 +26,13 @@ TITLES = {
 
 
 def compose(folder: RunFolder, event: str) -> Message:
-    """The message on an event, as the run's folder tells it now. What cannot be read is left out; raises ValueError."""
+    """The message on an event, as the run's folder tells it now. Raises ValueError where there is no such event."""
     if event not in TITLES:
         raise ValueError(f"got the event {event!r}, expected one of {', '.join(TITLES)}")
     try:
         said, lines, picture = _sentences(folder), _last_lines(folder), newest_picture(folder)
-    except OSError as error:
-        said, lines, picture = f"Its folder cannot be read: {error.strerror}.", [], None
+    except Exception as error:  # the title alone is news enough: no trouble with the rest may keep it back
+        said, lines, picture = f"No more can be told: {type(error).__name__}.", [], None
     body = "\n".join([said, "", *lines] if lines else [said])
     return Message(f"{folder.name}: {TITLES[event]}", body, event, picture)
 

@@ -41,6 +41,12 @@ def test_a_run_that_left_nothing(tmp_path):
     assert said.body
 
 
+def test_trouble_with_the_rest_keeps_no_news_back(failed_run, monkeypatch):
+    monkeypatch.setattr(message, "summarise", None)
+    said = compose(failed_run, "failed")
+    assert (said.title, said.body) == ("small: failed", "No more can be told: TypeError.")
+
+
 def test_a_large_picture_is_sent_small(failed_run, monkeypatch):
     large = failed_run.samples / "small_000006_00_20261124100200_42.png"
     Image.effect_noise((900, 600), 90).save(large)
