@@ -67,6 +67,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--hang-at", type=int, help="make no step after this one")
     parser.add_argument("--hang", choices=HANGS, default="fifo")
     parser.add_argument("--attempts", type=int, default=1000, help="end early and hang in so many attempts only")
+    parser.add_argument("--nan-from", type=int, default=sys.maxsize, help="the loss is no number from this step on")
     parser.add_argument("--stubborn", action="store_true", help="ignore SIGTERM")
     parser.add_argument("--child", action="store_true", help="start a child that leaves the group and ignores SIGTERM")
     parser.add_argument("--workers", type=int, default=0, help="start so many children that ignore SIGTERM, in the group")
@@ -151,7 +152,8 @@ class Training:
         for step in range(self.begin + 1, options.steps + 1):
             time.sleep(options.pause)
             bar = f"steps: {step * 100 // options.steps:3d}%|#| {step}/{options.steps} [00:01<00:01, 10.00it/s"
-            say(f"{bar}, loss={1 / step:.4f}, avr_loss={1 / step:.4f}, lr=2e-04]")
+            loss = 1 / step if step < options.nan_from else float("nan")
+            say(f"{bar}, loss={loss:.4f}, avr_loss={loss:.4f}, lr=2e-04]")
             if step == options.state_at:
                 say(f"Saving checkpoint: {write_state(self.folder, step)}")
             if self.misbehaves and step == options.end_at:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from fluxgym.log.remedies import is_worth_retrying
 from fluxgym.run.care import RESUME, Care, read_care
 from fluxgym.run.guarded import Guarded
-from fluxgym.run.record import MONITOR, Record, begin_attempt
+from fluxgym.run.record import MONITOR, NAN, Record, begin_attempt
 from fluxgym.run.resuming import can_begin_anew, find_states, last_state
 from fluxgym.run.settings import SettingsError, change_settings, read_settings, smaller
+from fluxgym.run.waiting import LONGEST_PAUSE
 from trainer.folder import State
 
-FIRST_PAUSE, GROWTH, LONGEST_PAUSE = 30.0, 4, 3600.0  # s; each pause is so many times the one before
+FIRST_PAUSE, GROWTH = 30.0, 4  # s; each pause is so many times the one before
 PAUSE = "FLUXGYM_RESUME_PAUSE"
 
 
@@ -51,7 +52,7 @@ def _is_wanted(ended: Record, care: Care) -> bool:
     if verdict is None or verdict.state not in ("failed", "stopped") or attempt.training is None:
         return False  # it is done, or the machine restarted, or it could not even be started
     if attempt.stop:
-        return attempt.stop == MONITOR and care.when_stalled == RESUME
+        return attempt.stop == MONITOR and care.when_stalled == RESUME and ended.health.verdict != NAN
     if verdict.state == "stopped":  # by a signal that somebody sent to it
         return False
     if verdict.kind == "oom" and care.step_down:

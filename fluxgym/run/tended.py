@@ -8,7 +8,7 @@ in run.json are for people.
 import time
 from dataclasses import replace
 
-from fluxgym.run.care import TELL, Care, read_care
+from fluxgym.run.care import STOP, TELL, Care, read_care
 from fluxgym.run.evidence import Evidence
 from fluxgym.run.guarded import Guarded
 from fluxgym.run.record import NAN, STALLED, WELL, Health, Record
@@ -89,12 +89,13 @@ class Tended:
             self._acts_at = None
             return replace(old, will="", acts_at=None)  # perhaps another supervisor's; whether it goes on is not known
         since = old.since if finding.verdict == old.verdict else time.time()
-        if finding.verdict != STALLED or care.when_stalled == TELL:
+        if finding.verdict not in (STALLED, NAN) or care.when_stalled == TELL:
             self._acts_at = None
             return Health(finding.verdict, finding.reason, since)
         if self._acts_at is None:
             self._acts_at = now + max(ACT_AFTER * self._factor, finding.limit)
-        return Health(STALLED, finding.reason, since, care.when_stalled, time.time() + self._acts_at - now)
+        will = STOP if finding.verdict == NAN else care.when_stalled  # resumed as it was, the loss would only be lost again
+        return Health(finding.verdict, finding.reason, since, will, time.time() + self._acts_at - now)
 
     def _announce(self, record: Record, before: Health, care: Care) -> None:
         health, step = record.health, self.run.monitor.history.step

@@ -17,6 +17,7 @@ from fluxgym.run.watch import ASKED, FETCHED
 
 LOOK_EVERY, SOON = 2.0, 0.05  # s
 LONGEST_PAUSE = 3600.0  # s
+SHORT_PAUSE = 150.0  # s for which a place may stay idle; lost to another run, it is lost for hours
 HOLDER_PATIENCE = 5.0  # s
 
 
@@ -61,9 +62,9 @@ class Waiting:
     def _look(self) -> tuple[Holding | None, float]:
         """The places, if we have them now; else for how long to wait until the next look."""
         try:
-            if time.monotonic() < self._resumes:
-                self._say(is_paused=True)
-                return None, min(LOOK_EVERY, max(SOON, self._resumes - time.monotonic()))
+            if (left := self._resumes - time.monotonic()) > 0:
+                self._say(is_paused=left > SHORT_PAUSE)
+                return None, min(LOOK_EVERY, max(SOON, left))
             if read_care(self.run.folder).place == NONE:
                 return Holding(self.run.folder), 0
             chances = self._find_chances()

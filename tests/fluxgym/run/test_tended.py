@@ -168,6 +168,16 @@ def tended(tmp_path, monkeypatch):
         training.communicate(b"\n")
 
 
+def test_a_loss_that_is_no_number_is_stopped_and_not_resumed(start_small, monkeypatch):
+    """A person who wants to be spared a stuck night is spared this one; resumed as it was, it would only be lost again."""
+    monkeypatch.setenv("FLUXGYM_STALL_FACTOR", "0.02")
+    folder = start_small(*HANG, "--nan-from", "30", care=care(RESUME))
+    ended = wait_for_end(folder, 20)
+    assert ended.state == "stopped"
+    assert "Stopped by the monitor: the loss is not a number since step 30" in ended.message
+    assert [attempt.stop for attempt in read_record(folder).attempts] == [MONITOR]
+
+
 def write_step(folder, step, loss="0.5"):
     with folder.training_log.open("a") as log:
         log.write(f"steps:  10%|#| {step}/4000 [00:01<00:27, 11.00it/s, loss={loss}, avr_loss={loss}, lr=2e-04]\n")

@@ -157,6 +157,19 @@ def test_a_shutdown_leaves_it_in_the_queue(start_all, release, wait_until):
     assert wait_for_end(third, 20).state == "completed"
 
 
+def test_one_whose_supervisor_was_killed_can_be_stopped_and_moved(start_all, wait_until):
+    _, second, third = start_all("abc")
+    for folder in (second, third):
+        supervisor = read_record(folder).supervisor
+        supervisor.signal(signal.SIGKILL)
+        wait_until(lambda supervisor=supervisor: not supervisor.alive())
+    with pytest.raises(RunError, match="c is just getting into the line"):
+        move_run(third, "first")
+    assert stop_run(second, wait=20).message == "Removed from the queue before it began."
+    wait_until(lambda: read_status(third).queue)
+    assert move_run(third, "first").queue.position == 1, "it is there already"
+
+
 def test_nobody_needs_to_watch(start_all, release, wait_until):
     """The supervisor of the second is killed while it waits: that of the first sends another one when it is done."""
     first, second = start_all("ab")
