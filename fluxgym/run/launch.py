@@ -215,12 +215,15 @@ def wait_for_end(folder: RunFolder, timeout: float) -> Status:
 
 
 def move_run(folder: RunFolder, by: int | str) -> Status:
-    """Moves a waiting run in the line: -1 up, 1 down, "first" to its head. Raises RunIsNotActive where it does not wait."""
+    """Moves a waiting run in the line: -1 up, 1 down, "first" to its head. Raises RunIsNotActive where it does not wait, and
+    RunError where it is not in the line yet."""
     status = look_after(folder)
     if status.state != "queued":
         raise RunIsNotActive(folder, f"{folder.name} does not wait in the queue, it is {status.state or 'no run of FluxGym'}")
-    move(folder, by)
-    return read_status(folder)
+    moved, status = move(folder, by), read_status(folder)
+    if not moved and status.state == "queued" and status.queue is None:
+        raise RunError(folder, f"{folder.name} is just getting into the line; try again in a moment")
+    return status
 
 
 def ask_save(folder: RunFolder) -> Status:

@@ -40,7 +40,7 @@ class Ticket:
 
     folder: str
     wish: Wish
-    is_paused: bool = False  # it keeps its turn, and wants nothing before its pause is over
+    is_paused: bool = False  # it keeps its turn, and for a while wants nothing
     filled: tuple[str, ...] = ()  # names of places that it cannot have, though no run holds them
     blocked_by: str = ""  # why, for people
     order: int = field(default=0, compare=False)  # as the file's name says

@@ -260,19 +260,24 @@ def test_a_pause_outlives_its_supervisor(start_small, monkeypatch, wait_until):
     assert (status.state, status.attempt) == ("completed", 2)
 
 
-def test_the_place_is_free_in_a_pause_and_the_turn_is_kept(start_small, monkeypatch, wait_until, tmp_path):
-    monkeypatch.setenv("FLUXGYM_RESUME_PAUSE", "1")
+@pytest.mark.parametrize(("pause", "keeps"), [(4, True), (600, False)])
+def test_the_place_is_kept_in_a_short_pause_and_the_turn_in_a_long_one(
+    start_small, monkeypatch, wait_until, tmp_path, pause, keeps
+):
+    monkeypatch.setenv("FLUXGYM_RESUME_PAUSE", str(pause))
     care = dataclasses.replace(AFTER_CRASH, place="auto")
-    options = ("--end-at", "3", "--code", "1", "--attempts", "1", "--hold", str(tmp_path / "go"))
+    options = ("--end-at", "3", "--code", "1", "--attempts", "1")
     first = start_small(*options, name="a", care=care)
-    wait_until(lambda: read_status(first).resumes_at)
+    wait_until(lambda: read_status(first).queue)
     second = start_small("--hold", str(tmp_path / "go"), name="b", care=care)
-    wait_until(lambda: read_status(second).state == "running")
-    third = start_small("--hold", str(tmp_path / "go"), name="c", care=care)
-    wait_until(lambda: read_status(third).queue and not read_status(first).pid)
-    assert (read_status(first).queue.position, read_status(third).queue.position) == (1, 2)
-    (tmp_path / "go").touch()
-    assert [wait_for_end(folder, 30).state for folder in (first, second, third)] == ["completed"] * 3
+    if keeps:
+        wait_until(lambda: read_record(first).state == "completed")
+        assert read_record(second).state == "queued" or read_record(second).attempts[-1].started > read_status(first).since
+    else:
+        wait_until(lambda: read_status(second).state == "running")
+        third = start_small(name="c", care=care)
+        wait_until(lambda: read_status(third).queue)
+        assert (read_status(first).queue.position, read_status(third).queue.position) == (1, 2)
 
 
 def test_another_command_goes_on_where_it_was_typed(outputs, tmp_path, monkeypatch, wait_until):
