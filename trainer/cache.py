@@ -15,7 +15,7 @@ from torch import Tensor
 
 from trainer.data import load_image
 from trainer.dataset import Item
-from trainer.disk import write_whole
+from trainer.disk import make_folder, write_whole
 from trainer.model import TEXT_PARTS, Base, Vae, fingerprint, text_encoders
 from trainer.report import count, warn
 
@@ -47,7 +47,8 @@ class Drawer:
             return None
 
     def write(self, key: str, tensors: Tensors) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder.parent)
+        make_folder(self.folder)
         write_whole(self.file(key), save(tensors))
 
     def fill(self, keys: Iterable[str], compute: Callable[[list[str]], Iterable[Tensors]]) -> dict[str, Tensors]:

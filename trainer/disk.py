@@ -32,6 +32,14 @@ def write_whole(path: Path, data: bytes) -> None:
         raise NotWritten(path, error) from error
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder in one that must be there. Raises NotWritten."""
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise NotWritten(path, error) from error
+
+
 def sync_folder(folder: Path) -> None:
     """Makes renames in a folder last."""
     handle = os.open(folder, os.O_RDONLY)

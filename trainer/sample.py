@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from trainer.config import Sample
-from trainer.disk import write_whole
+from trainer.disk import make_folder, write_whole
 from trainer.flow import unpack
 from trainer.folder import RunFolder
 from trainer.model import Base, Vae, load_scheduler
@@ -51,7 +51,7 @@ class Painter:
         if not len(self.prompts):
             return
         say(f"Sampling: {len(self.prompts)} prompts at step {step}")
-        self.folder.samples.mkdir(exist_ok=True)
+        make_folder(self.folder.samples)
         for index in range(len(self.prompts)):
             if stopped():
                 return

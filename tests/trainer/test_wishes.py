@@ -3,14 +3,14 @@
 import errno
 import os
 import re
+import resource
 
 import pytest
 from safetensors.torch import load_file
 
 import trainer.loop
-from trainer.checkpoint import save_state
 from trainer.config import parse_config
-from trainer.disk import NotWritten
+from trainer.disk import NotWritten, write_whole
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
 from trainer.loop import take_step, train
@@ -180,30 +180,41 @@ def test_a_stop_saves_anyway_and_ends_the_wishes(small, make_run, ask, monkeypat
     assert folder.last_state().step == 5 and not folder.step_lora(5).exists()
 
 
-def test_a_full_disk_ends_no_training_that_was_only_asked(small, learn, ask, monkeypatch, capfd):
-    """The LoRA, the state and the picture of step 5 do not fit; what is written regularly does."""
-    from trainer.lora import export_lora
-    from trainer.sample import write_whole
+def test_no_room_for_a_checkpoint_ends_no_training_that_was_only_asked(small, learn, ask, monkeypatch, capfd):
+    """While step 5 and what follows it are done no file may grow past a limit: neither LoRA nor moments fit."""
+    ask({5: ["save_now"]})
+    before, step = resource.getrlimit(resource.RLIMIT_FSIZE), trainer.loop.take_step
 
-    def full_at_step_5(write, path, *given):
-        if "step00000005" in path.name or "_000005_" in path.name:
-            raise NotWritten(path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-        return write(path, *given)
+    def limited(training):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000 if training.progress.step == 4 else before[0], before[1]))
+        return step(training)
 
-    for place, write in {
-        "trainer.loop.export_lora": export_lora,
-        "trainer.loop.save_state": save_state,
-        "trainer.sample.write_whole": write_whole,
-    }.items():
-        monkeypatch.setattr(place, lambda path, *given, write=write: full_at_step_5(write, path, *given))
-    ask({5: ["save_now", "sample_now"]})
-    folder = learn(small)
-    warned = [line for line in told(capfd) if line.startswith("WARNING")]
-    assert [line.split(" could not")[0].rsplit("/", 1)[1][:14] for line in warned] == [
-        *["small-step0000", "small-step0000", "small_000005_0"],
+    monkeypatch.setattr("trainer.loop.take_step", limited)
+    try:
+        folder = learn(small)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    lines = told(capfd)
+    assert lines[lines.index("step 5") + 1 : lines.index("step 6")] == [
+        f"WARNING {path} could not be written: File too large; it was asked for in between, so the training goes on without it"
+        for path in (folder.step_lora(5), folder.step_state(5))
     ]
-    assert all("No space left on device; it was asked for in between, so the training goes on" in line for line in warned)
     assert folder.lora.is_file() and not list(folder.path.glob("*step00000005*")) and not folder.save_now.exists()
+    assert [state.step for state in folder.states()] == [8, 12]
+
+
+def test_no_room_for_a_picture_ends_no_training_that_was_only_asked(small, learn, ask, monkeypatch, capfd):
+    def full(path, data):
+        if "_000005_" in path.name:
+            raise NotWritten(path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        write_whole(path, data)
+
+    monkeypatch.setattr("trainer.sample.write_whole", full)
+    ask({5: ["sample_now"]})
+    folder = learn(small)
+    (warned,) = (line for line in told(capfd) if line.startswith("WARNING"))
+    assert "No space left on device; it was asked for in between, so the training goes on without it" in warned
+    assert folder.lora.is_file() and pictures(folder) == ["e000000"] and not folder.sample_now.exists()
 
 
 def test_all_processes_grant_it_together(small, make_run, start_process, launch_command, wait_until, read_losses, tmp_path):
