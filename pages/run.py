@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from fluxgym.run.folders import NoSuchRun, find_run, list_runs
-from fluxgym.ui import actions, cards, routes, run_view
+from fluxgym.ui import actions, cards, routes, run_settings, run_view
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.live import live
 from fluxgym.ui.text import plain
@@ -34,10 +34,16 @@ beside, right = draw_header(folder.name)
 with beside:
     cards.draw_badge(look.summary)
 with right:
+    actions.draw_wishes(folder, look.status, look.is_learning)
+    actions.draw_moves(folder, look.status)
     actions.draw_stop(folder, look.status)
     if look.status.state != "failed":
         actions.draw_again(folder, look.status)
-        actions.draw_resume(folder, look.status, is_primary=True)
+        actions.draw_choose_state(folder, look.status)
+        actions.draw_resume(folder, look.status, "primary")
     actions.draw_download(folder, look.status)
 actions.answer()
-live(partial(run_view.draw, folder, look.summary.label), key="run")
+with_settings = run_view.tab_in_view() == run_view.SETTINGS
+live(partial(run_view.draw, folder, cards.find_face(look), with_settings), key="run")
+if with_settings:
+    run_settings.draw(folder, look.status)

@@ -5,27 +5,23 @@ from functools import partial
 import streamlit as st
 
 from fluxgym.dataset import form
-from fluxgym.run.folders import list_runs
-from fluxgym.run.status import read_status
 from fluxgym.ui import actions, fields, routes, runs_view
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.live import live
 
 routes.leave_run()
-runs = list_runs()
-active = [folder for folder in runs if read_status(folder).is_active]
-earlier = [folder for folder in runs if folder not in active]
+active, earlier = runs_view.sort_runs()
 
 _, right = draw_header("Active Training Sessions")
 with right:
-    if runs and st.button("New training", icon=":material/add:", type="primary"):
+    if (active or earlier) and st.button("New training", icon=":material/add:", type="primary"):
         st.switch_page(routes.TRAIN)
 actions.answer()
 
-if not runs and runs_view.draw_welcome():
+if not (active or earlier) and runs_view.draw_welcome():
     fields.fill(form.demo_values())
     st.switch_page(routes.TRAIN)
-live(partial(runs_view.draw_active, active, len(runs)), key="runs")
+live(partial(runs_view.draw_active, active, len(earlier)), key="runs")
 if earlier:
     st.subheader("Earlier", anchor=False)
     runs_view.draw_earlier(earlier)

@@ -42,7 +42,7 @@ if trouble:
 try:
     folder = create_run(checked.config)
     form.write_values(folder, fields.values())
-    start_run(folder)
+    start_run(folder, care=form.to_care(fields.values()))
 except (RunError, OSError) as error:
     beside.error(f"It was not started: {plain(str(error))}", icon=":material/error:")
     st.stop()

@@ -1,15 +1,19 @@
 """The Train page's form without the page: flat values <-> Config <-> ui_state.json.
 
-A value's name is its place in config.toml ("train.epochs"). Values may be wrong while somebody is typing; `to_config`
-says what is wrong with which. What is typed lies in outputs/.draft/ui_state.json, and a started run gets a copy.
+A value's name is its place in config.toml ("train.epochs"), or "care.<name>" for a choice of care.json. Values may be wrong
+while somebody is typing; `to_config` says what is wrong with which. What is typed lies in outputs/.draft/ui_state.json, and a
+started run gets a copy.
 """
 
+import contextlib
+import dataclasses
 import json
 import tomllib
 from dataclasses import dataclass
 from typing import Any
 
 from fluxgym.dataset.images import datasets_root, expand, find_folder, is_uploaded, list_images
+from fluxgym.run.care import Care, read_care
 from fluxgym.run.folders import PROJECT, free_name, list_runs, outputs_root, shown_path
 from trainer.config import Config, ConfigError, load_config, parse_config
 from trainer.disk import write_whole
@@ -19,6 +23,8 @@ from trainer.mini import DEMO
 Values = dict[str, Any]
 
 VERSION = 1
+CARE = "care."
+CHECKPOINTS = "save.state_every_epochs"  # 0: none but when it is stopped
 FOLDERS = ("data.folder", "data.regularisation")  # ~ in them is the home folder
 OPTIONAL = ("model.max_sequence_length", "data.regularisation")  # empty means unset
 
@@ -81,7 +87,12 @@ def default_values() -> Values:
     """What an untouched form holds: the defaults of config.py, and what suits the first base model."""
     config = Config.model_validate({"name": "x", "model": {"base": BASES[0].base}, "data": {"folder": "x"}})
     flat = _flatten(config.model_dump())
-    return flat | {"name": "", "data.folder": "", "data.regularisation": "", "sample.prompts": []} | BASES[0].values
+    return (
+        flat
+        | care_values(Care())
+        | {"name": "", "data.folder": "", "data.regularisation": "", "sample.prompts": []}
+        | BASES[0].values
+    )
 
 
 def demo_values() -> Values:
@@ -93,13 +104,29 @@ def again(folder: RunFolder) -> Values:
     """The form that gives a run's settings, under a name that no run has. Raises ConfigError."""
     values = _flatten(load_config(folder.config).model_dump())
     values["data.regularisation"] = values["data.regularisation"] or ""
-    return values | {"name": free_name(folder.name)}
+    return default_values() | values | care_values(read_care(folder)) | {"name": free_name(folder.name)}
+
+
+def care_values(care: Care) -> Values:
+    """The choices of care.json as the form names them."""
+    return _flatten({"care": dataclasses.asdict(care)})
+
+
+def to_care(values: Values) -> Care:
+    """The choices of a form; one that is not possible is the default."""
+    care = Care()
+    for field in dataclasses.fields(Care):
+        with contextlib.suppress(ValueError, TypeError):  # edited by hand, or of a later version
+            care = dataclasses.replace(care, **{field.name: values[CARE + field.name]})
+    return care
 
 
 def to_config(values: Values) -> Config:
     """The settings of a form. Raises ConfigError with one sentence for each problem."""
     nested: dict[str, Any] = {}
     for key, value in values.items():
+        if key.startswith(CARE):
+            continue
         *sections, name = key.split(".")
         place = nested
         for section in sections:

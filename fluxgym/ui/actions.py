@@ -1,4 +1,5 @@
-"""What can be pressed on a run: stop (asks first), resume, again. Each does its work and draws the page anew."""
+"""What can be pressed on a run, by its state. What needs a second thought asks in a dialog; the others do their work at once
+and draw the page anew."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -6,42 +7,100 @@ from typing import Literal
 import streamlit as st
 
 from fluxgym.dataset import form
-from fluxgym.run.launch import RunError, resume_run, stop_run
+from fluxgym.run.launch import RunError, ask_sample, ask_save, move_run, resume_run, stop_run
+from fluxgym.run.queue import FIRST
 from fluxgym.run.status import Status
-from fluxgym.ui import fields, routes
+from fluxgym.ui import fields, resume_dialog, routes
 from fluxgym.ui.text import plain
+from fluxgym.view.way_on import ANEW, WayOn, find_way_on
+from trainer.config import ConfigError
 from trainer.folder import RunFolder
+
+Kind = Literal["primary", "secondary", "tertiary"]
+WISH = 150  # px; the button keeps its width when it says that the wish was heard
 
 
 def draw_stop(folder: RunFolder, status: Status) -> None:
-    """Stop, while there is something to stop. Only asks; `answer` opens the dialog outside of the refreshing part."""
-    can_stop = status.is_active and status.state not in (None, "stopping")
-    if can_stop and st.button("Stop", icon=":material/stop_circle:", key=f"stop:{folder.name}"):
-        st.session_state.asked_to_stop = folder
+    """Stop, while there is something to stop; of a run that waits, Remove. Only asks: `answer` opens the dialog, outside of the
+    refreshing part."""
+    if not status.is_active or status.state in (None, "stopping"):
+        return
+    is_queued = status.state == "queued"
+    label, icon = ("Remove", ":material/playlist_remove:") if is_queued else ("Stop", ":material/stop_circle:")
+    if st.button(label, icon=icon, key=f"stop:{folder.name}"):
+        st.session_state.asked = (label, folder)
         st.rerun()
 
 
-def draw_resume(folder: RunFolder, status: Status, is_primary: bool) -> None:
-    """Resume, where there is a state to resume from or nothing was saved yet."""
+def draw_moves(folder: RunFolder, status: Status) -> None:
+    """Up in the line, and to its head, for a run that waits."""
+    if status.state != "queued" or status.queue is None:
+        return
+    is_first = status.queue.position == 1
+    if st.button("Move up", icon=":material/arrow_upward:", key=f"up:{folder.name}", disabled=is_first):
+        _try(folder, lambda folder: move_run(folder, -1))
+    if st.button("Start next", icon=":material/vertical_align_top:", key=f"next:{folder.name}", disabled=is_first):
+        _try(folder, lambda folder: move_run(folder, FIRST))
+
+
+def draw_wishes(folder: RunFolder, status: Status, is_learning: bool) -> None:
+    """Save now and Sample now, which the training fulfils at its next step. A wish that waits says so in its own place."""
+    if status.state != "running" or not status.is_ours:
+        return
+    for wish, ask, label, waits, icon in (
+        (folder.save_now, ask_save, "Save now", "Will save", "save"),
+        (folder.sample_now, ask_sample, "Sample now", "Will sample", "brush"),
+    ):
+        is_asked = wish.exists()
+        shown, sign = (waits, "hourglass_top") if is_asked else (label, icon)
+        told = "At the end of the step under way." if is_learning else "When it learns."
+        key = f"{label}:{folder.name}"
+        off = is_asked or not is_learning
+        if st.button(shown, icon=f":material/{sign}:", key=key, width=WISH, disabled=off, help=told):
+            _try(folder, ask)
+
+
+def draw_resume(folder: RunFolder, status: Status, kind: Kind = "secondary") -> None:
+    """Resume from the furthest state at once, where there is one or nothing was saved yet."""
     if status.is_active or not (status.resumable or status.can_restart):
         return
-    kind: Literal["primary", "secondary"] = "primary" if is_primary else "secondary"
     if st.button("Resume", icon=":material/resume:", key=f"resume:{folder.name}", type=kind):
         _try(folder, resume_run)
 
 
-def draw_again(folder: RunFolder, status: Status, is_primary: bool = False) -> None:
+def draw_choose_state(folder: RunFolder, status: Status) -> None:
+    """The dialog with all states, for how long and how fast; for a completed run, Train longer."""
+    if status.is_active or status.state is None:
+        return
+    title = resume_dialog.title_for(folder, status)
+    icon = "more_time" if title == resume_dialog.LONGER else "history"
+    if title and st.button(title, icon=f":material/{icon}:", key=f"choose:{folder.name}"):
+        st.session_state.asked = (title, folder)
+        st.rerun()
+
+
+def draw_way_on(folder: RunFolder, status: Status) -> WayOn | None:
+    """After a failure: the one button that helps most."""
+    way = find_way_on(folder, status)
+    if way is None:
+        draw_again(folder, status, "primary")
+    elif st.button(way.label, icon=":material/resume:", key=f"way-on:{folder.name}", type="primary"):
+        if way.does == ANEW:
+            _open_again(folder, way)
+        _try(folder, lambda folder: resume_run(folder, changes=dict(way.changes)))
+    return way
+
+
+def draw_again(folder: RunFolder, status: Status, kind: Kind = "tertiary") -> None:
     """Again: the Train page with this run's settings and a name that is free."""
     can_repeat = not status.is_active and folder.config.is_file()
-    kind: Literal["primary", "tertiary"] = "primary" if is_primary else "tertiary"
     if can_repeat and st.button("Again", icon=":material/content_copy:", key=f"again:{folder.name}", type=kind):
-        fields.fill(form.again(folder))
-        st.switch_page(routes.TRAIN)
+        _open_again(folder)
 
 
 def draw_download(folder: RunFolder, status: Status) -> None:
     """The LoRA of a completed run."""
-    if status.state == "completed":
+    if status.state == "completed" and folder.lora.is_file():
         url = routes.file_url(folder.name, "loras", folder.lora.name)
         st.link_button("Download the LoRA", url, type="primary", icon=":material/download:")
 
@@ -50,8 +109,21 @@ def answer() -> None:
     """What follows from a button that was pressed: the dialog that asks, or why a wish could not be fulfilled. Once a page."""
     if refusal := st.session_state.pop("refusal", None):
         st.error(plain(refusal), icon=":material/error:")
-    if folder := st.session_state.pop("asked_to_stop", None):
-        _ask_to_stop(folder)
+    if asked := st.session_state.pop("asked", None):
+        title, folder = asked
+        {"Stop": _ask_to_stop, "Remove": _ask_to_remove}.get(title, st.dialog(title, width="medium")(resume_dialog.draw))(
+            folder
+        )
+
+
+def _open_again(folder: RunFolder, way: WayOn | None = None) -> None:
+    try:
+        values = form.again(folder)
+    except ConfigError as error:
+        st.session_state.refusal = str(error)
+        st.rerun()
+    fields.fill(values | dict(way.changes if way else {}))
+    st.switch_page(routes.TRAIN)
 
 
 def _try(folder: RunFolder, act: Callable[[RunFolder], object]) -> None:
@@ -68,8 +140,21 @@ def _ask_to_stop(folder: RunFolder) -> None:
         f"**{plain(folder.name)}** finishes the step under way, saves its state and ends. "
         "Nothing is lost: Resume goes on from that very step."
     )
+    _draw_choice(folder, "Let it run", "Stop")
+
+
+@st.dialog("Remove it from the queue?", icon=":material/playlist_remove:")
+def _ask_to_remove(folder: RunFolder) -> None:
+    st.markdown(
+        f"**{plain(folder.name)}** loses its place in the line. Its folder and its settings stay: "
+        "Resume puts it at the end of the line again."
+    )
+    _draw_choice(folder, "Let it wait", "Remove")
+
+
+def _draw_choice(folder: RunFolder, no: str, yes: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Let it run"):
+        if st.button(no):
             st.rerun()
-        if st.button("Stop", type="primary", key="stop-confirmed"):
+        if st.button(yes, type="primary", key="stop-confirmed"):
             _try(folder, stop_run)

@@ -12,6 +12,7 @@ from fluxgym.ui import actions, routes
 from fluxgym.ui.text import plain
 from fluxgym.view import charts, words
 from fluxgym.view.summary import Summary, smoothed_loss, summarise
+from fluxgym.view.under_way import is_preparing
 from trainer.folder import RunFolder
 
 
@@ -24,6 +25,11 @@ class Look:
     history: History
     summary: Summary
 
+    @property
+    def is_learning(self) -> bool:
+        """Whether it makes steps, or draws and saves between them."""
+        return self.status.state == "running" and not is_preparing(self.status.state, self.history)
+
 
 def look_at(folder: RunFolder) -> Look:
     """Reads what is new of a run; sends a supervisor where one is missing."""
@@ -31,6 +37,14 @@ def look_at(folder: RunFolder) -> Look:
     history = get_history(log_of(folder))
     history.update()
     return Look(folder, status, history, summarise(folder, status, history))
+
+
+def find_face(look: Look) -> tuple[object, ...]:
+    """What is drawn of a run outside of the refreshing part: once it changes, the whole page is drawn anew."""
+    status, folder = look.status, look.folder
+    is_first = status.queue.position == 1 if status.queue else None
+    wishes = (folder.save_now.exists(), folder.sample_now.exists()) if status.is_ours and status.state == "running" else ()
+    return look.summary.label, status.state, look.is_learning, is_first, *wishes
 
 
 def draw_badge(summary: Summary) -> None:
@@ -58,6 +72,7 @@ def draw_card(look: Look) -> None:
             with st.container(horizontal=True, horizontal_alignment="right"):
                 if st.button("Open", key=f"open:{folder.name}"):
                     routes.open_run(folder.name)
+                actions.draw_moves(folder, status)
                 actions.draw_stop(folder, status)
-                actions.draw_resume(folder, status, is_primary=False)
+                actions.draw_resume(folder, status)
             st.caption(plain(summary.age_text), text_alignment="right")

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-RUNS, TRAIN, RUN = "pages/runs.py", "pages/train.py", "pages/run.py"
+RUNS, TRAIN, RUN, SETTINGS = "pages/runs.py", "pages/train.py", "pages/run.py", "pages/settings.py"
 LOGO = str(Path(__file__).parent / "logo.svg")
 ICON = str(Path(__file__).parent / "icon.svg")
 # Streamlit leaves 90 px empty above each page; the timer of live.py would have a gap around it; the plan stays in view.

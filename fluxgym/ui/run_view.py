@@ -7,18 +7,25 @@ from fluxgym.ui.chart import draw_chart
 from fluxgym.ui.log_box import draw_log
 from fluxgym.ui.text import plain
 from fluxgym.view import charts
-from fluxgym.view.summary import cause
+from fluxgym.view.ended import tell_cause, tell_fix, tell_kept
 from trainer.folder import RunFolder
 
-TABS = ["Progress", "Samples", "Checkpoints", "Log", "Settings"]
+SETTINGS = "Settings"
+TABS = ["Progress", "Samples", "Checkpoints", "Log", SETTINGS]
 CHART, QUOTE = 320, 190  # px
 RECENT = 6  # columns of samples below the charts; their own tab has all
 
 
-def draw(folder: RunFolder, label: str) -> None:
-    """`label` is the state that the title shows; when it changes the whole page is drawn anew."""
+def tab_in_view() -> str:
+    """The tab that was chosen, or that the address names."""
+    tab = st.session_state.get("tab") or st.query_params.get("tab")
+    return tab if tab in TABS else TABS[0]
+
+
+def draw(folder: RunFolder, face: tuple[object, ...], with_settings: bool) -> None:
+    """`face` and `with_settings`: what lies outside of this part. When that must change the whole page is drawn anew."""
     look = cards.look_at(folder)
-    if look.summary.label != label:
+    if cards.find_face(look) != face or (tab_in_view() == SETTINGS) != with_settings:
         st.rerun()
     if look.status.state == "failed":
         _draw_failure(look)
@@ -31,13 +38,14 @@ def draw(folder: RunFolder, label: str) -> None:
     tab = st.segmented_control(
         "Tab", TABS, default=TABS[0], required=True, key="tab", bind="query-params", label_visibility="collapsed"
     )
+    if tab == SETTINGS:  # what can be changed lies outside of this part: run_settings.py
+        return
     with st.container(key=f"tab:{tab}"):
         {
             "Progress": _draw_progress,
             "Samples": sample_grid.draw_all,
             "Checkpoints": checkpoint_list.draw,
             "Log": log_panel.draw_both,
-            "Settings": _draw_settings,
         }[tab or TABS[0]](look)
 
 
@@ -62,20 +70,17 @@ def _draw_failure(look: cards.Look) -> None:
         told, quoted = st.columns([3, 2], gap="medium")
         with told:
             st.markdown(f"**{plain(look.summary.sentence)}**")
-            st.markdown(plain(cause(status, look.history)))
-            st.markdown(plain(look.summary.next_step))
+            st.markdown(plain(" ".join(filter(None, (tell_cause(status, look.history), tell_fix(status))))))
+            st.markdown(plain(tell_kept(status, look.history)))
             with st.container(horizontal=True):
-                actions.draw_resume(look.folder, status, is_primary=True)
-                actions.draw_again(look.folder, status, is_primary=not (status.resumable or status.can_restart))
+                way = actions.draw_way_on(look.folder, status)
+                if way and way.changes:
+                    actions.draw_resume(look.folder, status)
+                actions.draw_choose_state(look.folder, status)
+                if way:
+                    actions.draw_again(look.folder, status)
+            if way and way.told:
+                st.caption(plain(way.told))
         with quoted:
             st.caption(f"Last lines of {log}")
             draw_log(status.last_lines, f"quoted:{look.folder.name}", f"Last lines of {log}", QUOTE, "It is empty.")
-
-
-def _draw_settings(look: cards.Look) -> None:
-    config = look.folder.config
-    if not config.is_file():
-        st.caption(f"There is no {config.name} in this folder.")
-        return
-    st.caption(f"{config}: written once, at the start.")
-    st.code(config.read_text(encoding="utf-8", errors="replace"), language="toml")

@@ -3,7 +3,9 @@
 import streamlit as st
 
 from fluxgym.run.folders import list_runs
-from fluxgym.run.status import read_status
+from fluxgym.run.queue import read_line
+from fluxgym.run.record import read_record
+from fluxgym.run.status import Status, read_status
 from fluxgym.ui import cards, routes
 from fluxgym.view import words
 from fluxgym.view.summary import smoothed_loss
@@ -27,14 +29,37 @@ def draw_welcome() -> bool:
     return is_wanted
 
 
-def draw_active(active: list[RunFolder], count: int) -> None:
-    """The runs under way. Draws the whole page anew when one began or ended."""
-    runs = list_runs()
-    if len(runs) != count or {folder for folder in runs if read_status(folder).is_active} != set(active):
+def sort_runs() -> tuple[list[RunFolder], list[RunFolder]]:
+    """The runs under way: those that train, the latest first, then those that wait, in their order. And those that ended.
+
+    Of a run that has its verdict nothing else is read, and the line of those that wait once."""
+    active: dict[RunFolder, Status] = {}
+    earlier = []
+    for folder in list_runs():
+        record = read_record(folder)
+        status = None if record and record.verdict else read_status(folder)
+        if status and status.is_active:
+            active[folder] = status
+        else:
+            earlier.append(folder)
+    line = {ticket.folder: number for number, ticket in enumerate(read_line(), 1)} if active else {}
+    place = {folder: line.get(str(folder.path.resolve()), len(line) + 1) for folder in active}
+
+    def order(folder: RunFolder) -> tuple[int, float, str]:
+        is_queued = active[folder].state == "queued"
+        return place[folder] if is_queued else 0, -(active[folder].started or 0.0), folder.name
+
+    return sorted(active, key=order), earlier
+
+
+def draw_active(active: list[RunFolder], earlier: int) -> None:
+    """The runs under way. Draws the whole page anew when one began or ended; `earlier` ended before."""
+    now, ended = sort_runs()
+    if set(now) != set(active) or len(ended) != earlier:
         st.rerun()
-    for folder in active:
+    for folder in now:
         cards.draw_card(cards.look_at(folder))
-    if runs and not active:
+    if ended and not now:
         st.caption("No training is under way.")
 
 

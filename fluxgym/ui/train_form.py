@@ -4,7 +4,7 @@ import streamlit as st
 
 from fluxgym.dataset import form
 from fluxgym.dataset.check import Checked
-from fluxgym.ui import fields, gallery
+from fluxgym.ui import care_fields, fields, gallery
 from fluxgym.ui.text import plain, red
 from fluxgym.view import words
 
@@ -34,6 +34,11 @@ MORE: dict[str, tuple[str, float]] = {  # label, and by how much one click chang
 _UNWATCHED = (
     "No image is held out and no prompt is drawn, so nothing will tell whether it gets better. Write a sample prompt, "
     "or hold out an image or two under More settings, Validation images."
+)
+
+
+_NO_STATES = (
+    "Without checkpointing a state is saved only when you stop it: after a crash or a power loss it begins at the beginning."
 )
 
 
@@ -81,8 +86,40 @@ def draw_settings(checked: Checked) -> None:
             height=130,
             placeholder="a sks person on a beach\na person on a beach",
         )
+        _draw_care()
         with st.expander("More settings", expanded=any(map(fields.is_told, [*MORE, REGULARISATION]))):
             _draw_more()
+
+
+def _draw_care() -> None:
+    """What is done for it without being asked: two switches, and the rest below them."""
+    values = fields.values()
+    chosen = {key.removeprefix(form.CARE): value for key, value in values.items() if key.startswith(form.CARE)}
+    kept = care_fields.Kept(f"form:{form.CARE}", chosen, lambda name, value: fields.change({form.CARE + name: value}))
+    with st.container(horizontal=True, gap="large"):
+        _draw_checkpointing(values)
+        care_fields.draw_monitor(kept)
+    with st.expander("When it is stuck or breaks, where it trains, who is told"):
+        care_fields.draw_when_stalled(kept)
+        care_fields.draw_by_itself(kept)
+        care_fields.draw_place(kept)
+        care_fields.draw_notify(kept)
+    if not values[form.CHECKPOINTS]:
+        st.caption(_NO_STATES)
+
+
+def _draw_checkpointing(values: form.Values) -> None:
+    """A switch for a number that is 0 where there are none."""
+    is_on = bool(values[form.CHECKPOINTS])
+    if st.session_state.get("checkpointing") != is_on:
+        st.session_state.checkpointing = is_on
+    told = "Saves now and then all that a resume needs. How often: More settings, Save the state every."
+    st.toggle("Enable checkpointing", key="checkpointing", help=told, on_change=_switch_checkpointing)
+
+
+def _switch_checkpointing() -> None:
+    every = form.default_values()[form.CHECKPOINTS] if st.session_state.checkpointing else 0
+    fields.change({form.CHECKPOINTS: every})
 
 
 def _draw_more() -> None:

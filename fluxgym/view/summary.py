@@ -3,18 +3,14 @@
 What is said comes from the run's status (is it alive, how did it end) and from its history (what the log says).
 """
 
-import re
 import time
 from dataclasses import dataclass
 
 from fluxgym.log.history import History
-from fluxgym.log.remedies import find_remedy
-from fluxgym.run.record import read_record
+from fluxgym.run.record import NAN, SLOW, STALLED, read_record
 from fluxgym.run.status import Status
-from fluxgym.view import words
-from trainer.folder import RunFolder, State
-
-PATIENCE = 2  # validations without a new lowest loss, from which on the samples should decide
+from fluxgym.view import ended, under_way, words
+from trainer.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -43,46 +39,42 @@ LOOKS = {
     "failed": ("Failed", "error", "red"),
     "lost": ("Lost", "power_off", "gray"),
 }
+OF_HEALTH = {  # instead of Running, where that is not all
+    SLOW: ("Slow", "hourglass_top", "orange"),
+    STALLED: ("Stalled", "warning", "orange"),
+    NAN: ("Loss is NaN", "running_with_errors", "orange"),
+}
 NOT_OURS = ("Not started here", "folder_open", "gray")
-CAUSES = {
-    "oom": "Out of memory",
-    "nan": "The loss became not a number",
-    "killed": "The training was killed",
-    "missing_file": "A file is missing or damaged",
-    "cuda": "The GPU reported an error",
-    "nccl": "The GPUs lost contact with each other",
-    "stopped": "The training was stopped",
-    "other": "The training broke off",
-}
-ENCODED = {"latents": "images", "text embeddings": "captions and prompts"}
-ADVICE = {
-    "oom": "A smaller batch or resolution, or gradient checkpointing, needs less memory.",
-    "nan": "A lower learning rate helps most often.",
-    "killed": "Most often the system does this when memory runs out: check what else is running.",
-    "missing_file": "Check the paths in its settings.",
-}
 
 
 def summarise(folder: RunFolder, status: Status, history: History, now: float | None = None) -> Summary:
     """What to say of a run at this moment. `history` should be up to date."""
     now = time.time() if now is None else now
     state = status.state or proven_state(history)
-    label, icon, colour = LOOKS["starting" if _is_preparing(state, history) else state] if state else NOT_OURS
-    took = time_taken(folder, status)
-    step, total = _where(status, history)
-    progress = 1.0 if state == "completed" else min(1.0, step / total) if step and total else 0.0
+    label, icon, colour = _find_look(state, status, history)
+    step, total = ended.find_where(status, history)
+    kept, fix = ended.tell_kept(status, history), ended.tell_fix(status)
     return Summary(
         state,
         label,
         icon,
         colour,
-        _sentence(state, status, history, now, took),
-        _next_step(state, status, history),
-        progress,
+        _sentence(folder, state, status, history, now),
+        f"{kept} {fix}".strip(),
+        1.0 if state == "completed" else min(1.0, step / total) if step and total else 0.0,
         _progress_text(state, status, history),
-        _metrics(status, history, took),
+        _metrics(status, history, time_taken(folder, status)),
         _age_text(state, status, history, now),
     )
+
+
+def _find_look(state: str | None, status: Status, history: History) -> tuple[str, str, str]:
+    verdict = under_way.find_verdict(status, history)
+    if verdict in OF_HEALTH:
+        return OF_HEALTH[verdict]
+    if state is None:
+        return NOT_OURS
+    return LOOKS["starting" if under_way.is_preparing(state, history) else state]
 
 
 def proven_state(history: History) -> str | None:
@@ -106,185 +98,40 @@ def time_taken(folder: RunFolder, status: Status) -> float | None:
     return last + sum(known) if len(known) == status.attempt - 1 else None
 
 
-def cause(status: Status, history: History) -> str:
-    """What is known of a failure beyond the summary's sentence, which tells its kind and place."""
-    place = _place(status, history)
-    told = status.message.replace(f", {place}", "").replace(f" {place}", "")
-    return told[:1].upper() + told[1:]
-
-
 def smoothed_loss(history: History) -> float | None:
     """The mean of the last epoch's worth of steps; the last step's where a log has no such mean."""
     return history.avr_loss if history.avr_loss is not None else history.loss
 
 
 # ---- sentences -------------------------------------------------------------------------------------------------------
-def _sentence(state: str | None, status: Status, history: History, now: float, took: float | None) -> str:
+def _sentence(folder: RunFolder, state: str | None, status: Status, history: History, now: float) -> str:
     match state:
         case "queued":
-            return "Waiting for its turn."
+            return under_way.tell_queued(folder, status, history, now)
         case "starting":
-            return _noted(_preparing(history), status)
-        case "running" if _is_preparing(state, history):
-            return _noted(_preparing(history), status)
+            return under_way.add_note(under_way.tell_preparing(history), status)
         case "running":
-            return _running(status, history, now)
+            return under_way.tell_running(status, history, now)
         case "stopping":
-            return _noted(f"Finishing step {history.step + 1:,} and saving its state." if history.step else "Stopping.", status)
+            saving = f"Finishing step {history.step + 1:,} and saving its state." if history.step else "Stopping."
+            return under_way.add_note(saving, status)
         case "stopped":
-            return f"{status.message or f'Stopped {_place(status, history)}.'} {_resume_hint(status, history)}".rstrip()
+            return ended.tell_stopped(status, history)
         case "completed":
-            return f"{_done(status, history, took)} Its LoRA is ready{_lowest_before(history)}."
+            return ended.tell_completed(status, history, time_taken(folder, status))
         case "failed":
-            return _failed(status, history)
+            return ended.tell_failed(status, history)
         case "lost":
-            kept = f" {_state_words(status.resumable)} is whole." if status.resumable else ""
-            return f"{status.message or f'Lost {_place(status, history)}.'}{kept}"
+            return ended.tell_lost(status, history)
     if status.is_active:
         return status.message
-    where = f"Its log ends {_place(status, history)}." if history.step is not None else status.message
+    where = f"Its log ends {ended.tell_place(status, history)}." if history.step is not None else status.message
     return f"{where} Whether it is alive is not known here.".lstrip()
-
-
-def _is_preparing(state: str | None, history: History) -> bool:
-    """Whether the process is there and has not begun, or gone on, to learn."""
-    return state == "running" and (history.phase in ("loading", "caching") or not history.step)
-
-
-def _preparing(history: History) -> str:
-    detail = history.phase_detail or ""
-    if counted := re.match(r"Caching (.+): (\d+)/(\d+)$", detail):
-        done, total = int(counted[2]), int(counted[3])
-        return f"Encoding {total:,} {ENCODED.get(counted[1], counted[1])}, {total - done:,} to go."
-    if loading := re.match(r"Loading (.+?): ", detail):
-        return f"Loading the {loading[1]}."
-    return {
-        "loading": "Loading the model.",
-        "caching": "Encoding images and captions.",
-        "sampling": "Drawing the first samples; the first step comes after them.",
-        "training": "Making the first step.",
-    }.get(history.phase or "", "The training process is starting.")
-
-
-def _running(status: Status, history: History, now: float) -> str:
-    if history.failure is not None and history.failure.kind == "nan":
-        return f"{history.failure.message[0].upper()}{history.failure.message[1:]}: stop it and try a lower learning rate."
-    left = history.eta_seconds
-    ends = f" Ends about {words.clock(now + left, now)}." if left else ""
-    return _noted(f"{_trend(history)}{ends}", status)
-
-
-def _noted(sentence: str, status: Status) -> str:
-    """With what else is to be said of a run under way: that nobody guards it, that its verdict cannot be written ..."""
-    return f"{sentence} {status.message}".rstrip()
-
-
-def _trend(history: History) -> str:
-    """What the validation loss says; the loss of single steps says little, whatever it does."""
-    losses = [loss for _, loss in history.validation]
-    if not losses:
-        return "Learning. There is no validation loss, so judge it by the samples."
-    if len(losses) == 1:
-        return "Learning. The next validation tells whether it gets better."
-    lowest = min(range(len(losses)), key=losses.__getitem__)
-    since = len(losses) - 1 - lowest
-    if since == 0:
-        return "Learning steadily. The validation loss still falls, so let it run."
-    if since < PATIENCE:
-        return "The validation loss did not fall the last time. Once says little, so let it run."
-    step, _ = history.validation[lowest]
-    where = _learned(step, history)
-    saved = [at for name, (_, at) in history.saved.items() if name.endswith(".safetensors")]
-    if not saved:
-        advice = ", so look at the samples"
-    else:
-        near = min(saved, key=lambda at: abs(at - step))
-        kept = _learned(near, history) + (", the nearest one saved," if near != step else "")
-        advice = f": the LoRA of {kept} may be the better one, look at the samples"
-    return f"The validation loss was lowest at {where} and has not fallen for {since} validations{advice}."
-
-
-def _learned(step: int, history: History) -> str:
-    """How much was learned by a step: so many epochs, where one ends with it."""
-    ended = [epoch - 1 for epoch, first in history.epochs if first == step + 1 and epoch > 1]
-    return f"epoch {ended[0]:,}" if ended else f"step {step:,}"
-
-
-def _done(status: Status, history: History, took: float | None) -> str:
-    epochs, total = history.epoch, history.total_epochs
-    what = f"{epochs} of {total} epochs" if epochs and total else words.plural(history.step or 0, "step")
-    attempts = f", {status.attempt} attempts together" if status.attempt > 1 else ""
-    return f"{what} in {words.duration(took)}{attempts}." if took is not None else f"{what} are done."
-
-
-def _lowest_before(history: History) -> str:
-    """Where the validation loss was lowest, when that was not at the end."""
-    if not history.validation:
-        return ""
-    step, _ = min(history.validation, key=lambda said: said[1])
-    is_last = step == history.validation[-1][0]
-    return "" if is_last else f"; the validation loss was lowest at {_learned(step, history)}"
-
-
-def _failed(status: Status, history: History) -> str:
-    failure = status.failure or history.failure
-    kind = failure.kind if failure else "other"
-    cause = (
-        "Out of GPU memory"
-        if kind == "oom" and failure and "CUDA" in failure.message
-        else CAUSES.get(kind) or find_remedy(kind).title
-    )
-    return f"{cause} {_place(status, history)}."
-
-
-def _where(status: Status, history: History) -> tuple[int | None, int | None]:
-    step = status.step if status.step is not None else history.step
-    return step, status.total_steps or history.total_steps
-
-
-def _place(status: Status, history: History) -> str:
-    step, total = _where(status, history)
-    if step is None:
-        return "before the first step"
-    return f"at step {step:,} of {total:,}" if total else f"at step {step:,}"
-
-
-def _state_words(state: State) -> str:
-    return f"The state of epoch {state.epoch}" if state.position == 0 else f"The state of step {state.step:,}"
-
-
-def _resume_hint(status: Status, history: History) -> str:
-    if status.can_restart:
-        return "Nothing was saved yet: Resume begins at the beginning."
-    if status.resumable is None:
-        return "No state was saved." if status.state else ""
-    step, _ = _where(status, history)
-    there = "there" if status.resumable.step == step else f"step {status.resumable.step:,}"
-    return f"Resume goes on from {there}."
-
-
-def _next_step(state: str | None, status: Status, history: History) -> str:
-    if state not in ("failed", "lost", "stopped") or status.state is None:
-        return ""
-    failure = status.failure
-    advice = f" {ADVICE[failure.kind]}" if failure and failure.kind in ADVICE else ""
-    kept = status.resumable
-    if status.can_restart:
-        return f"Nothing was saved yet: Resume begins at the beginning, with what was encoded.{advice}"
-    if kept is None:
-        return f"No state was saved, so it can only begin anew.{advice}"
-    step, _ = _where(status, history)
-    again = max(0, (step or 0) - kept.step)
-    name = f"epoch {kept.epoch} (step {kept.step:,})" if kept.position == 0 else f"step {kept.step:,}"
-    pace = history.seconds_per_step
-    time_again = f", about {words.duration(again * pace)}" if pace and again else ""
-    repeats = f"resuming repeats {words.plural(again, 'step')}{time_again}" if again else "resuming repeats nothing"
-    return f"Nothing is lost. The state of {name} is whole; {repeats}.{advice}"
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------
 def _progress_text(state: str | None, status: Status, history: History) -> str:
-    step, total = _where(status, history)
+    step, total = ended.find_where(status, history)
     if step is None:
         return "No step yet" if not total else f"No step yet, {total:,} to do"
     where = f"Step {step:,} of {total:,}" if total else f"Step {step:,}"

@@ -8,6 +8,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from fluxgym.dataset import form
+from fluxgym.run.care import Care, read_care
 from fluxgym.run.folders import list_runs
 from fluxgym.run.launch import stop_run
 from fluxgym.run.status import read_status
@@ -206,3 +207,38 @@ def test_a_base_model_brings_its_settings() -> None:
     fill(page, model__base="models/mine")
     assert page.selectbox(key="base").value == "Another: a folder, or a name on the Hub"
     assert form.read_values(form.draft())["model.base"] == "models/mine"
+
+
+def test_the_switches_are_back_after_a_refresh_and_go_with_the_run(outputs: Path) -> None:
+    page = press(open_train(), "Try the demo")
+    assert page.toggle(key="checkpointing").value
+    assert page.toggle(key="form:care.monitor").value
+    assert page.selectbox(key="form:care.when_stalled").value == "tell", "nothing is done that nobody asked for"
+    page.selectbox(key="form:care.when_stalled").select("resume").run()
+    page.toggle(key="form:care.resume_after_crash").set_value(True).run()
+    page.number_input(key="form:care.most_resumes").set_value(7).run()
+    page.selectbox(key="form:care.place").select("none").run()
+    page.toggle(key="checkpointing").set_value(False).run()
+    again = open_train()
+    assert again.selectbox(key="form:care.when_stalled").value == "resume"
+    assert not again.toggle(key="checkpointing").value
+    assert "after a crash or a power loss it begins at the beginning" in told(again)
+    press(again, "Start")
+    folder = RunFolder(outputs / "demo")
+    try:
+        chosen = Care(when_stalled="resume", resume_after_crash=True, most_resumes=7, place="none")
+        assert read_care(folder) == chosen
+        assert load_config(folder.config).save.state_every_epochs == 0
+    finally:
+        stop_run(folder, wait=60)
+    repeated = press(open_page("run", run="demo"), "Again")
+    assert form.to_care(repeated.session_state.form) == chosen
+    assert not repeated.toggle(key="checkpointing").value
+
+
+def test_checkpointing_and_its_number_say_the_same() -> None:
+    page = open_train()
+    page.toggle(key="checkpointing").set_value(False).run()
+    assert page.number_input(key="form:save.state_every_epochs").value == 0
+    fill(page, save__state_every_epochs=3)
+    assert page.toggle(key="checkpointing").value

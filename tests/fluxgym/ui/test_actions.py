@@ -20,7 +20,7 @@ def script() -> None:
     actions.answer()
     status = st.session_state.get("status") or read_status(folder)
     actions.draw_stop(folder, status)
-    actions.draw_resume(folder, status, is_primary=True)
+    actions.draw_resume(folder, status, "primary")
     actions.draw_again(folder, status)
     actions.draw_download(folder, status)
 

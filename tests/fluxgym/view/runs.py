@@ -3,10 +3,14 @@
 import json
 import time
 
+from fluxgym.log.history import History
 from fluxgym.run.record import Attempt, Record, Verdict, write_record
+from fluxgym.run.status import Status, read_status
+from fluxgym.view.summary import summarise
 from trainer.folder import RunFolder
 
 NOW = 1_795_500_000.0
+RUNNING = Status("running", since=NOW - 60, started=NOW - 60, attempt=1, is_active=True)
 
 
 def make_run(path, log="", verdict=None, state="running", attempts=1, **record):
@@ -45,3 +49,23 @@ def step_lines(first, last, total, pace=2.0, loss=0.5):
         f"loss={loss:.4f}, avr_loss={loss:.4f}, lr=2e-04]\n"
         for step in range(first, last + 1)
     )
+
+
+def validations(*losses):
+    return "".join(f"{stamp(0)} Validation: loss {loss:.4f} at step {number}\n" for number, loss in enumerate(losses))
+
+
+def overfitting(epochs, lowest, kept):
+    """Epochs of 10 steps, of which the validation loss is lowest after one, and some save their LoRA."""
+    log = ""
+    for epoch in range(1, epochs + 1):
+        log += f"{stamp(0)} Epoch {epoch}/{epochs}\n" + step_lines(10 * epoch - 9, 10 * epoch, 10 * epochs)
+        log += f"{stamp(0)} Validation: loss {0.5 + abs(epoch - lowest) / 100:.4f} at step {10 * epoch}\n"
+        log += f"{stamp(0)} Saving LoRA: outputs/a/a-{epoch:06d}.safetensors\n" if epoch in kept else ""
+    return log
+
+
+def tell_run(folder):
+    history = History(folder.training_log)
+    history.update()
+    return summarise(folder, read_status(folder), history, NOW + 3600)

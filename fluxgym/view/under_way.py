@@ -1,0 +1,171 @@
+"""What is said of a run that waits or trains: what it does, how that goes, what is in its way, what will be done about it."""
+
+import re
+from dataclasses import replace
+
+from fluxgym.log.failures import Failure
+from fluxgym.log.history import History, get_history
+from fluxgym.run.care import read_care
+from fluxgym.run.folders import log_of, outputs_root
+from fluxgym.run.queue import Turn
+from fluxgym.run.record import NAN, SLOW, STALLED, WELL, Verdict, read_record
+from fluxgym.run.status import Status, read_status
+from fluxgym.view import words
+from fluxgym.view.ended import name_state, tell_failed, tell_learned
+from trainer.folder import RunFolder, read_state
+
+PATIENCE = 2  # validations without a new lowest loss, from which on the samples should decide
+ENCODED = {"latents": "images", "text embeddings": "captions and prompts"}
+PREPARING = ("downloading", "loading", "caching", "compiling")  # phases before the first step, and before going on
+ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
+
+
+def is_preparing(state: str | None, history: History) -> bool:
+    """Whether the process is there and has not begun, or gone on, to learn."""
+    return state == "running" and (history.phase in PREPARING or not history.step)
+
+
+def find_verdict(status: Status, history: History) -> str:
+    """How a training under way is: what its supervisor judged; a loss that is no number its log alone proves."""
+    if status.state not in ("running", None) or not status.is_active:
+        return WELL
+    if status.health is not None and status.health.verdict != WELL:
+        return status.health.verdict
+    return NAN if history.failure is not None and history.failure.kind == "nan" else WELL
+
+
+# ---- training --------------------------------------------------------------------------------------------------------
+def tell_running(status: Status, history: History, now: float) -> str:
+    """How it goes, what to do, when it ends; of what is not well that comes first."""
+    verdict, health = find_verdict(status, history), status.health
+    left = history.eta_seconds
+    ends = f" Ends about {words.clock(now + left, now)}." if left else ""
+    if verdict == STALLED and health:
+        said = f"{health.reason} {_tell_what_will_be(status, now)}"
+    elif verdict == NAN:
+        reason = (
+            health.reason if health and health.verdict == NAN else _sentence(history.failure.message if history.failure else "")
+        )
+        said = f"{reason} What it learns from here on is lost: stop it, and resume with a lower learning rate."
+    elif is_preparing(status.state, history):
+        said = tell_preparing(history)
+    elif verdict == SLOW and health:
+        said = f"{health.reason}{ends}"
+    else:
+        said = f"{_trend(history)}{ends}"
+    return add_note(said, status)
+
+
+def add_note(sentence: str, status: Status) -> str:
+    """With what else is to be said of a run under way: that nobody guards it, that its verdict cannot be written ..."""
+    return f"{sentence} {status.message}".rstrip()
+
+
+def _tell_what_will_be(status: Status, now: float) -> str:
+    health = status.health
+    if health is None or not health.will or health.acts_at is None:
+        return "Nothing is done about it by itself: stop it, or wait."
+    left = health.acts_at - now
+    when = f"in {words.duration(left)}" if left > 0 else "now"
+    if health.will == "resume" and status.resumes_left:
+        return f"It will be stopped and resumed {when}."
+    often = "; it went on by itself as often as it may" if health.will == "resume" else ""
+    return f"It will be stopped {when}, and its state kept{often}."
+
+
+def tell_preparing(history: History) -> str:
+    """What is done before the first step."""
+    detail = history.phase_detail or ""
+    if counted := re.match(r"Caching (.+): (\d+)/(\d+)$", detail):
+        done, total = int(counted[2]), int(counted[3])
+        return f"Encoding {total:,} {ENCODED.get(counted[1], counted[1])}, {total - done:,} to go."
+    if loading := re.match(r"Loading (.+?): ", detail):
+        return f"Loading the {loading[1]}."
+    if fetched := re.match(r"Downloading (.+?)(?:: |$)", detail):
+        return f"Downloading {fetched[1]}. That happens once."
+    return {
+        "downloading": "Downloading the model. That happens once.",
+        "loading": "Loading the model.",
+        "caching": "Encoding images and captions.",
+        "compiling": "Compiling the model; the first step comes after that.",
+        "sampling": "Drawing the first samples; the first step comes after them.",
+        "training": "Making the first step.",
+    }.get(history.phase or "", "The training process is starting.")
+
+
+def _trend(history: History) -> str:
+    """What the validation loss says; the loss of single steps says little, whatever it does."""
+    losses = [loss for _, loss in history.validation]
+    if not losses:
+        return "Learning. There is no validation loss, so judge it by the samples."
+    if len(losses) == 1:
+        return "Learning. The next validation tells whether it gets better."
+    lowest = min(range(len(losses)), key=losses.__getitem__)
+    since = len(losses) - 1 - lowest
+    if since == 0:
+        return "Learning steadily. The validation loss still falls, so let it run."
+    if since < PATIENCE:
+        return "The validation loss did not fall the last time. Once says little, so let it run."
+    step, _ = history.validation[lowest]
+    where = tell_learned(step, history)
+    saved = [at for name, (_, at) in history.saved.items() if name.endswith(".safetensors")]
+    if not saved:
+        advice = ", so look at the samples"
+    else:
+        near = min(saved, key=lambda at: abs(at - step))
+        kept = tell_learned(near, history) + (", the nearest one saved," if near != step else "")
+        advice = f": the LoRA of {kept} may be the better one, look at the samples"
+    return f"The validation loss was lowest at {where} and has not fallen for {since} validations{advice}."
+
+
+# ---- waiting ---------------------------------------------------------------------------------------------------------
+def tell_queued(folder: RunFolder, status: Status, history: History, now: float) -> str:
+    """A pause before it goes on by itself, or its place in the line, who is before it and when it begins."""
+    if status.resumes_at is not None and status.resumes_at > now:
+        return add_note(_tell_pause(folder, status, history, now), status)
+    turn = status.queue
+    if turn is None:
+        return add_note("Waiting for its turn.", status)
+    place = ORDINALS[turn.position - 1] if turn.position <= len(ORDINALS) else f"Number {turn.position:,}"
+    after = f", after {turn.holder}" if turn.holder else ""
+    starts = f" {_tell_start(turn)}".rstrip()
+    blocked = f" {turn.blocked_by} It starts when there is room." if turn.blocked_by else ""
+    return add_note(f"{place} in line for {turn.wish}{after}.{starts}{blocked}", status)
+
+
+def _tell_start(turn: Turn) -> str:
+    """When its turn comes: known of the first alone, where what has its place now tells how long it takes."""
+    holder = RunFolder(outputs_root() / turn.holder)
+    if turn.position != 1 or not turn.holder or not holder.path.is_dir():
+        return ""
+    its = read_status(holder)
+    if its.state != "running" or not any(place in turn.wish for place in its.places):
+        return ""
+    history = get_history(log_of(holder))
+    history.update()
+    left = history.eta_seconds
+    return f"Starts in about {words.duration(left)}." if left and find_verdict(its, history) in (WELL, SLOW) else ""
+
+
+def _tell_pause(folder: RunFolder, status: Status, history: History, now: float) -> str:
+    """Why it ended, when it goes on, from where, and how often it did so already."""
+    record, care = read_record(folder), read_care(folder)
+    attempts = record.attempts if record else []
+    before = attempts[-2].verdict if len(attempts) > 1 else None
+    began = attempts[-1].resumed_from if attempts else None
+    state = read_state(folder.path / began) if began else None
+    whence = f"from {name_state(state)}" if state and not state.problem else "from its state" if began else "from the beginning"
+    wait = words.duration((status.resumes_at or now) - now)
+    often = f"{care.most_resumes - status.resumes_left} of {care.most_resumes}"
+    said = _tell_end(status, history, before) if before else ""
+    return f"{said} It resumes by itself in {wait}, {whence}; {often}.".lstrip()
+
+
+def _tell_end(status: Status, history: History, verdict: Verdict) -> str:
+    failure = Failure(verdict.kind or "other", verdict.message)
+    ended = replace(status, state=verdict.state, failure=failure, step=verdict.step, total_steps=verdict.total_steps)
+    return tell_failed(ended, history) if verdict.state == "failed" else verdict.message
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""

@@ -1,0 +1,112 @@
+"""How a run that ended goes on: what its primary button does, what that changes, and the states it can begin from."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fluxgym.log.history import History
+from fluxgym.log.remedies import DOWNLOAD, LOWER_RATE, SMALLER, find_remedy
+from fluxgym.run.record import read_record
+from fluxgym.run.resuming import find_states
+from fluxgym.run.settings import SettingsError, read_settings, smaller
+from fluxgym.run.status import Status
+from fluxgym.view import words
+from trainer.folder import RunFolder, State
+
+RESUME, ANEW = "resume", "anew"  # what a way on does: an attempt more of this run, or another run with its settings
+EPOCHS, RATE = "train.epochs", "train.learning_rate"
+
+
+@dataclass(frozen=True)
+class WayOn:
+    """One button. `does` is RESUME or ANEW; `changes` are settings by dotted name."""
+
+    does: str
+    label: str
+    told: str = ""  # what changes, a sentence
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A state to resume from, for people."""
+
+    state: State
+    size: int  # bytes
+    modified: float  # s since 1970
+
+    def tell_left(self, history: History, epochs: int | None = None) -> str:
+        """What is left from it to the end of so many epochs; None: as many as before. 760 steps left to epoch 16, about 1 h"""
+        steps, epochs_before = history.total_steps, history.total_epochs
+        if not steps:
+            return "how much is left is not known"
+        if epochs and epochs_before:
+            steps = steps * epochs // epochs_before
+        left = max(0, steps - self.state.step)
+        if not left:
+            return "nothing left"
+        pace, last = history.seconds_per_step, epochs or epochs_before
+        end = f" to epoch {last:,}" if last else ""
+        return f"{words.plural(left, 'step')} left{end}" + (f", about {words.duration(left * pace)}" if pace else "")
+
+    @property
+    def label(self) -> str:
+        """Epoch 8, step 760"""
+        state = self.state
+        return f"Epoch {state.epoch:,}, step {state.step:,}" if not state.position and state.epoch else f"Step {state.step:,}"
+
+    def tell_age(self, now: float | None = None) -> str:
+        """3.4 MiB, saved 5 m ago"""
+        now = time.time() if now is None else now
+        return f"{words.size(self.size)}, saved {words.age(now - self.modified)}"
+
+
+def list_choices(folder: RunFolder) -> list[Choice]:
+    """All states of a run, the furthest first, damaged ones included (see State.problem)."""
+    return [choice for state in reversed(find_states(folder, read_record(folder))) if (choice := _choice(state))]
+
+
+def find_setting(folder: RunFolder, name: str) -> Any:
+    """One of the run's settings as its config.toml says it; None where it does not."""
+    section, key = name.split(".")
+    try:
+        return read_settings(folder).get(section, {}).get(key)
+    except (SettingsError, AttributeError):
+        return None
+
+
+def find_way_on(folder: RunFolder, status: Status) -> WayOn | None:
+    """What helps most after an end, for one button; None where it can only begin anew, as it was."""
+    action = find_remedy(status.failure.kind).action if status.state == "failed" and status.failure else ""
+    can_resume = bool(status.resumable or status.can_restart)
+    if status.is_ours and action == SMALLER and (way := _find_smaller(folder, status)):
+        return way
+    if status.is_ours and action == LOWER_RATE and can_resume and isinstance(rate := find_setting(folder, RATE), float):
+        told = f"A learning rate of {words.learning_rate(rate / 2)} instead of {words.learning_rate(rate)}."
+        return WayOn(RESUME, "Resume with half the learning rate", told, {RATE: rate / 2})
+    if not can_resume:
+        return None
+    return WayOn(RESUME, "Download that file again" if action == DOWNLOAD else "Resume")
+
+
+def _find_smaller(folder: RunFolder, status: Status) -> WayOn | None:
+    try:
+        step = smaller(read_settings(folder))
+    except SettingsError:
+        return None
+    if step is None:
+        return None
+    keeps = status.can_restart or (step.keeps_states and status.resumable is not None)
+    if keeps:
+        return WayOn(RESUME, "Go on with less memory", f"It goes on with {step.words}.", step.changes)
+    told = f"It begins anew as another run, with {step.words}: the states of this one do not fit that."
+    return WayOn(ANEW, "Begin anew with less memory", told, step.changes)
+
+
+def _choice(state: State) -> Choice | None:
+    try:
+        size = sum(file.stat().st_size for file in state.path.rglob("*") if file.is_file())
+        return Choice(state, size, state.path.stat().st_mtime)
+    except OSError:  # it was just removed
+        return None

@@ -1,0 +1,75 @@
+"""The choices of care as widgets: where it can train, and what is only offered where it means something."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fluxgym.run.gpu import Gpu
+from fluxgym.ui import care_fields
+
+pytestmark = pytest.mark.usefixtures("outputs")
+
+
+def script() -> None:
+    import dataclasses
+
+    import streamlit as st
+
+    from fluxgym.run.care import Care
+    from fluxgym.ui import care_fields
+
+    values = st.session_state.setdefault("values", dataclasses.asdict(Care()))
+    kept = care_fields.Kept("t:", values, values.__setitem__)
+    care_fields.draw_when_stuck(kept)
+    care_fields.draw_by_itself(kept)
+    care_fields.draw_place(kept)
+    care_fields.draw_notify(kept)
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> list[Gpu]:
+    found: list[Gpu] = []
+    monkeypatch.setattr(care_fields, "_find_gpus", lambda: found)
+    return found
+
+
+def places(page: AppTest) -> list[str]:
+    assert not page.exception
+    return list(page.selectbox(key="t:place").options)
+
+
+def test_without_a_gpu_it_waits_for_the_cpu(gpus: list[Gpu]) -> None:
+    assert places(AppTest.from_function(script).run()) == ["The CPU, when it is free", "At once, without waiting"]
+
+
+def test_gpus_are_listed_with_what_is_free(gpus: list[Gpu]) -> None:
+    gpus.append(Gpu(0, "a", "H100", memory_used=2 * 2**30, memory_total=80 * 2**30))
+    gpus.append(Gpu(1, "b", "L4"))
+    page = AppTest.from_function(script).run()
+    assert places(page) == [
+        "The first free GPU",
+        "GPU 0: H100, 78.0 GiB of 80.0 GiB free",
+        "GPU 1: L4",
+        "At once, without waiting",
+    ]
+    page.selectbox(key="t:place").select("1").run()
+    assert page.session_state["values"]["place"] == "1"
+
+
+def test_a_place_of_before_stays_a_choice(gpus: list[Gpu]) -> None:
+    page = AppTest.from_function(script).run()
+    page.session_state["values"]["place"] = "0,1"
+    assert "GPU 0 and 1" in places(page.run())
+
+
+def test_how_often_is_asked_only_where_it_resumes_by_itself(gpus: list[Gpu]) -> None:
+    page = AppTest.from_function(script).run()
+    assert page.number_input[0].disabled
+    page.toggle(key="t:step_down").set_value(True).run()
+    assert not page.number_input[0].disabled
+
+
+def test_that_no_service_is_set_up_is_said(gpus: list[Gpu]) -> None:
+    page = AppTest.from_function(script).run()
+    assert page.caption[-1].value == "no service is set up yet"
+    page.toggle(key="t:notify").set_value(False).run()
+    assert not page.caption

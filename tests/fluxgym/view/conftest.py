@@ -1,0 +1,21 @@
+"""tell(status, log): the summary of a run of which only that is known."""
+
+import pytest
+
+from fluxgym.log.history import History
+from fluxgym.view.summary import summarise
+from trainer.folder import RunFolder
+
+from .runs import NOW
+
+
+@pytest.fixture
+def tell(tmp_path):
+    def tell(status, log=""):
+        path = tmp_path / "training.log"
+        path.write_text(log)
+        history = History(path)
+        history.update()
+        return summarise(RunFolder(tmp_path), status, history, NOW)
+
+    return tell

@@ -1,0 +1,147 @@
+"""What is said while a run waits, prepares and trains, and when that does not go well."""
+
+from dataclasses import replace
+
+import pytest
+
+from fluxgym.run.care import Care, write_care
+from fluxgym.run.queue import Turn
+from fluxgym.run.record import MONITOR, SLOW, STALLED, Health, Record, read_record, write_record
+from fluxgym.run.status import Status
+
+from .runs import NOW, RUNNING, failed, make_run, make_state, overfitting, stamp, step_lines, tell_run, validations
+
+
+@pytest.mark.parametrize(
+    ("losses", "sentence"),
+    [
+        ((), "Learning. There is no validation loss, so judge it by the samples."),
+        ((0.9,), "Learning. The next validation tells whether it gets better."),
+        ((0.9, 0.8, 0.85), "The validation loss did not fall the last time. Once says little, so let it run."),
+        (
+            (0.9, 0.8, 0.85, 0.84, 0.81),
+            "The validation loss was lowest at step 1 and has not fallen for 3 validations, so look at the samples.",
+        ),
+    ],
+)
+def test_the_trend(tell, losses, sentence):
+    assert tell(RUNNING, step_lines(1, 20, 100) + validations(*losses)).sentence.startswith(sentence)
+
+
+def test_where_the_validation_loss_was_lowest(tell):
+    begin = "The validation loss was lowest at epoch 6 and has not fallen for 3 validations"
+    said = tell(RUNNING, overfitting(9, 6, kept={6, 8})).sentence
+    assert said.startswith(f"{begin}: the LoRA of epoch 6 may be the better one, look at the samples.")
+    near = f"{begin}: the LoRA of epoch 4, the nearest one saved, may be the better one, look at the samples."
+    assert tell(RUNNING, overfitting(9, 6, kept={4, 8})).sentence.startswith(near)
+    assert tell(RUNNING, overfitting(9, 6, kept=())).sentence.startswith(f"{begin}, so look at the samples.")
+
+
+def test_what_is_done_before_the_first_step_is_no_learning(tell):
+    log = f"{stamp(0)} Training: 100 steps, 10 epochs of 10 steps\n{stamp(0)} Sampling: 4 prompts at step 0\n"
+    told = tell(RUNNING, log)
+    assert (told.label, told.sentence) == ("Starting", "Drawing the first samples; the first step comes after them.")
+    assert tell(RUNNING, f"{log}{stamp(1)} Epoch 1/10\n").sentence == "Making the first step."
+    assert tell(RUNNING, f"{log}{stamp(1)} Epoch 1/10\n" + step_lines(1, 1, 100)).label == "Running"
+
+
+def test_preparing_counts(tell):
+    told = tell(RUNNING, f"{stamp(0)} Caching text embeddings: 3/17\n")
+    assert (told.label, told.sentence) == ("Starting", "Encoding 17 captions and prompts, 14 to go.")
+    assert tell(RUNNING, f"{stamp(0)} Loading text encoders: x\n").sentence == "Loading the text encoders."
+    begun = tell(Status("starting", is_active=True))
+    assert (begun.sentence, begun.progress, begun.progress_text) == ("The training process is starting.", 0.0, "No step yet")
+    assert {value for _, value, _ in begun.metrics[:5]} == {"-"}
+
+
+def test_a_loss_that_is_not_a_number(tell):
+    told = tell(RUNNING, step_lines(1, 20, 100, loss=float("nan")))
+    assert told.label == "Loss is NaN"
+    assert told.sentence.startswith("The loss is not a number since step 1. What it learns from here on is lost: stop it,")
+
+
+def test_what_else_is_to_be_said_of_a_run_under_way(tell):
+    unguarded = Status("running", message="Its supervisor is gone; the training goes on.", is_active=True)
+    told = tell(unguarded, f"{stamp(0)} Caching text embeddings: 3/17\n").sentence
+    assert told == "Encoding 17 captions and prompts, 14 to go. Its supervisor is gone; the training goes on."
+    nameless = Status(None, message="Its run.json is gone. Its training is alive (process 7).", is_active=True)
+    assert tell(nameless, step_lines(1, 20, 100)).sentence == nameless.message
+
+
+QUEUED = Status("queued", since=NOW - 60, is_active=True)
+STUCK = Health(STALLED, "No step for 9 m; the longest so far took 12 s. The GPU is idle.", NOW - 540)
+
+
+@pytest.mark.parametrize(
+    ("health", "left", "said"),
+    [
+        (STUCK, 3, "Nothing is done about it by itself: stop it, or wait."),
+        (replace(STUCK, will="stop", acts_at=NOW + 360), 3, "It will be stopped in 6 m, and its state kept."),
+        (replace(STUCK, will="resume", acts_at=NOW + 360), 3, "It will be stopped and resumed in 6 m."),
+        (replace(STUCK, will="resume", acts_at=NOW - 1), 3, "It will be stopped and resumed now."),
+        (
+            replace(STUCK, will="resume", acts_at=NOW + 40),
+            0,
+            "It will be stopped in 40 s, and its state kept; it went on by itself as often as it may.",
+        ),
+    ],
+)
+def test_a_stalled_run_says_why_and_what_will_be_done(tell, health, left, said):
+    told = tell(replace(RUNNING, health=health, resumes_left=left), step_lines(1, 20, 100))
+    assert told.sentence == f"{STUCK.reason} {said}"
+
+
+def test_a_slow_run_says_why_and_when_it_ends(tell):
+    slow = Health(SLOW, "3.1 times slower than at first: GPU memory is spilling into RAM.", NOW)
+    told = tell(replace(RUNNING, health=slow), step_lines(1, 20, 100)).sentence
+    assert told.startswith("3.1 times slower than at first: GPU memory is spilling into RAM. Ends about ")
+
+
+@pytest.mark.parametrize(
+    ("turn", "said"),
+    [
+        (Turn(2, 3, "GPU 0", "robot"), "Second in line for GPU 0, after robot."),
+        (Turn(1, 1, "the first free GPU"), "First in line for the first free GPU."),
+        (Turn(12, 12, "the CPU"), "Number 12 in line for the CPU."),
+        (
+            Turn(1, 1, "GPU 0", blocked_by="python (process 7) uses 20.0 GiB of 24.0 GiB of GPU 0."),
+            "First in line for GPU 0. python (process 7) uses 20.0 GiB of 24.0 GiB of GPU 0. It starts when there is room.",
+        ),
+    ],
+)
+def test_a_queued_run_says_its_place(tell, turn, said):
+    assert tell(replace(QUEUED, queue=turn)).sentence == said
+
+
+def test_when_a_queued_run_starts_is_said_only_where_it_is_known(outputs, tell):
+    holder = make_run(outputs / "robot", step_lines(1, 20, 100))
+    record = read_record(holder)
+
+    def hold(place):
+        attempt = replace(record.attempts[0], places=[place])
+        write_record(holder, replace(record, attempts=[attempt]))
+        return tell(replace(QUEUED, queue=Turn(1, 1, "GPU 0", "robot"))).sentence
+
+    assert hold("GPU 0") == "First in line for GPU 0, after robot.", "whether it still trains is not known"
+    import os
+
+    from fluxgym.run.identity import Identity
+
+    record = replace(record, supervisor=Identity.of(os.getpid()))
+    assert hold("GPU 0") == "First in line for GPU 0, after robot. Starts in about 3 m."
+    assert hold("GPU 1") == "First in line for GPU 0, after robot."
+    second = tell(replace(QUEUED, queue=Turn(2, 2, "GPU 0", "robot"))).sentence
+    assert second == "Second in line for GPU 0, after robot."
+
+
+def test_a_pause_says_why_when_from_where_and_how_often(tmp_path):
+    verdict = failed(212, 1520, "killed", "Killed by signal 9 (SIGKILL) at step 212 of 1,520.")
+    folder = make_run(tmp_path / "a", step_lines(1, 212, 1520), verdict)
+    make_state(folder, 190, 2)
+    write_care(folder, Care(resume_after_crash=True))
+    ended = read_record(folder)
+    begun = replace(ended.attempts[0], number=2, verdict=None, begun_by=MONITOR, resumed_from="a-2-state")
+    waits: Record = replace(ended, attempts=[*ended.attempts, begun], resumes_at=NOW + 3640)
+    write_record(folder, waits.to("queued"))
+    said = "The training was killed at step 212 of 1,520. It resumes by itself in 40 s, from the state of epoch 2; 1 of 3."
+    assert tell_run(folder).sentence.startswith(said)

@@ -1,0 +1,102 @@
+"""What the primary button of a run that ended does, and the states that a person can choose from."""
+
+import sys
+
+import pytest
+
+from fluxgym.log.history import History
+from fluxgym.run.record import TRAINER, read_record, write_record
+from fluxgym.run.status import read_status
+from fluxgym.view.way_on import ANEW, RESUME, find_way_on, list_choices
+
+from .runs import failed, make_run, make_state, step_lines
+
+SETTINGS = """[train]
+epochs = 10
+learning_rate = 2e-4
+gradient_checkpointing = {}
+[data]
+batch_size = 4
+"""
+
+
+@pytest.fixture
+def fail(tmp_path):
+    """fail(kind, checkpointing): a run of our trainer that ended so, with one state."""
+
+    def fail(kind, checkpointing="true", has_state=True):
+        folder = make_run(tmp_path / f"{kind}-{checkpointing}", step_lines(1, 12, 100), failed(12, 100, kind, "words"))
+        record = read_record(folder)
+        record.command[:] = [sys.executable, *TRAINER, "config.toml"]
+        write_record(folder, record)
+        folder.config.write_text(SETTINGS.format(checkpointing))
+        if has_state:
+            make_state(folder, 10, 1)
+        return folder
+
+    return fail
+
+
+def way_on(folder):
+    return find_way_on(folder, read_status(folder))
+
+
+def test_less_memory_with_the_states_where_they_fit(fail):
+    way = way_on(fail("oom", "false"))
+    assert (way.does, way.label, dict(way.changes)) == (
+        RESUME,
+        "Go on with less memory",
+        {"train.gradient_checkpointing": True},
+    )
+    assert way.told == "It goes on with gradient checkpointing."
+
+
+def test_less_memory_anew_where_they_do_not(fail):
+    way = way_on(fail("oom"))
+    assert (way.does, dict(way.changes)) == (ANEW, {"data.batch_size": 2})
+    assert "begins anew as another run, with a batch of 2 instead of 4" in way.told
+
+
+def test_without_any_state_less_memory_begins_this_run_again(fail):
+    way = way_on(fail("oom", has_state=False))
+    assert (way.does, dict(way.changes)) == (RESUME, {"data.batch_size": 2})
+
+
+def test_half_the_learning_rate(fail):
+    way = way_on(fail("nan"))
+    assert (way.label, dict(way.changes)) == ("Resume with half the learning rate", {"train.learning_rate": 1e-4})
+    assert way.told == "A learning rate of 1e-04 instead of 2e-04."
+
+
+@pytest.mark.parametrize(("kind", "label"), [("killed", "Resume"), ("no_space", "Resume"), ("other", "Resume")])
+def test_what_only_needs_to_go_on(fail, kind, label):
+    way = way_on(fail(kind))
+    assert (way.does, way.label, dict(way.changes)) == (RESUME, label, {})
+
+
+def test_a_run_of_another_command_keeps_its_settings(tmp_path):
+    folder = make_run(tmp_path / "a", step_lines(1, 12, 100), failed(12, 100, "oom", "words"))
+    make_state(folder, 10, 1)
+    assert way_on(folder).label == "Resume"
+
+
+def test_states_are_told_with_what_is_left_and_the_damaged_with_why(tmp_path):
+    folder = make_run(tmp_path / "a", step_lines(1, 20, 100), failed(20, 100, "killed", "words"))
+    make_state(folder, 10, 1)
+    (make_state(folder, 20, 2) / "lora.safetensors").write_bytes(b"x")
+    history = History(folder.training_log)
+    history.update()
+    damaged, whole = list_choices(folder)
+    assert damaged.state.problem == "lora.safetensors: got 1 bytes, expected 10"
+    assert whole.label == "Epoch 1, step 10"
+    assert whole.tell_left(history) == "90 steps left, about 3 m"
+    assert whole.tell_age(whole.modified + 120).endswith("saved 2 m ago")
+
+
+def test_more_epochs_leave_more_to_do(tmp_path):
+    folder = make_run(tmp_path / "a", "2026-11-24 10:15:00 Epoch 1/10\n" + step_lines(1, 20, 100))
+    make_state(folder, 10, 1)
+    history = History(folder.training_log)
+    history.update()
+    (choice,) = list_choices(folder)
+    assert choice.tell_left(history, 20).startswith("190 steps left to epoch 20, about ")
