@@ -15,7 +15,7 @@ from fluxgym.run.identity import Identity
 from fluxgym.run.launch import resume_run, start_run, stop_run, wait_for_end
 from fluxgym.run.lock import hold
 from fluxgym.run.monitor import Monitor
-from fluxgym.run.record import MONITOR, PERSON, SYSTEM, Verdict, begin_attempt, read_record
+from fluxgym.run.record import MONITOR, PERSON, SYSTEM, Health, Verdict, begin_attempt, read_record
 from fluxgym.run.status import read_status
 from tests.fluxgym.run.test_kohya import write_state as write_kohya_state
 from tests.small_training import write_lora, write_state
@@ -80,6 +80,13 @@ def test_only_as_chosen(run, care, how, goes_on):
     if begun:
         assert (begun.state, begun.attempts[-1].begun_by, begun.supervisor) == ("queued", MONITOR, ME)
         assert begun.attempts[0].verdict.message == "why"
+
+
+def test_a_loss_that_is_no_number_would_only_be_lost_again(run):
+    write_care(run.folder, Care(when_stalled="resume"))
+    stopped = ended(run, state="stopped", stop=MONITOR)
+    assert go_on(run, dataclasses.replace(stopped, health=Health("stalled", "why", 1.0))) is not None
+    assert go_on(run, dataclasses.replace(stopped, health=Health("nan", "why", 1.0))) is None
 
 
 def test_what_never_trained_is_not_tried_again(run):
