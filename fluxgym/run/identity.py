@@ -8,6 +8,7 @@ not do: it moves when somebody sets the clock.
 import functools
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -56,6 +57,10 @@ class Identity:
     def alive(self) -> bool:
         """Whether this very process runs; a zombie does not."""
         return self.is_of_this_boot and Identity.of(self.pid) == self
+
+    def age_seconds(self) -> float:
+        """Since it was started, by the clock of the boot, which nobody can set; it need not live any more."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - self.start_ticks / os.sysconf("SC_CLK_TCK")
 
     def signal(self, number: int) -> bool:
         """Sends a signal to this process; False when it is gone. The pid is pinned first and looked at again after that."""

@@ -15,6 +15,8 @@ from fluxgym.run.identity import Identity
 from fluxgym.run.record import Attempt, Record
 from trainer.folder import RunFolder
 
+FULL = 4096  # bytes; with less than a page free no file grows
+
 
 @dataclass
 class Monitor:
@@ -90,6 +92,12 @@ class Monitor:
         self._used = {each.identity: (each.stat.cpu_seconds, _bytes_moved(each.identity.pid)) for each in family}
         grown = [(now, before.get(identity, (0.0, 0))) for identity, now in self._used.items()]
         return sum(max(0.0, now[0] - old[0]) for now, old in grown), sum(max(0, now[1] - old[1]) for now, old in grown)
+
+    @property
+    def disk_is_full(self) -> bool:
+        """Whether the disk of the run has no room for a page of its log."""
+        free = self._disk_free()
+        return free is not None and free < FULL
 
     def _disk_free(self) -> int | None:
         try:

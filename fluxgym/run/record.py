@@ -65,6 +65,7 @@ class Attempt:
     training: Identity | None = None
     stop: str | None = None  # PERSON, SYSTEM or MONITOR, once a stop was asked for
     ended: float | None = None
+    seconds: float | None = None  # that it took, by a clock which nobody can set; None: nobody saw its end
     exit_code: int | None = None  # negative: the signal; None: not ended, or nobody was there to see it
     verdict: Verdict | None = None
     begun_by: str = PERSON  # or MONITOR: resumed by itself
@@ -104,6 +105,12 @@ class Record:
         """Whether our own trainer trains."""
         return not self.any_command and self.command[1:3] == TRAINER
 
+    @property
+    def took(self) -> float | None:
+        """Seconds that all attempts took together; None where that of one is not known."""
+        taken = [_took(attempt) for attempt in self.attempts]
+        return None if None in taken else sum(filter(None, taken))
+
     def resumes_left(self, care: Care) -> int:
         """How often it may still go on by itself, before a person must look."""
         by_itself = itertools.takewhile(lambda attempt: attempt.begun_by == MONITOR, reversed(self.attempts))
@@ -118,6 +125,12 @@ class Record:
         attempts = [*self.attempts[:-1], dataclasses.replace(self.attempts[-1], **changes)]
         since = self.since if state == self.state else time.time()
         return dataclasses.replace(self, state=state, since=since, attempts=attempts)
+
+
+def _took(attempt: Attempt) -> float | None:
+    if attempt.seconds is not None or attempt.training is None:  # it took none where it only waited
+        return attempt.seconds or 0.0
+    return max(0.0, attempt.ended - attempt.started) if attempt.ended else None
 
 
 def begin_attempt(folder: RunFolder, record: Record | None, command: list[str], state: State | None = None) -> Record:
@@ -223,6 +236,7 @@ def _attempt(said: dict[str, Any]) -> Attempt:
         training=_identity(said["training"]),
         stop=said["stop"],
         ended=said["ended"],
+        seconds=said.get("seconds"),
         exit_code=said["exit_code"],
         verdict=Verdict(**verdict) if verdict else None,
         begun_by=str(said.get("begun_by", PERSON)),

@@ -25,6 +25,7 @@ class Status:
     message: str = ""
     since: float | None = None  # of the state, s since 1970
     started: float | None = None  # of the last attempt
+    took: float | None = None  # s, all attempts of a run that has ended
     step: int | None = None  # where it ended; of a run under way the log tells
     total_steps: int | None = None
     attempt: int = 0
@@ -138,6 +139,7 @@ def _ended(folder: RunFolder, record: Record, verdict: Verdict, is_settled: bool
         message=verdict.message,
         since=record.since if is_settled else None,
         started=attempt.started,
+        took=record.took,
         step=verdict.step,
         total_steps=verdict.total_steps,
         attempt=attempt.number,

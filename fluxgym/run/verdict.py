@@ -26,6 +26,7 @@ class Ending:
     exit_code: int | None = None  # negative: the signal; None: nobody was there
     rebooted: bool = False  # it ran on a boot that is over
     memory_ran_out: bool = False  # the kernel ended a process of our container for that, while it ran
+    disk_is_full: bool = False  # not even the log takes another line
 
 
 def judge(folder: RunFolder, record: Record, ending: Ending, history: History) -> Verdict:
@@ -168,4 +169,6 @@ def _find_cause(ending: Ending, missing: list[str], where: str, lines: list[str]
         return "other", f"The training ended with exit code 0, but {'; '.join(missing)}."
     if code is None:  # our trainer writes down what breaks it: one that ends without a word was ended from outside, mostly
         return "other", f"Its process vanished {where} without a word in the log, most likely killed. {how}"
+    if ending.disk_is_full:
+        return "no_space", f"Failed {where}. The disk is full, so its log cannot tell the cause. {how}"
     return "other", f"Failed {where}, the cause is not in the log. {how}"

@@ -114,12 +114,13 @@ class Watch:
         self.run.clear_remains(self.record, self.deadline)
 
     def _end(self) -> Ended:
-        exit_code = _reap(self.training.pid)
+        exit_code, took = _reap(self.training.pid), self.training.age_seconds()
         self.run.note(f"the training ended, exit code {'unknown' if exit_code is None else exit_code}")
         self.run.clear_remains(self.record, self.deadline)
-        ending = Ending(exit_code, memory_ran_out=(count_oom_kills() or 0) > (self.oom_kills or 0))
+        memory_ran_out = (count_oom_kills() or 0) > (self.oom_kills or 0)
+        ending = Ending(exit_code, memory_ran_out=memory_ran_out, disk_is_full=self.run.monitor.disk_is_full)
         verdict = judge(self.run.folder, self.record, ending, self.run.monitor.history)
-        return Ended(self.record, exit_code, verdict)
+        return Ended(self.record.to(self.record.state, seconds=took), exit_code, verdict)
 
 
 def _reap(pid: int) -> int | None:

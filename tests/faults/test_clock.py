@@ -17,6 +17,7 @@ from fluxgym.run.folders import PROJECT
 from fluxgym.run.launch import stop_run
 from fluxgym.run.queue import find_turn
 from fluxgym.run.record import STALLED, read_record
+from fluxgym.run.status import read_status
 from tests.faults.tree import RUNNING, steps_in, text_of
 
 HERE = Path(__file__).parent / "clock"
@@ -89,7 +90,7 @@ def test_a_stall_is_seen_and_acted_on_in_its_time(set_clock, start_small, wait_u
 
 
 @SET
-def test_what_ended_took_no_negative_time(set_clock, start_small, wait_until, tmp_path, seconds):
+def test_what_ended_took_the_time_that_it_took(set_clock, start_small, wait_until, tmp_path, seconds):
     folder = start_small("--hold", str(tmp_path / "go"))
     wait_until(lambda: steps_in(folder) == 5)
     set_clock(seconds)
@@ -97,6 +98,7 @@ def test_what_ended_took_no_negative_time(set_clock, start_small, wait_until, tm
     wait_until(lambda: read_record(folder).state == "completed")
     told = subprocess.run([sys.executable, "-m", "fluxgym", "list"], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert "Completed" in told.stdout
+    assert read_status(folder).took < 60
     assert re.search(r"-\d+ ?(s|m|h|d)\b", told.stdout) is None
 
 

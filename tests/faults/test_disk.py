@@ -51,6 +51,7 @@ def test_the_disk_fills_while_the_log_is_written(small_disk, running, wait_until
     empty_disk(small_disk)
     status = wait_for_end(folder, 20)
     assert (status.state, status.resumable.step) == ("failed", 3)
+    assert status.failure.kind == "no_space"  # its log could not say so any more
     resume_run(folder)
     wait_until(lambda: "Resuming: step 3" in text_of(folder.training_log))
     assert stop_run(folder, wait=20).state == "stopped"

@@ -12,7 +12,9 @@ from fluxgym.run.record import (
     MONITOR,
     TRAINER,
     VERSION,
+    Attempt,
     Health,
+    Record,
     Verdict,
     begin_attempt,
     put_aside,
@@ -149,3 +151,14 @@ def test_whose_trainer_it_is(folder):
     typed = dataclasses.replace(ours, command=["python", "-m", "trainer", "x.toml"], any_command=True, attempts=[])
     assert not typed.is_ours
     assert begin_attempt(folder, typed, []).attempts[-1].command == typed.command, "as it was typed"
+
+
+def test_the_time_that_attempts_took():
+    """By a clock that nobody sets where the end was seen; what only waited in the queue took none."""
+    seen = Attempt(1, 100.0, ["x"], training=Identity(1, 1, "b"), ended=9000.0, seconds=40.0)
+    unseen = Attempt(2, 1000.0, ["x"], training=Identity(1, 1, "b"), ended=1060.0)
+    waited = Attempt(3, 1000.0, ["x"], ended=5000.0)
+    record = Record("a", 0, ["x"], "stopped", 0, attempts=[seen, unseen, waited])
+    assert record.took == 100
+    under_way = dataclasses.replace(unseen, ended=None)
+    assert dataclasses.replace(record, attempts=[seen, under_way]).took is None

@@ -4,12 +4,14 @@ import json
 import time
 
 from fluxgym.log.history import History
+from fluxgym.run.identity import Identity
 from fluxgym.run.record import Attempt, Record, Verdict, write_record
 from fluxgym.run.status import Status, read_status
 from fluxgym.view.summary import summarise
 from trainer.folder import RunFolder
 
 NOW = 1_795_500_000.0
+GONE = Identity(1, 1, "another boot")
 RUNNING = Status("running", since=NOW - 60, started=NOW - 60, attempt=1, is_active=True)
 
 
@@ -18,8 +20,9 @@ def make_run(path, log="", verdict=None, state="running", attempts=1, **record):
     folder = RunFolder(path)
     path.mkdir(parents=True)
     folder.training_log.write_text(log, encoding="utf-8")
-    tried = [Attempt(number, NOW - 3600, ["python"], None) for number in range(1, attempts)]
-    tried.append(Attempt(attempts, NOW - 3600, ["python"], None, verdict=verdict))
+    tried = [Attempt(number, NOW - 3600, ["python"], training=GONE) for number in range(1, attempts)]
+    last = {"verdict": verdict, "ended": NOW, "training": GONE} if verdict else {}
+    tried.append(Attempt(attempts, NOW - 3600, ["python"], **last))
     write_record(
         folder, Record(folder.name, NOW - 3600, ["python"], verdict.state if verdict else state, NOW, attempts=tried, **record)
     )
