@@ -81,7 +81,7 @@ def main() -> None:
     config = load_config(mini.DEMO)
     loop, bare = [], []
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-        training = prepare(config, RunFolder(Path(folder) / "demo"), None, Stop())
+        training = prepare(config, RunFolder(Path(folder)), None, Stop())
         lines = StepLines(training.plan.total_steps)
         bare_step = make_bare_step(training)
         for number in range(options.rounds + 1):
