@@ -43,9 +43,9 @@ def can_begin_anew(folder: RunFolder, record: Record, states: list[State]) -> bo
 
 
 def announced(history: History, record: Record) -> list[Path]:
-    """The files that the log says were saved, found from where the command was started."""
+    """The files that the log says were saved, found from where the command was started, as far as they can be looked at."""
     start = Path(record.cwd) if record.cwd else PROJECT
-    return [start / path for path in history.checkpoints]
+    return [path for name in history.checkpoints if _can_be_looked_at(path := start / name)]
 
 
 def find_left(state: State, history: History) -> Left | None:
@@ -64,3 +64,13 @@ def _announced_folders(folder: RunFolder, record: Record) -> set[Path]:
     except OSError:  # then only the run's own folder is looked at
         return set()
     return {path.parent for path in announced(history, record)}
+
+
+def _can_be_looked_at(path: Path) -> bool:
+    """A log may name what no file can be called, or what is somebody else's; neither may hide how a run ended."""
+    try:
+        path.is_file()
+        path.parent.is_dir()
+    except OSError:
+        return False
+    return True

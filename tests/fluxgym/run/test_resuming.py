@@ -7,6 +7,7 @@ import pytest
 from fluxgym.log.history import History
 from fluxgym.run.record import begin_attempt, write_record
 from fluxgym.run.resuming import Left, can_begin_anew, find_left, find_states, last_state
+from fluxgym.run.verdict import Ending, judge
 from tests.fluxgym.run.test_kohya import write_state as write_kohya_state
 from tests.small_training import write_lora, write_state
 from trainer.folder import RunFolder
@@ -53,6 +54,15 @@ def test_kohyas_where_the_log_says_that_it_saves(folder, tmp_path):
     assert [found.path for found in find_states(folder)] == [state]
     assert not can_begin_anew(folder, record, find_states(folder))
     assert find_states(folder, record_of(folder, ["python", "other.py"], cwd=record.cwd)) == []
+
+
+@pytest.mark.parametrize("name", ["{}.safetensors", "{}/x.safetensors"])
+def test_a_name_that_no_file_can_have_hides_nothing(folder, name):
+    record = record_of(folder, KOHYA)
+    folder.training_log.write_text(f"saving checkpoint: {name.format('a' * 300)}\n")
+    assert find_states(folder) == []
+    verdict = judge(folder, record, Ending(0), History(folder.training_log, keep_curve=False))
+    assert verdict.state == "completed"
 
 
 def test_kohyas_in_the_runs_own_folder(folder):
