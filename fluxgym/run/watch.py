@@ -89,6 +89,9 @@ class Watch:
             self.record = self.record.to("stopping", stop=who)
             self.run.write(self.record)
             self._ask_to_stop()
+        elif self.record.attempts[-1].stop == MONITOR:  # it ends already, and must not go on by itself now
+            self.record = self.record.to("stopping", stop=who)
+            self.run.write(self.record)
 
     def _ask_to_stop(self) -> None:
         grace = self.run.grace()
