@@ -7,9 +7,10 @@ from typing import Literal
 import streamlit as st
 
 from fluxgym.dataset import form
-from fluxgym.run.launch import RunError, ask_sample, ask_save, move_run, resume_run, stop_run
+from fluxgym.run.base_model import forget_damaged
+from fluxgym.run.launch import ask_sample, ask_save, move_run, resume_run, stop_run
 from fluxgym.run.queue import FIRST
-from fluxgym.run.status import Status
+from fluxgym.run.status import Status, read_status
 from fluxgym.ui import fields, resume_dialog, routes
 from fluxgym.ui.text import plain
 from fluxgym.view.way_on import ANEW, WayOn, find_way_on
@@ -87,7 +88,7 @@ def draw_way_on(folder: RunFolder, status: Status) -> WayOn | None:
     elif st.button(way.label, icon=":material/resume:", key=f"way-on:{folder.name}", type="primary"):
         if way.does == ANEW:
             _open_again(folder, way)
-        _try(folder, lambda folder: resume_run(folder, changes=dict(way.changes)))
+        _try(folder, lambda folder: _go_on(folder, way))
     return way
 
 
@@ -126,10 +127,16 @@ def _open_again(folder: RunFolder, way: WayOn | None = None) -> None:
     st.switch_page(routes.TRAIN)
 
 
+def _go_on(folder: RunFolder, way: WayOn) -> None:
+    if way.file:
+        forget_damaged(way.file)
+    resume_run(folder, changes=dict(way.changes))
+
+
 def _try(folder: RunFolder, act: Callable[[RunFolder], object]) -> None:
     try:
         act(folder)
-    except (RunError, OSError) as error:
+    except (ValueError, OSError) as error:  # a RunError, or NotInCache: the message says what can be done
         st.session_state.refusal = str(error)
     st.rerun()
 
@@ -145,10 +152,11 @@ def _ask_to_stop(folder: RunFolder) -> None:
 
 @st.dialog("Remove it from the queue?", icon=":material/playlist_remove:")
 def _ask_to_remove(folder: RunFolder) -> None:
-    st.markdown(
-        f"**{plain(folder.name)}** loses its place in the line. Its folder and its settings stay: "
-        "Resume puts it at the end of the line again."
-    )
+    if read_status(folder).resumes_at:
+        said = "does not go on by itself then. Nothing is lost: Resume goes on from its last state."
+    else:
+        said = "loses its place in the line. Its folder stays: Resume puts it at the end of the line again."
+    st.markdown(f"**{plain(folder.name)}** {said}")
     _draw_choice(folder, "Let it wait", "Remove")
 
 

@@ -12,7 +12,7 @@ from fluxgym.ui import actions, routes
 from fluxgym.ui.text import plain
 from fluxgym.view import charts, words
 from fluxgym.view.summary import Summary, smoothed_loss, summarise
-from fluxgym.view.under_way import is_preparing
+from fluxgym.view.under_way import find_time_left, is_preparing
 from trainer.folder import RunFolder
 
 
@@ -61,7 +61,7 @@ def draw_card(look: Look) -> None:
             st.markdown(f"**{plain(folder.name)}**")
             draw_badge(summary)
         with progress:
-            left = look.history.eta_seconds if status.is_active else None
+            left = find_time_left(status, look.history) if status.is_active else None
             time_left = f". About {words.duration(left)} left" if left is not None else ""
             st.progress(summary.progress, text=plain(summary.progress_text + time_left))
             st.caption(plain(summary.sentence))

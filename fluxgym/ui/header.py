@@ -8,7 +8,7 @@ from fluxgym.ui.text import plain
 
 def draw_header(title: str) -> tuple[DeltaGenerator, DeltaGenerator]:
     """Draws the title. Returns the places beside it and at the right end."""
-    left, right = st.columns(2, vertical_alignment="center")
+    left, right = st.container(key="header").columns(2, vertical_alignment="center")
     beside = left.container(horizontal=True, vertical_alignment="center")
     beside.title(plain(title), anchor=False, width="content")
     return beside, right.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center")

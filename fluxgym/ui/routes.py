@@ -8,10 +8,12 @@ import streamlit as st
 RUNS, TRAIN, RUN, SETTINGS = "pages/runs.py", "pages/train.py", "pages/run.py", "pages/settings.py"
 LOGO = str(Path(__file__).parent / "logo.svg")
 ICON = str(Path(__file__).parent / "icon.svg")
-# Streamlit leaves 90 px empty above each page; the timer of live.py would have a gap around it; the plan stays in view.
+# Streamlit leaves 90 px empty above each page; the timer of live.py would have a gap around it; the plan stays in view; a title
+# is as high without buttons beside it as with them.
 STYLE = """<style>
 .stMainBlockContainer{padding-top:4.5rem;padding-bottom:3rem}
 .st-key-timer{position:absolute;width:0;overflow:hidden}
+@media (min-width:640px){.st-key-header{min-height:2.6rem;justify-content:center}}
 div:has(> .st-key-plan){position:sticky;top:4.5rem}
 </style>"""
 

@@ -67,20 +67,21 @@ def _draw_failure(look: cards.Look) -> None:
     """What happened, why, what is kept, the way on; beside it the last lines."""
     status, log = look.status, look.folder.training_log.name
     with st.container(border=True, key="failure"):
-        told, quoted = st.columns([3, 2], gap="medium")
-        with told:
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
             st.markdown(f"**{plain(look.summary.sentence)}**")
-            st.markdown(plain(" ".join(filter(None, (tell_cause(status, look.history), tell_fix(status))))))
-            st.markdown(plain(tell_kept(status, look.history)))
+            for told in (tell_cause(status, look.history), tell_fix(status), tell_kept(status, look.history)):
+                if told:
+                    st.markdown(plain(told))
             with st.container(horizontal=True):
                 way = actions.draw_way_on(look.folder, status)
-                if way and way.changes:
+                if way and way.told:
                     actions.draw_resume(look.folder, status)
                 actions.draw_choose_state(look.folder, status)
                 if way:
                     actions.draw_again(look.folder, status)
             if way and way.told:
                 st.caption(plain(way.told))
-        with quoted:
+        with right:
             st.caption(f"Last lines of {log}")
             draw_log(status.last_lines, f"quoted:{look.folder.name}", f"Last lines of {log}", QUOTE, "It is empty.")

@@ -96,7 +96,7 @@ def _draw_care() -> None:
     values = fields.values()
     chosen = {key.removeprefix(form.CARE): value for key, value in values.items() if key.startswith(form.CARE)}
     kept = care_fields.Kept(f"form:{form.CARE}", chosen, lambda name, value: fields.change({form.CARE + name: value}))
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         _draw_checkpointing(values)
         care_fields.draw_monitor(kept)
     with st.expander("When it is stuck or breaks, where it trains, who is told"):

@@ -8,7 +8,7 @@ from pathlib import Path
 from fluxgym.log.history import History
 from trainer.folder import RunFolder, State, read_state
 
-STEP_STATE = re.compile(r".*-step\d{8}-state")
+BETWEEN = re.compile(r".*-step\d{8}(?:-state|\.safetensors)")
 MARK = re.compile(r".*-(?:(?P<epoch>\d{6})|step(?P<step>\d{8}))")
 KOHYA_STATE = "train_state.json"
 
@@ -30,7 +30,7 @@ class Checkpoint:
     def label(self) -> str:
         if self.is_final:
             return "final"
-        is_between = STEP_STATE.fullmatch(self.path.name) and self.step  # epochs that are over say less than its step
+        is_between = BETWEEN.fullmatch(self.path.name) and self.step  # epochs that are over say less than its step
         if self.epoch is not None and not is_between:
             return f"epoch {self.epoch:,}"
         return f"step {self.step:,}" if self.step is not None else "-"

@@ -73,7 +73,8 @@ def tell_cause(status: Status, history: History) -> str:
     if UNKNOWN_CAUSE in told:
         told = told.partition(f"{UNKNOWN_CAUSE}.")[2].strip()
     told = told.replace(f", {place}", "").replace(f" {place}", "")
-    return told[:1].upper() + told[1:]
+    is_word = told.partition(" ")[0].isalpha()  # not torch.OutOfMemoryError
+    return told[:1].upper() + told[1:] if is_word else told
 
 
 def tell_stopped(status: Status, history: History) -> str:

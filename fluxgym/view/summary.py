@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from fluxgym.log.history import History
-from fluxgym.run.record import NAN, SLOW, STALLED, read_record
+from fluxgym.run.record import NAN, SLOW, STALLED
 from fluxgym.run.status import Status
 from fluxgym.view import ended, under_way, words
 from trainer.folder import RunFolder
@@ -63,7 +63,7 @@ def summarise(folder: RunFolder, status: Status, history: History, now: float | 
         f"{kept} {fix}".strip(),
         1.0 if state == "completed" else min(1.0, step / total) if step and total else 0.0,
         _progress_text(state, status, history),
-        _metrics(status, history, time_taken(folder, status)),
+        _metrics(status, history, status.took),
         _age_text(state, status, history, now),
     )
 
@@ -85,19 +85,6 @@ def proven_state(history: History) -> str | None:
     return "completed" if history.finished else None
 
 
-def time_taken(folder: RunFolder, status: Status) -> float | None:
-    """Seconds that all attempts of a run that ended took together; None where that of one is not known."""
-    if status.is_active or not status.since or not status.started:
-        return None
-    last = status.since - status.started
-    if status.attempt <= 1:
-        return last
-    record = read_record(folder)
-    earlier = record.attempts[: status.attempt - 1] if record else []
-    known = [attempt.ended - attempt.started for attempt in earlier if attempt.ended]
-    return last + sum(known) if len(known) == status.attempt - 1 else None
-
-
 def smoothed_loss(history: History) -> float | None:
     """The mean of the last epoch's worth of steps; the last step's where a log has no such mean."""
     return history.avr_loss if history.avr_loss is not None else history.loss
@@ -113,12 +100,11 @@ def _sentence(folder: RunFolder, state: str | None, status: Status, history: His
         case "running":
             return under_way.tell_running(status, history, now)
         case "stopping":
-            saving = f"Finishing step {history.step + 1:,} and saving its state." if history.step else "Stopping."
-            return under_way.add_note(saving, status)
+            return under_way.tell_stopping(status, history)
         case "stopped":
             return ended.tell_stopped(status, history)
         case "completed":
-            return ended.tell_completed(status, history, time_taken(folder, status))
+            return ended.tell_completed(status, history, status.took)
         case "failed":
             return ended.tell_failed(status, history)
         case "lost":
@@ -142,8 +128,7 @@ def _progress_text(state: str | None, status: Status, history: History) -> str:
 
 
 def _metrics(status: Status, history: History, took: float | None) -> list[tuple[str, str, str | None]]:
-    left = history.eta_seconds if status.is_active or status.state is None else None
-    time_left = ("Time left", words.duration(left), None)
+    time_left = ("Time left", words.duration(under_way.find_time_left(status, history)), None)
     if took is not None:
         time_left = ("Took" if status.attempt <= 1 else f"{status.attempt} attempts took", words.duration(took), None)
     elif not status.is_active and status.since and status.started:

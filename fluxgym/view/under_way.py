@@ -38,15 +38,17 @@ def find_verdict(status: Status, history: History) -> str:
 def tell_running(status: Status, history: History, now: float) -> str:
     """How it goes, what to do, when it ends; of what is not well that comes first."""
     verdict, health = find_verdict(status, history), status.health
-    left = history.eta_seconds
+    left = find_time_left(status, history)
     ends = f" Ends about {words.clock(now + left, now)}." if left else ""
     if verdict == STALLED and health:
         said = f"{health.reason} {_tell_what_will_be(status, now)}"
     elif verdict == NAN:
-        reason = (
-            health.reason if health and health.verdict == NAN else _sentence(history.failure.message if history.failure else "")
+        known = health.reason if health and health.verdict == NAN else ""
+        reason = known or _sentence(history.failure.message if history.failure else "")
+        advice = (
+            _tell_what_will_be(status, now) if health and health.will else "Stop it, and resume with a lower learning rate."
         )
-        said = f"{reason} What it learns from here on is lost: stop it, and resume with a lower learning rate."
+        said = f"{reason} What it learns from here on is lost. {advice}"
     elif is_preparing(status.state, history):
         said = tell_preparing(history)
     elif verdict == SLOW and health:
@@ -54,6 +56,21 @@ def tell_running(status: Status, history: History, now: float) -> str:
     else:
         said = f"{_trend(history)}{ends}"
     return add_note(said, status)
+
+
+def tell_stopping(status: Status, history: History) -> str:
+    """What happens between the wish to stop and the end; of a training that hangs, no step is promised."""
+    if status.health is not None and status.health.verdict == STALLED:
+        return add_note(
+            "It makes no progress, so it may not answer: then it is killed. The states saved before are kept.", status
+        )
+    return add_note(f"Finishing step {history.step + 1:,} and saving its state." if history.step else "Stopping.", status)
+
+
+def find_time_left(status: Status, history: History) -> float | None:
+    """Seconds to the last step; None where nothing promises that it comes: it waits, stops, hangs or has ended."""
+    goes_on = status.state in ("running", None) and find_verdict(status, history) in (WELL, SLOW)
+    return history.eta_seconds if goes_on else None
 
 
 def add_note(sentence: str, status: Status) -> str:
@@ -143,8 +160,8 @@ def _tell_start(turn: Turn) -> str:
         return ""
     history = get_history(log_of(holder))
     history.update()
-    left = history.eta_seconds
-    return f"Starts in about {words.duration(left)}." if left and find_verdict(its, history) in (WELL, SLOW) else ""
+    left = find_time_left(its, history)
+    return f"Starts in about {words.duration(left)}." if left is not None else ""
 
 
 def _tell_pause(folder: RunFolder, status: Status, history: History, now: float) -> str:

@@ -1,12 +1,15 @@
 """How a run that ended goes on: what its primary button does, what that changes, and the states it can begin from."""
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fluxgym.log.history import History
 from fluxgym.log.remedies import DOWNLOAD, LOWER_RATE, SMALLER, find_remedy
+from fluxgym.run.base_model import find_model_file, hub_cache
 from fluxgym.run.record import read_record
 from fluxgym.run.resuming import find_states
 from fluxgym.run.settings import SettingsError, read_settings, smaller
@@ -14,18 +17,20 @@ from fluxgym.run.status import Status
 from fluxgym.view import words
 from trainer.folder import RunFolder, State
 
-RESUME, ANEW = "resume", "anew"  # what a way on does: an attempt more of this run, or another run with its settings
+RESUME, ANEW = "resume", "anew"  # what a way on does, beside DOWNLOAD: an attempt more, or another run with its settings
+MODEL_FILE = re.compile(r"\b[a-z][a-z_0-9]*/[\w.-]+\.(?:safetensors|json|model)\b", re.ASCII)  # as trainer/model.py names one
 EPOCHS, RATE = "train.epochs", "train.learning_rate"
 
 
 @dataclass(frozen=True)
 class WayOn:
-    """One button. `does` is RESUME or ANEW; `changes` are settings by dotted name."""
+    """One button. `does` is RESUME, ANEW or DOWNLOAD; `changes` are settings by dotted name."""
 
     does: str
     label: str
     told: str = ""  # what changes, a sentence
     changes: Mapping[str, Any] = field(default_factory=dict)
+    file: Path | None = None  # the damaged one, which is forgotten before a DOWNLOAD
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,9 @@ class Choice:
         left = max(0, steps - self.state.step)
         if not left:
             return "nothing left"
-        pace, last = history.seconds_per_step, epochs or epochs_before
+        last, seconds = epochs or epochs_before, history.curve.eta_seconds(left)
         end = f" to epoch {last:,}" if last else ""
-        return f"{words.plural(left, 'step')} left{end}" + (f", about {words.duration(left * pace)}" if pace else "")
+        return f"{words.plural(left, 'step')} left{end}" + (f", about {words.duration(seconds)}" if seconds else "")
 
     @property
     def label(self) -> str:
@@ -87,7 +92,17 @@ def find_way_on(folder: RunFolder, status: Status) -> WayOn | None:
         return WayOn(RESUME, "Resume with half the learning rate", told, {RATE: rate / 2})
     if not can_resume:
         return None
-    return WayOn(RESUME, "Download that file again" if action == DOWNLOAD else "Resume")
+    if status.is_ours and action == DOWNLOAD and status.failure and (file := _find_damaged(folder, status.failure.message)):
+        told = f"{file.parent.name}/{file.name} is deleted from the Hub's cache, and fetched anew when the training begins."
+        return WayOn(DOWNLOAD, "Download that file again", told, file=file)
+    return WayOn(RESUME, "Resume")
+
+
+def _find_damaged(folder: RunFolder, message: str) -> Path | None:
+    """The file of the base model that a failure names, where it is one that was downloaded; a person's own is not touched."""
+    base, named = find_setting(folder, "model.base"), MODEL_FILE.search(message)
+    file = find_model_file(base, named[0]) if isinstance(base, str) and named else None
+    return file if file and file.is_relative_to(hub_cache()) else None
 
 
 def _find_smaller(folder: RunFolder, status: Status) -> WayOn | None:

@@ -71,6 +71,14 @@ def test_a_state_named_by_its_step_is_told_by_it(tmp_path):
     assert [state.label for state in list_states(folder)] == ["step 270", "epoch 8"]
 
 
+def test_a_lora_that_was_asked_for_is_told_by_its_step(tmp_path):
+    """Of the epoch in which it was written the log tells too, but that one was not over."""
+    folder = RunFolder(tmp_path)
+    folder.step_lora(25).write_bytes(b"x")
+    log = f"{stamp(0)} Epoch 3/10\n" + step_lines(21, 25, 100) + f"{stamp(0)} Saving LoRA: {folder.step_lora(25)}\n"
+    assert [lora.label for lora in list_loras(folder, read(folder, log))] == ["step 25"]
+
+
 def test_states(tmp_path):
     folder = RunFolder(tmp_path)
     make_state(folder, 120, 4)

@@ -6,7 +6,7 @@ import pytest
 
 from fluxgym.run.care import Care, write_care
 from fluxgym.run.queue import Turn
-from fluxgym.run.record import MONITOR, SLOW, STALLED, Health, Record, read_record, write_record
+from fluxgym.run.record import MONITOR, NAN, SLOW, STALLED, Health, Record, read_record, write_record
 from fluxgym.run.status import Status
 
 from .runs import NOW, RUNNING, failed, make_run, make_state, overfitting, stamp, step_lines, tell_run, validations
@@ -57,7 +57,7 @@ def test_preparing_counts(tell):
 def test_a_loss_that_is_not_a_number(tell):
     told = tell(RUNNING, step_lines(1, 20, 100, loss=float("nan")))
     assert told.label == "Loss is NaN"
-    assert told.sentence.startswith("The loss is not a number since step 1. What it learns from here on is lost: stop it,")
+    assert told.sentence.startswith("The loss is not a number since step 1. What it learns from here on is lost. Stop it,")
 
 
 def test_what_else_is_to_be_said_of_a_run_under_way(tell):
@@ -89,6 +89,22 @@ STUCK = Health(STALLED, "No step for 9 m; the longest so far took 12 s. The GPU 
 def test_a_stalled_run_says_why_and_what_will_be_done(tell, health, left, said):
     told = tell(replace(RUNNING, health=health, resumes_left=left), step_lines(1, 20, 100))
     assert told.sentence == f"{STUCK.reason} {said}"
+
+
+def test_of_a_run_that_hangs_no_end_and_no_step_is_promised(tell):
+    log = step_lines(1, 20, 100)
+    assert tell(RUNNING, log).metrics[0] == ("Time left", "3 m", None)
+    assert tell(replace(RUNNING, health=STUCK), log).metrics[0] == ("Time left", "-", None)
+    assert tell(replace(QUEUED, resumes_at=NOW + 10), log).metrics[0] == ("Time left", "-", None)
+    stopping = tell(replace(RUNNING, state="stopping", health=STUCK), log)
+    assert stopping.sentence.startswith("It makes no progress, so it may not answer: then it is killed.")
+
+
+def test_a_loss_that_is_no_number_and_what_will_be_done(tell):
+    health = Health(NAN, "The loss is not a number since step 19.", NOW, "stop", NOW + 60)
+    told = tell(replace(RUNNING, health=health), step_lines(1, 20, 100)).sentence
+    lost = "What it learns from here on is lost."
+    assert told == f"The loss is not a number since step 19. {lost} It will be stopped in 1 m, and its state kept."
 
 
 def test_a_slow_run_says_why_and_when_it_ends(tell):

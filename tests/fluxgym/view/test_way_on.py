@@ -1,10 +1,12 @@
 """What the primary button of a run that ended does, and the states that a person can choose from."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 
 from fluxgym.log.history import History
+from fluxgym.log.remedies import DOWNLOAD
 from fluxgym.run.record import TRAINER, read_record, write_record
 from fluxgym.run.status import read_status
 from fluxgym.view.way_on import ANEW, RESUME, find_way_on, list_choices
@@ -100,3 +102,24 @@ def test_more_epochs_leave_more_to_do(tmp_path):
     history.update()
     (choice,) = list_choices(folder)
     assert choice.tell_left(history, 20).startswith("190 steps left to epoch 20, about ")
+
+
+def test_a_damaged_file_of_the_hub_is_downloaded_again_and_nobody_else_s(tmp_path, fail, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    model = tmp_path / "hub" / "models--owner--flux"
+    file = model / "snapshots" / ("a" * 40) / "vae" / "model.safetensors"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"half")
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text("a" * 40)
+    folder = fail("damaged_file")
+    record = read_record(folder)
+    said = "owner/flux cannot be used: vae/model.safetensors: got 4 bytes, expected 9: download it again, at step 12 of 100."
+    last = replace(record.attempts[0], verdict=replace(record.attempts[0].verdict, message=said))
+    write_record(folder, replace(record, attempts=[last]))
+    assert way_on(folder).label == "Resume", "which model it was is not known"
+    folder.config.write_text(f'[model]\nbase = "owner/flux"\n{SETTINGS.format("true")}')
+    way = way_on(folder)
+    assert (way.does, way.label, way.file) == (DOWNLOAD, "Download that file again", file)
+    folder.config.write_text(f'[model]\nbase = "{tmp_path}"\n{SETTINGS.format("true")}')
+    assert way_on(folder).label == "Resume"
