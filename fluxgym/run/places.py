@@ -135,9 +135,12 @@ class Holding:
             if said.get("folder") == str(self.folder.path.resolve()) and said.get("place") in names:
                 self.take([Place(said["place"], said.get("uuid", ""))])
 
-    def give_back(self) -> None:
-        """A training that still lives keeps them nevertheless."""
+    def give_back(self, is_over: bool = False) -> None:
+        """A training that still lives keeps them nevertheless. One that `is_over` does not: whoever inherited a handle from it
+        and cannot be found, a daemon without our marks, say, would keep them for ever."""
         for held in self.locks:
+            if is_over:
+                held.free()
             os.close(held.handle)
         self.places.clear()
         self.locks.clear()

@@ -131,7 +131,7 @@ def _start(run: Guarded, record: Record, holding: Holding) -> Ended | None:
 def _watch(run: Guarded, record: Record, training: Identity, holding: Holding) -> Ended | None:
     run.write(record)
     ended = Watch(run, record, training, holding).to_the_end()
-    holding.give_back()
+    holding.give_back(is_over=not run.family(record))
     return ended
 
 

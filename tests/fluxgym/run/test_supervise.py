@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import shlex
+import signal
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ import pytest
 
 from fluxgym.run import lock
 from fluxgym.run.identity import Identity
+from fluxgym.run.places import list_places
 from fluxgym.run.record import begin_attempt, read_record, write_record
 from fluxgym.run.supervise import BUSY, NOTHING_TO_DO, _write_attempt_line
 from trainer.folder import RunFolder
@@ -51,6 +54,20 @@ def test_only_one(folder, monkeypatch):
     assert done.returncode == BUSY
     assert "another one guards this run" in folder.monitor_log.read_text()
     assert not folder.record.exists()
+
+
+def test_a_daemon_that_cannot_be_found_does_not_keep_the_place(folder):
+    daemon = ["env", "-i", "setsid", "sh", "-c", "echo $$; exec sleep 60"]
+    record = begin_attempt(folder, None, ["sh", "-c", f"{shlex.join(daemon)} & sleep 0.5"])
+    write_record(folder, record.to("queued"))
+    assert supervise(folder.path).returncode == 0
+    pid = int(folder.training_log.read_text().splitlines()[-1])
+    try:
+        assert Identity.of(pid), "it has left the family, or there is nothing to be seen here"
+        assert read_record(folder).attempts[-1].places
+        assert all(place.is_free for place in list_places())
+    finally:
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_three_at_the_same_moment(folder):
