@@ -158,14 +158,18 @@ def resume_run(folder: RunFolder, state: State | None = None, changes: dict[str,
             more = "" if record and record.any_command else "; it can go on for more epochs than before"
             raise NothingToResume(folder, f"{folder.name} is completed, there is nothing left to do{more}")
         chosen = None if status.can_restart and not state else _choose_state(folder, record, state)
-        if changes:
-            _change_settings(folder, record, changes)
+        kept = _change_settings(folder, record, changes) if changes else None
         begun = begin_attempt(folder, record, [], chosen)
         if begun.any_command and not chosen:
             begun = begun.to(begun.state, note="The command is started again from its beginning.")
         elif begun.any_command:
             begun = begun.to(begun.state, note="Its environment is that of the one who resumed it.")
-        _launch(folder, begun)
+        try:
+            _launch(folder, begun)
+        except OSError:
+            if kept and read_record(folder) == record:  # nothing will start with them, and the next try must see the old ones
+                kept.replace(folder.config)
+            raise
     return read_status(folder)
 
 
@@ -180,13 +184,13 @@ def _wants_more(folder: RunFolder, record: Record | None, changes: dict[str, Any
     return isinstance(wanted, int) and wanted > before
 
 
-def _change_settings(folder: RunFolder, record: Record | None, changes: dict[str, Any]) -> None:
+def _change_settings(folder: RunFolder, record: Record | None, changes: dict[str, Any]) -> Path:
     from fluxgym.run.settings import change_settings
 
     if record and not record.is_ours:
         raise RunError(folder, f"{folder.name} has a command of its own: its settings are in that, not in {folder.config.name}")
     try:
-        change_settings(folder, changes)
+        return change_settings(folder, changes)
     except ValueError as error:  # they name the setting and what is expected of it
         raise RunError(folder, str(error)) from error
 

@@ -1,6 +1,7 @@
 """Create, start, resume, stop: what is refused, and that nothing is lost or written then."""
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -303,6 +304,22 @@ def test_more_epochs_than_before(outputs):
     assert (changed.epochs, changed.learning_rate) == (6, 1e-5)
     assert read_record(folder).attempts[-1].resumed_from == state.name
     assert len(list(folder.old_logs.glob("config-*.toml"))) == 1
+
+
+def test_a_start_that_cannot_be_written_changes_no_settings(outputs, monkeypatch):
+    folder = create_run(settings(train={"epochs": 4}))
+    record = begin_attempt(folder, None, [])
+    write_record(folder, record.to("completed", verdict=Verdict("completed", "all")))
+    write_state(folder.path, 9)
+    before = folder.config.read_bytes()
+    write_care(folder, Care(place="none"))
+    with monkeypatch.context() as patched:
+        patched.setattr("fluxgym.run.launch.write_record", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+        with pytest.raises(OSError, match="full"):
+            resume_run(folder, None, {"train.epochs": 6})
+    assert folder.config.read_bytes() == before
+    assert resume_run(folder, None, {"train.epochs": 6}).is_active, "it must still count as more epochs than before"
+    wait_for_end(folder, 20)
 
 
 def test_settings_of_another_command_are_its_own(outputs):
