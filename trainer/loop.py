@@ -16,7 +16,9 @@ from trainer.interrupt import Stop
 from trainer.lora import About, describe_lora, export_lora, read_epoch
 from trainer.plan import is_due
 from trainer.prepare import Training, prepare
-from trainer.report import StepLines, say, warn
+from trainer.report import StepLines, count, say, warn
+
+EVERY_VALIDATED = 30.0  # s between two lines about it
 
 
 class TrainingBroke(ArithmeticError):
@@ -169,7 +171,7 @@ def validate(training: Training) -> None:
     device, losses = training.accelerator.device, []
     model = training.accelerator.unwrap_model(training.model)
     size = min(training.config.data.batch_size, VALIDATION_SIGMAS)
-    for item in training.images.held_out:
+    for item in count("Validating", training.images.held_out, EVERY_VALIDATED):
         batch = training.material.make_batch([item] * VALIDATION_SIGMAS)
         noise = draw_validation_noise(batch, item.digest)
         for start in range(0, VALIDATION_SIGMAS, size):
@@ -279,6 +281,8 @@ def must_stop(training: Training) -> bool:
 def end_wishes(training: Training) -> None:
     """A wish at the very end is not granted: what is learned is saved anyway."""
     if training.accelerator.is_main_process:
+        if training.wishes.save or training.wishes.sample:
+            say("What was asked for in between is left out: the training ends here, and saves what it learned")
         training.wishes.take_away()
 
 

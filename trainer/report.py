@@ -50,12 +50,12 @@ def error(text: str) -> None:
     say("ERROR " + "; ".join(line.strip() for line in text.splitlines()).replace(":;", ":"))
 
 
-def count(what: str, items: Sequence[T]) -> Iterator[T]:
-    """Goes through the items, saying 'Caching latents: 3/12' now and then, and at the last."""
-    said = 0.0
+def count(what: str, items: Sequence[T], every: float = EVERY) -> Iterator[T]:
+    """Goes through the items, saying 'Caching latents: 3/12' after the first, every so many seconds, and at the last."""
+    said = -math.inf
     for number, item in enumerate(items, 1):
         yield item
-        if time.monotonic() - said >= EVERY or number == len(items):
+        if time.monotonic() - said >= every or number == len(items):
             say(f"{what}: {number}/{len(items)}")
             said = time.monotonic()
 

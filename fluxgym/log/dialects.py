@@ -84,6 +84,7 @@ OURS = Dialect(
         Rule("Sampling: ", r".*", phase("sampling")),
         Rule("Saving sample: ", r"(.+)$", lambda line: Sample(line[1])),
         Rule("Epoch ", r"(\d{1,9})/(\d{1,9})$", lambda line: Epoch(int(line[1]), int(line[2]))),
+        Rule("Validating: ", r"\d+/\d+$", phase("validating")),
         Rule(
             "Validation: ",
             r"loss ([\d.e+-]{1,30}|nan|inf) at step ([\d,]{1,15})$",

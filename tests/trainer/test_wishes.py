@@ -164,7 +164,7 @@ def test_no_prompts_to_draw(small, learn, ask, capfd):
     assert told(capfd).count(warned) == 1 and not folder.sample_now.exists()
 
 
-def test_a_stop_saves_anyway_and_ends_the_wishes(small, make_run, ask, monkeypatch):
+def test_a_stop_saves_anyway_and_ends_the_wishes(small, make_run, ask, monkeypatch, capfd):
     stop, folder = Stop(), make_run(small)
     ask({5: ["save_now", "sample_now"]})
     before = trainer.loop.take_step
@@ -178,6 +178,7 @@ def test_a_stop_saves_anyway_and_ends_the_wishes(small, make_run, ask, monkeypat
     assert not train(parse_config(small), folder, None, stop)
     assert not folder.save_now.exists() and not folder.sample_now.exists()
     assert folder.last_state().step == 5 and not folder.step_lora(5).exists()
+    assert "What was asked for in between is left out" in capfd.readouterr().out
 
 
 def test_no_room_for_a_checkpoint_ends_no_training_that_was_only_asked(small, learn, ask, monkeypatch, capfd):

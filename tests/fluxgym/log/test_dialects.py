@@ -78,6 +78,7 @@ def test_what_is_no_bar_of_ours(text):
         ("2026-11-24 10:15:02 Sampling: 4 prompts at step 0", Phase("sampling", "Sampling: 4 prompts at step 0")),
         ("2026-11-24 10:15:02 Saving sample: a b/sample/x_e000000_00_1_42.png", Sample("a b/sample/x_e000000_00_1_42.png")),
         ("2026-11-24 10:15:02 Epoch 1/10", Epoch(1, 10)),
+        ("2026-11-24 10:15:04 Validating: 3/20", Phase("validating", "Validating: 3/20")),
         ("2026-11-24 10:15:05 Validation: loss 0.9123 at step 30", Validation(30, 0.9123)),
         ("2026-11-24 10:15:05 Saving LoRA: outputs/a/a-000004.safetensors", Checkpoint("outputs/a/a-000004.safetensors")),
         (
