@@ -4,6 +4,7 @@ Safe to throw away: it is read from the file again. Hold `lock` while using `cur
 """
 
 import copy
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -39,8 +40,11 @@ class History(Story):
         self._ahead: FailureFinder | None = None  # with what the unfinished last line says already
         self._rest_finishes = False
 
-    def update(self) -> None:
-        """Reads what is new. A file that was shortened or replaced is read from its beginning."""
+    def update(self, seconds: float = math.inf) -> None:
+        """Reads what is new. A file that was shortened or replaced is read from its beginning.
+
+        `seconds`: no longer than about that; a training can write faster than anybody reads."""
+        until = time.monotonic() + seconds
         with self.lock:
             while True:
                 data, is_new = self._source.read()
@@ -52,6 +56,8 @@ class History(Story):
                 if not data:
                     return
                 self._feed(self._decoder.feed(data))
+                if time.monotonic() > until:
+                    return
 
     @property
     def failure(self) -> Failure | None:

@@ -17,6 +17,7 @@ from fluxgym.run.stall import Finding, Judge
 from fluxgym.run.tell import tell
 
 LOOK_EVERY, EVIDENCE_EVERY = 5.0, 30.0  # s
+READ_FOR = 0.5  # s of a look; a log that grows faster than it is read must not keep us from hearing a stop
 ACT_AFTER = 60.0  # s at least from the verdict to what is done then
 SAME_TIME = 2.0  # s; what is to be done at a time that moved less is not announced anew
 FACTOR = "FLUXGYM_STALL_FACTOR"  # multiplies all limits and delays
@@ -46,7 +47,7 @@ class Tended:
             if is_due:
                 self._next_evidence = now + EVIDENCE_EVERY * self.look_every / LOOK_EVERY
                 self._gather(record)
-            self.run.monitor.history.update()
+            self.run.monitor.history.update(READ_FOR)
             if record.state == "running":
                 record = self._judge_health(record, now, is_due)
             if is_due and self._evidence:

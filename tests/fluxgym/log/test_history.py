@@ -198,3 +198,13 @@ def test_histories_that_nobody_looks_at_are_forgotten(tmp_path):
     for number in range(module.MOST_HISTORIES):
         get_history(tmp_path / f"{number}.log")
     assert get_history(tmp_path / "first.log") is not first
+
+
+def test_an_update_that_may_not_take_long_goes_on_where_it_was(tmp_path):
+    path = tmp_path / "training.log"
+    path.write_text(our_step(1, 9, 1, 0.5) + ("y" * 99 + "\n") * 60_000 + our_step(2, 9, 2, 0.5))
+    history = History(path)
+    history.update(seconds=0)
+    assert history.step == 1
+    history.update()
+    assert history.step == 2

@@ -1,5 +1,6 @@
 """The health of real trainings that hang: seen, written, told, left again; and what the person chose is done, and announced."""
 
+import os
 import re
 import signal
 import subprocess
@@ -229,3 +230,14 @@ def test_to_be_stopped_only_after_it_was_announced(tended, told):
     assert "stack: process" in tended.folder.monitor_log.read_text()
     tended(lambda _, told: told.must_stop, 60)
     assert time.time() >= record.health.acts_at - 0.1
+
+
+def test_a_log_that_is_longer_than_can_be_read_holds_up_no_look(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.training_log.touch()
+    os.truncate(folder.training_log, 2**32)  # a hole, which takes no room
+    with lock.hold(folder.lock, 0) as held:
+        record = begin_attempt(folder, None, ["train"]).to("running")
+        begun = time.monotonic()
+        Tended(Guarded(folder, held, Monitor(folder)), record).look(record)
+        assert time.monotonic() - begun < 5
