@@ -67,16 +67,17 @@ class Guarded:
             member.identity.signal(signal.SIGCONT)
             self.note(f"process {member.identity.pid} is suspended: SIGCONT, so that it can end")
 
-    def clear_remains(self, record: Record, deadline: float | None = None) -> None:
-        """A training has ended when all its processes have: one that stays behind may hold the GPU's memory.
+    def clear_remains(self, record: Record, deadline: float | None = None) -> int:
+        """A training has ended when all its processes have: one that stays behind may hold the GPU's memory. How many did.
 
-        With a `deadline` they were asked to end before, and have until then: of a training under `accelerate launch` the
-        launcher ends first, while the process that learns is still saving its state."""
+        With a `deadline` their group was asked to end before, and they have until then: of a training under `accelerate launch`
+        the launcher ends first, while the process that learns is still saving its state. Who left the group is asked now."""
         remains = self.family(record)
         for member in remains:
-            asked = "which was asked to end before" if deadline else "which the training left behind: SIGTERM"
+            was_asked = deadline and _is_in_group(member, record)
+            asked = "which was asked to end before" if was_asked else "which the training left behind: SIGTERM"
             self.note(f"process {member.identity.pid}, {asked}")
-            if not deadline:
+            if not was_asked:
                 self.ask_to_end(member)
         deadline = deadline or time.monotonic() + min(REMAINS_GRACE, self.grace())
         while any(member.identity.alive() for member in remains) and time.monotonic() < deadline:
@@ -84,6 +85,7 @@ class Guarded:
         for member in self.family(record):
             member.identity.signal(signal.SIGKILL)
             self.note(f"process {member.identity.pid}, which stayed: SIGKILL")
+        return len(remains)
 
     def grace(self) -> float:
         """Seconds from SIGTERM to SIGKILL."""
@@ -100,3 +102,12 @@ class Guarded:
             self.note(f"{name}: got {wanted!r}, expected a number of 0 or more; it will be {usual:g}")
             return usual
         return number
+
+
+def _is_in_group(member: Member, record: Record) -> bool:
+    """Whether a signal to the training's process group reaches this process."""
+    training = record.attempts[-1].training
+    try:
+        return training is not None and os.getpgid(member.identity.pid) == training.pid
+    except ProcessLookupError:  # it ended this moment
+        return True

@@ -27,6 +27,7 @@ class Ending:
     rebooted: bool = False  # it ran on a boot that is over
     memory_ran_out: bool = False  # the kernel ended a process of our container for that, while it ran
     disk_is_full: bool = False  # not even the log takes another line
+    remains: int = 0  # processes that it left behind, which were ended
 
 
 def judge(folder: RunFolder, record: Record, ending: Ending, history: History) -> Verdict:
@@ -110,7 +111,9 @@ def _completed(folder: RunFolder, record: Record, ending: Ending, history: Histo
     else:
         unchecked.append("its log names no file that could be looked at")
     not_checked = f" Not checked: {' and '.join(unchecked)}." if unchecked else ""
-    return f"{' '.join(said)}.{f'{note} is complete.' if note else ''}{not_checked}"
+    processes = "1 running process" if ending.remains == 1 else f"{ending.remains} running processes"
+    left = f" It left {processes} behind, which FluxGym ended." if ending.remains else ""
+    return f"{' '.join(said)}.{f'{note} is complete.' if note else ''}{left}{not_checked}"
 
 
 def last_lines(folder: RunFolder) -> list[str]:

@@ -119,9 +119,10 @@ class Watch:
     def _end(self) -> Ended:
         exit_code, took = _reap(self.training.pid), self.training.age_seconds()
         self.run.note(f"the training ended, exit code {'unknown' if exit_code is None else exit_code}")
-        self.run.clear_remains(self.record, self.deadline)
+        remains = self.run.clear_remains(self.record, self.deadline)
         memory_ran_out = (count_oom_kills() or 0) > (self.oom_kills or 0)
-        ending = Ending(exit_code, memory_ran_out=memory_ran_out, disk_is_full=self.run.monitor.disk_is_full)
+        seen = {"memory_ran_out": memory_ran_out, "disk_is_full": self.run.monitor.disk_is_full}
+        ending = Ending(exit_code, remains=remains, **seen)
         verdict = judge(self.run.folder, self.record, ending, self.run.monitor.history)
         return Ended(self.record.to(self.record.state, seconds=took), exit_code, verdict)
 

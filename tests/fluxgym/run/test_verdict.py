@@ -34,10 +34,10 @@ def train(folder, *options):
         subprocess.run([sys.executable, SMALL_TRAINING, folder.path, *options], stdout=log, check=False)
 
 
-def verdict_on_another_command(folder, exit_code=0):
+def verdict_on_another_command(folder, exit_code=0, remains=0):
     attempt = Attempt(1, time.time() - 60, ["x"])
     record = Record(folder.name, 1.0, ["x"], "running", 1.0, attempts=[attempt], cwd=str(folder.path), any_command=True)
-    return judge(folder, record, Ending(exit_code), History(folder.training_log))
+    return judge(folder, record, Ending(exit_code, remains=remains), History(folder.training_log))
 
 
 def verdict(folder, exit_code=0, stop=None, rebooted=False, **more):
@@ -241,6 +241,13 @@ def test_another_command_is_not_asked_for_a_lora_of_ours(folder):
     (folder.path / "out").mkdir()
     write_lora(folder.path / "out" / "x.safetensors", ("lora_unet_double_blocks_0.alpha",))
     assert verdict_on_another_command(folder).message == "All 4 steps are done and x.safetensors is whole."
+
+
+@pytest.mark.parametrize(("remains", "words"), [(1, "1 running process"), (2, "2 running processes")])
+def test_what_another_command_leaves_running_is_told(folder, remains, words):
+    folder.training_log.write_text("started\n")
+    said = f"It ended without an error. It left {words} behind, which FluxGym ended. Not checked:"
+    assert verdict_on_another_command(folder, remains=remains).message.startswith(said)
 
 
 def test_what_another_command_claims_must_be_true(folder):

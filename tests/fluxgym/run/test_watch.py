@@ -1,8 +1,13 @@
 """Watching a training: what goes wrong with the evidence ends nothing. What is killed: tests/faults."""
 
+import shlex
+
+import pytest
+
 from fluxgym.run.care import NONE, RESUME, Care
-from fluxgym.run.launch import stop_run, wait_for_end
+from fluxgym.run.launch import start_run, stop_run, wait_for_end
 from fluxgym.run.record import MONITOR, PERSON, read_record
+from trainer.folder import RunFolder
 
 
 def test_evidence_that_cannot_be_had_ends_nothing(start_small, wait_until):
@@ -11,6 +16,32 @@ def test_evidence_that_cannot_be_had_ends_nothing(start_small, wait_until):
     folder.training_log.unlink()
     folder.training_log.mkdir()  # no log any more, and nothing that could be read as one
     assert wait_for_end(folder, 20).state == "failed"
+
+
+@pytest.fixture
+def start_any(outputs):
+    """start_any(command): a run of any command, which waits for no turn."""
+
+    def start(command: str) -> RunFolder:
+        folder = RunFolder(outputs / "any")
+        folder.path.mkdir()
+        start_run(folder, ["bash", "-c", command], care=Care(place=NONE), any_command=True)
+        return folder
+
+    return start
+
+
+def test_a_training_that_left_the_group_of_its_launcher_is_asked_to_end_too(start_any, wait_until):
+    saves = "trap 'echo saved; exit' TERM; echo ready; while :; do sleep 0.1; done"
+    folder = start_any(f"setsid bash -c {shlex.quote(saves)} & wait")
+    wait_until(lambda: folder.training_log.exists() and "ready\n" in folder.training_log.read_text())
+    assert stop_run(folder, wait=20).state == "stopped"
+    assert folder.training_log.read_text().endswith("saved\n")
+
+
+def test_what_a_command_left_running_is_told(start_any):
+    folder = start_any("sleep 60 & echo started")
+    assert "It left 1 running process behind, which FluxGym ended." in wait_for_end(folder, 20).message
 
 
 def test_a_person_who_stops_what_the_monitor_stops_already_has_the_last_word(start_small, wait_until, monkeypatch):
