@@ -75,7 +75,8 @@ def list_abandoned() -> list[RunFolder]:
 def find_turn(folder: RunFolder) -> Turn | None:
     """Its place in the line; None while no living supervisor waits for it."""
     line = read_line()
-    mine = next((ticket for ticket in line if ticket_key(ticket.run) == ticket_key(folder)), None)
+    path = str(folder.path.resolve())
+    mine = next((ticket for ticket in line if ticket.folder == path), None)  # as fluxgym.run.waiting writes it
     if mine is None:
         return None
     rivals = [ticket for ticket in line if ticket == mine or {*ticket.wish.places} & {*mine.wish.places}]
@@ -104,13 +105,17 @@ def find_chances(line: list[Ticket], key: str, is_free: Callable[[Place], bool])
 
 # ---- moving ----------------------------------------------------------------------------------------------------------
 def move(folder: RunFolder, by: int | str) -> bool:
-    """Moves a run in the line: -1 up, 1 down, FIRST to its head. False where it does not wait, or is there already."""
+    """Moves a run in the line: -1 up, 1 down, FIRST to its head. False where it does not wait, or is there already.
+
+    Only those that want one of its places are before or behind it, as its Turn says."""
     with lock.hold(locks_folder() / "queue.lock", PATIENCE):
-        line = [path for path in _paths() if lock.is_held(path)]
         key = ticket_key(folder)
-        mine = next((path for path in line if path.name.endswith(key)), None)
+        tickets = {path: ticket for path in _paths() if lock.is_held(path) and (ticket := _read(path))}
+        mine = next((path for path in tickets if path.name.endswith(key)), None)
         if mine is None:
             return False
+        wanted = {*tickets[mine].wish.places}
+        line = [path for path, ticket in tickets.items() if path == mine or wanted & {*ticket.wish.places}]
         at = line.index(mine)
         if by == FIRST:
             if at:

@@ -144,6 +144,13 @@ def test_moving(wait_in_line, outputs):
     assert [str(ticket.wish) for ticket in read_line()] == ["GPU 0"] * 3
 
 
+def test_moving_past_those_that_are_in_its_way(wait_in_line):
+    (first, _), _, (last, _) = [wait_in_line(name, wish) for name, wish in (("a", "0"), ("b", "1"), ("c", "0"))]
+    assert (find_turn(last).position, move(last, -1), find_turn(last).position) == (2, True, 1)
+    assert (find_turn(first).position, line()) == (2, ["c", "b", "a"])
+    assert not move(last, FIRST)
+
+
 def test_moving_those_that_came_in_the_same_instant(wait_in_line, outputs):
     for name in "abc":
         wait_in_line(name, order=7)
