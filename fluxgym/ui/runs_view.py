@@ -5,7 +5,7 @@ import streamlit as st
 from fluxgym.run.folders import list_runs
 from fluxgym.run.queue import read_line
 from fluxgym.run.record import read_record
-from fluxgym.run.status import Status, read_status
+from fluxgym.run.status import read_status
 from fluxgym.ui import cards, routes
 from fluxgym.view import words
 from fluxgym.view.summary import smoothed_loss
@@ -32,24 +32,21 @@ def draw_welcome() -> bool:
 def sort_runs() -> tuple[list[RunFolder], list[RunFolder]]:
     """The runs under way: those that train, the latest first, then those that wait, in their order. And those that ended.
 
-    Of a run that has its verdict nothing else is read, and the line of those that wait once."""
-    active: dict[RunFolder, Status] = {}
+    Of a run that has its verdict, or waits, nothing but its record is read; and the line of those that wait once."""
+    active: dict[RunFolder, float] = {}  # when it began
+    waiting: dict[RunFolder, int] = {}  # its place
     earlier = []
+    line = {ticket.folder: number for number, ticket in enumerate(read_line())}
     for folder in list_runs():
         record = read_record(folder)
-        status = None if record and record.verdict else read_status(folder)
-        if status and status.is_active:
-            active[folder] = status
-        else:
+        if record and record.state == "queued":
+            waiting[folder] = line.get(str(folder.path.resolve()), len(line))
+        elif (record and record.verdict) or not (status := read_status(folder)).is_active:
             earlier.append(folder)
-    line = {ticket.folder: number for number, ticket in enumerate(read_line(), 1)} if active else {}
-    place = {folder: line.get(str(folder.path.resolve()), len(line) + 1) for folder in active}
-
-    def order(folder: RunFolder) -> tuple[int, float, str]:
-        is_queued = active[folder].state == "queued"
-        return place[folder] if is_queued else 0, -(active[folder].started or 0.0), folder.name
-
-    return sorted(active, key=order), earlier
+        else:
+            active[folder] = status.started or 0.0
+    latest = sorted(active, key=lambda folder: (-active[folder], folder.name))
+    return latest + sorted(waiting, key=lambda folder: (waiting[folder], folder.name)), earlier
 
 
 def draw_active(active: list[RunFolder], earlier: int) -> None:

@@ -1,9 +1,14 @@
 """The parts of the Runs page; most of them: tests/pages/test_runs.py."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from fluxgym.run.care import Care
+from fluxgym.run.launch import move_run, wait_for_end
+from fluxgym.run.status import read_status
+from fluxgym.ui.runs_view import sort_runs
 from trainer.folder import RunFolder
 
 
@@ -36,3 +41,23 @@ def test_the_welcome_says_what_this_is() -> None:
     page = AppTest.from_function(welcome).run()
     assert "FluxGym trains a LoRA of FLUX on your images" in page.markdown[0].value
     assert page.button[0].proto.type == "primary"
+
+
+def test_those_that_train_are_first_and_those_that_wait_in_their_order(
+    start_small: Callable[..., RunFolder], wait_until: Callable[..., object]
+) -> None:
+    wait_for_end(start_small(name="ended"), 30)
+    first = start_small("--steps", "100000", "--pause", "0.05", name="first", care=Care())
+    wait_until(lambda: read_status(first).state == "running")
+    waiting = [start_small(name=name, care=Care()) for name in ("a", "b")]
+    wait_until(lambda: all(turn and turn.total == 2 for turn in (read_status(folder).queue for folder in waiting)))
+    latest = start_small("--steps", "100000", "--pause", "0.05", name="latest")
+    wait_until(lambda: read_status(latest).state == "running")
+
+    def names() -> list[str]:
+        return [folder.name for folder in sort_runs()[0]]
+
+    assert names() == ["latest", "first", "a", "b"]
+    move_run(waiting[1], "first")
+    assert names() == ["latest", "first", "b", "a"]
+    assert [folder.name for folder in sort_runs()[1]] == ["ended"]
