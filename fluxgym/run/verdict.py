@@ -43,7 +43,7 @@ def judge(folder: RunFolder, record: Record, ending: Ending, history: History) -
         return Verdict("lost", f"The machine restarted {where}.", None, missing, step, total)
     if _was_stopped(attempt, ending, lines):
         return Verdict("stopped", f"{_who_stopped(record, ending)} {where}.", None, missing, step, total)
-    kind, message = _find_cause(ending, missing, where, lines)
+    kind, message = _find_cause(ending, missing, where, lines, announces=not record.any_command)
     quoted = [line[:QUOTED_LENGTH] for line in lines[-QUOTED:]]
     return Verdict("failed", message, kind, missing, step, total, quoted)
 
@@ -150,8 +150,10 @@ def _signal_of(code: int | None) -> int:
     return number if code and (code < 0 or number in set(signal.Signals)) else 0
 
 
-def _find_cause(ending: Ending, missing: list[str], where: str, lines: list[str]) -> tuple[str, str]:
-    """Kind and message of a failure. A cause that the log names comes first, then the signal, then what is missing."""
+def _find_cause(ending: Ending, missing: list[str], where: str, lines: list[str], announces: bool) -> tuple[str, str]:
+    """Kind and message of a failure. A cause that the log names comes first, then the signal, then what is missing.
+
+    `announces`: the trainer writes down what breaks it, as ours does."""
     found, code = find_failure(lines), ending.exit_code
     number = _signal_of(code)
     how = UNSEEN if code is None else f"Exit code {code}."
@@ -170,7 +172,9 @@ def _find_cause(ending: Ending, missing: list[str], where: str, lines: list[str]
         return "other", f"{how} {where}."
     if code == 0:
         return "other", f"The training ended with exit code 0, but {'; '.join(missing)}."
-    if code is None:  # our trainer writes down what breaks it: one that ends without a word was ended from outside, mostly
+    if code is None and not announces:
+        return "other", f"It ended {where}, and its log does not say how. {how}"
+    if code is None:  # one that writes down what breaks it, and ends without a word, was ended from outside, mostly
         return "other", f"Its process vanished {where} without a word in the log, most likely killed. {how}"
     if ending.disk_is_full:
         return "no_space", f"Failed {where}. The disk is full, so its log cannot tell the cause. {how}"

@@ -243,6 +243,13 @@ def test_another_command_is_not_asked_for_a_lora_of_ours(folder):
     assert verdict_on_another_command(folder).message == "All 4 steps are done and x.safetensors is whole."
 
 
+def test_how_another_command_ended_unseen_is_not_guessed(folder):
+    folder.training_log.write_text("whatever it says at its end\n")
+    found = verdict_on_another_command(folder, None)
+    assert (found.state, found.kind) == ("failed", "other")
+    assert found.message.startswith("It ended before the first step, and its log does not say how. Nobody saw its exit code")
+
+
 @pytest.mark.parametrize(("remains", "words"), [(1, "1 running process"), (2, "2 running processes")])
 def test_what_another_command_leaves_running_is_told(folder, remains, words):
     folder.training_log.write_text("started\n")
