@@ -130,7 +130,11 @@ def _progress_text(state: str | None, status: Status, history: History) -> str:
 def _metrics(status: Status, history: History, took: float | None) -> list[tuple[str, str, str | None]]:
     time_left = ("Time left", words.duration(under_way.find_time_left(status, history)), None)
     if took is not None:
-        time_left = ("Took" if status.attempt <= 1 else f"{status.attempt} attempts took", words.duration(took), None)
+        time_left = (
+            "Took" if status.attempt <= 1 else f"{status.attempt} attempts took",
+            words.duration(took or None),
+            None,
+        )  # it never trained: no time, not 0
     elif not status.is_active and status.since and status.started:
         time_left = ("Last attempt took", words.duration(status.since - status.started), None)
     validation = history.validation

@@ -92,3 +92,12 @@ def test_what_is_not_well_shows_in_the_badge_while_it_trains(tell, verdict, look
     assert (told.label, told.icon, told.colour) == look
     stopping = tell(dataclasses.replace(RUNNING, state="stopping", health=health), step_lines(1, 20, 100))
     assert (stopping.label, stopping.colour) == ("Stopping", "gray")
+
+
+def test_a_run_that_never_trained_took_no_time(tell):
+    removed = Status(
+        "stopped", "Removed from the queue before it began.", since=NOW, started=NOW - 60, took=0.0, can_restart=True
+    )
+    told = tell(removed)
+    assert told.metrics[0] == ("Took", "-", None)
+    assert told.sentence.startswith("Removed from the queue before it began.")
