@@ -23,7 +23,7 @@ from fluxgym.run.family import ATTEMPT_MARK, MARK
 from fluxgym.run.folders import PROJECT, outputs_root, shown_path
 from fluxgym.run.identity import Identity
 from fluxgym.run.places import PlaceError, make_wish
-from fluxgym.run.queue import move
+from fluxgym.run.queue import move, tickets_folder
 from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, write_record
 from fluxgym.run.resuming import find_states, last_state
 from fluxgym.run.status import Status, find_unattended, read_status
@@ -137,12 +137,18 @@ def start_run(
 
 
 def check_place(care: Care) -> None:
-    """Raises PlaceError, a ValueError, where it names a GPU that is not there."""
-    if care.place not in (FIRST_FREE, NONE):
-        try:
+    """Raises PlaceError, a ValueError, where it names a GPU that is not there, or nobody could wait for it."""
+    if care.place == NONE:
+        return
+    try:
+        tickets_folder()
+        if care.place != FIRST_FREE:
             make_wish(care.place)
-        except PlaceError as error:
-            raise PlaceError(f"place: {error}") from error
+    except PlaceError as error:
+        raise PlaceError(f"place: {error}") from error
+    except OSError as error:
+        cure = "expected a folder for the locks that can be written; FLUXGYM_LOCKS names another"
+        raise PlaceError(f"place: got {error.strerror} at {error.filename}, {cure}") from error
 
 
 def resume_run(folder: RunFolder, state: State | None = None, changes: dict[str, Any] | None = None) -> Status:

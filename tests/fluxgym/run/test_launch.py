@@ -113,6 +113,15 @@ def test_start_needs_settings(outputs):
     assert names_in(folder.path) == []
 
 
+def test_nobody_waits_for_ever_where_no_lock_can_be(outputs, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FLUXGYM_LOCKS", str(tmp_path / "file" / "locks"))
+    folder = create_run(settings())
+    with pytest.raises(RunError, match=r"place: got Not a directory at .*; FLUXGYM_LOCKS names another"):
+        start_run(folder)
+    assert not folder.record.exists()
+
+
 def test_a_run_to_its_end(start_small):
     folder = start_small("--steps", "7")
     status = wait_for_end(folder, 20)
