@@ -43,6 +43,7 @@ class Watch:
     holding: Holding
     deadline: float | None = None  # monotonic time at which a training that was asked to end is killed
     oom_kills: int | None = field(default_factory=count_oom_kills)  # before it
+    _trouble: str = ""  # with its places, that was noted
 
     def to_the_end(self) -> Ended | None:
         """Returns once the training has ended; None where the run's folder was taken away, so that nothing is to be written."""
@@ -76,10 +77,15 @@ class Watch:
             self._ask_to_stop()
 
     def _keep_places(self) -> None:
+        trouble = ""
         try:
             self.holding.keep()
         except (OSError, PlaceError) as error:
-            self.run.note(f"the locks of {', '.join(place.name for place in self.holding.places)} cannot be made anew: {error}")
+            trouble = str(error)
+        if trouble and trouble != self._trouble:
+            names = ", ".join(place.name for place in self.holding.places)
+            self.run.note(f"the locks of {names} cannot be made anew: {trouble}")
+        self._trouble = trouble
 
     def _stop_was_asked(self, got: signal.struct_siginfo) -> None:
         name = signal.Signals(got.si_signo).name

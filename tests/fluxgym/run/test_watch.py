@@ -1,12 +1,21 @@
 """Watching a training: what goes wrong with the evidence ends nothing. What is killed: tests/faults."""
 
+import os
 import shlex
+import shutil
+from pathlib import Path
 
 import pytest
 
+from fluxgym.run import lock
 from fluxgym.run.care import NONE, RESUME, Care
+from fluxgym.run.guarded import Guarded
+from fluxgym.run.identity import Identity
 from fluxgym.run.launch import start_run, stop_run, wait_for_end
-from fluxgym.run.record import MONITOR, PERSON, read_record
+from fluxgym.run.monitor import Monitor
+from fluxgym.run.places import CPU, Holding, locks_folder
+from fluxgym.run.record import MONITOR, PERSON, begin_attempt, read_record
+from fluxgym.run.watch import Watch
 from trainer.folder import RunFolder
 
 
@@ -53,3 +62,19 @@ def test_a_person_who_stops_what_the_monitor_stops_already_has_the_last_word(sta
     status = stop_run(folder, wait=20)
     assert (status.state, status.message[:14], status.attempt) == ("stopped", "Stopped by you", 1)
     assert read_record(folder).attempts[-1].stop == PERSON
+
+
+def test_trouble_with_a_place_is_noted_once_and_not_each_second(outputs):
+    folder = RunFolder(outputs / "any")
+    folder.path.mkdir()
+    record, holding = begin_attempt(folder, None, ["train"]), Holding(folder)
+    assert holding.take([CPU])
+    shutil.rmtree(locks_folder())
+    locks_folder().rmdir()
+    Path(os.environ["FLUXGYM_LOCKS"]).touch()
+    with lock.hold(folder.lock, 0) as held:
+        watch = Watch(Guarded(folder, held, Monitor(folder)), record, Identity.of(os.getpid()), holding)
+        for _ in range(3):
+            watch._keep_places()
+    holding.give_back()
+    assert folder.monitor_log.read_text().count("the locks of CPU cannot be made anew") == 1
