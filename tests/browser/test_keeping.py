@@ -137,7 +137,7 @@ def test_the_dialog_stays_and_stop_stops(
     opened.get_by_role("button", name="Stop").click()
     opened.get_by_role("dialog").get_by_role("button", name="Stop").click()
     wait_until(lambda: read_status(run).state == "stopped", 60)
-    resume = opened.get_by_role("button", name="Resume")
+    resume = opened.get_by_role("button", name="Resume", exact=True)
     resume.wait_for()
     resume.click()
     wait_until(lambda: read_status(run).state == "running", 60)
