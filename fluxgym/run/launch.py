@@ -156,6 +156,7 @@ def resume_run(folder: RunFolder, state: State | None = None, changes: dict[str,
 
     `changes`: settings by dotted name, such as {"train.epochs": 20}; a completed run goes on for more epochs than before.
     Raises RunIsActive, NothingToResume, or RunError where the changes cannot be made."""
+    _settle(folder)
     with _locked(folder):
         status = _refuse_active(folder)
         record = read_record(folder)
@@ -285,6 +286,17 @@ def _locked(folder: RunFolder) -> Iterator[None]:
             yield
     except lock.LockHeld as error:
         raise RunIsActive(folder, f"{folder.name} is under way, its supervisor holds {folder.lock.name}") from error
+
+
+def _settle(folder: RunFolder) -> None:
+    """An end that nobody saw is written down before anything new begins, and what it left running ends: a supervisor's work."""
+    status, deadline = read_status(folder), time.monotonic() + ADOPTION
+    while status.needs_supervisor and not status.is_active and time.monotonic() < deadline:
+        record = read_record(folder)
+        if not record or not record.attempt or record.attempt.verdict or record.attempt.number != status.attempt:
+            return
+        look_after(folder)
+        time.sleep(lock.RETRY)
 
 
 def _refuse_active(folder: RunFolder, lock_is_ours: bool = True) -> Status:

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -199,6 +200,23 @@ def test_stop_and_resume(start_small, wait_until):
     )
     assert f"Resuming: step {stopped.step} of 2000".encode() in text
     assert [attempt.number for attempt in read_record(folder).attempts] == [1, 2]
+
+
+def test_an_end_that_nobody_saw_is_settled_before_a_resume(start_small, wait_until, monkeypatch):
+    monkeypatch.setenv("FLUXGYM_STOP_GRACE", "0.5")
+    folder = start_small("--steps", "2000", "--state-at", "2", "--child")
+    wait_until(lambda: folder.training_log.exists() and " 5/2000" in folder.training_log.read_text())
+    record = read_record(folder)
+    training, child = [member.identity for member in find_family(folder)]
+    for process in (record.supervisor, training):
+        process.signal(signal.SIGKILL)
+    wait_until(lambda: not record.supervisor.alive() and not training.alive())
+    assert child.alive()
+    resume_run(folder)
+    first, second = read_record(folder).attempts
+    assert (first.verdict.state, second.number) == ("failed", 2)
+    assert not child.alive()
+    stop_run(folder, wait=20)
 
 
 def test_what_ended_before_anything_was_saved_begins_anew(start_small, wait_until):
