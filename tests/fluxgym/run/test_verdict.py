@@ -180,6 +180,13 @@ def test_stopped(folder, exit_code, stop, words):
     assert words in found.message
 
 
+def test_a_stop_that_came_when_all_was_done_takes_nothing_away(folder):
+    assert verdict(folder, -15, stop=PERSON).state == "completed"
+    assert verdict(folder, -15).state != "completed", "nobody asked for it"
+    folder.lora.unlink()
+    assert verdict(folder, -15, stop=PERSON).state == "stopped"
+
+
 def test_a_crash_after_a_stop_was_asked_is_a_failure(folder):
     train(folder, "--steps", "9", "--end-at", "7")
     assert verdict(folder, 1, PERSON).state == "failed"
