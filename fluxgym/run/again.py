@@ -65,6 +65,10 @@ def _find_way(run: Guarded, ended: Record, care: Care) -> Way | None:
     state = last_state(states)
     if ended.verdict and ended.verdict.kind == "oom" and care.step_down and not ended.attempts[-1].stop:
         return _step_down(run, ended, state) if state or can_begin_anew(run.folder, ended, states) else None
+    attempt = ended.attempts[-1]
+    if not state and ended.any_command and attempt.exit_code is None and not attempt.stop:
+        run.note("it does not go on by itself: nobody saw its end, which may have been a good one, and it has no state")
+        return None
     if state or can_begin_anew(run.folder, ended, states):
         note = "" if state or not ended.any_command else "The command is started again from its beginning."
         return Way(state, note)

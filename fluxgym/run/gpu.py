@@ -8,8 +8,10 @@ import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+LIBRARY, DEVICES = "libnvidia-ml.so.1", Path("/dev")
 PATIENCE = 5.0  # s; a driver that has to wake up a GPU first may need 2 or 3
 HEAT, POWER_LIMIT, POWER_BRAKE, HARDWARE = "heat", "power limit", "power brake", "hardware"
 THROTTLES = {  # bits of nvmlDeviceGetCurrentClocksEventReasons in nvml.h; a GPU at work is at its power limit mostly
@@ -43,6 +45,15 @@ def list_gpus(patience: float = PATIENCE) -> list[Gpu]:
     return _reader.read(patience)
 
 
+def has_device() -> bool:
+    """Whether there is a GPU and its driver, whatever that answers."""
+    try:
+        ctypes.CDLL(LIBRARY)
+    except OSError:
+        return False
+    return any(DEVICES.glob("nvidia[0-9]*"))
+
+
 class _Reader:
     """Asks the driver in a thread of its own, because a call that hangs in the kernel cannot be broken off."""
 
@@ -73,7 +84,7 @@ class _Reader:
 @functools.cache
 def _open_nvml() -> Any:
     """pynvml, ready. It takes 5 MB, so it is imported only where there is a driver. Raises OSError where there is none."""
-    ctypes.CDLL("libnvidia-ml.so.1")
+    ctypes.CDLL(LIBRARY)
     import pynvml
 
     pynvml.nvmlInit()

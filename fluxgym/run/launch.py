@@ -22,7 +22,7 @@ from fluxgym.run.care import FIRST_FREE, NONE, Care, read_care, write_care
 from fluxgym.run.family import ATTEMPT_MARK, MARK
 from fluxgym.run.folders import PROJECT, outputs_root, shown_path
 from fluxgym.run.identity import Identity
-from fluxgym.run.places import PlaceError, make_wish
+from fluxgym.run.places import DriverSilent, PlaceError, make_wish
 from fluxgym.run.queue import move, tickets_folder
 from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, write_record
 from fluxgym.run.resuming import find_states, last_state
@@ -84,12 +84,13 @@ def _create(folder: RunFolder, is_taken: Callable[[RunFolder], bool], settings: 
     """`is_taken`: whether the folder must be cleared first; raises NameTaken where it may not."""
     is_new = not folder.path.exists()
     if not is_new:
-        _refuse_active(folder, lock_is_ours=False)
+        _settle(folder)
+        refuse_active(folder)
         is_taken(folder)
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
         with _locked(folder):  # looked at again: another start may have been a moment faster
-            _refuse_active(folder)
+            refuse_active(folder, lock_is_ours=True)
             if is_taken(folder):
                 archive(folder)
             if settings and not folder.config.exists():
@@ -124,7 +125,7 @@ def start_run(
     except PlaceError as error:
         raise RunError(folder, str(error)) from error
     with _locked(folder):
-        _refuse_active(folder)
+        refuse_active(folder, lock_is_ours=True)
         record = read_record(folder)
         if record and not record.problem:
             raise NameTaken(folder, f"{folder.name} has run already; resume it, or create it anew")
@@ -143,7 +144,8 @@ def check_place(care: Care) -> None:
     try:
         tickets_folder()
         if care.place != FIRST_FREE:
-            make_wish(care.place)
+            with contextlib.suppress(DriverSilent):  # it may come back while the run waits
+                make_wish(care.place)
     except PlaceError as error:
         raise PlaceError(f"place: {error}") from error
     except OSError as error:
@@ -158,7 +160,7 @@ def resume_run(folder: RunFolder, state: State | None = None, changes: dict[str,
     Raises RunIsActive, NothingToResume, or RunError where the changes cannot be made."""
     _settle(folder)
     with _locked(folder):
-        status = _refuse_active(folder)
+        status = refuse_active(folder, lock_is_ours=True)
         record = read_record(folder)
         record = None if record and record.problem else record
         if status.state == "completed" and not _wants_more(folder, record, changes or {}):
@@ -280,7 +282,7 @@ def look_after(folder: RunFolder) -> Status:
 def _locked(folder: RunFolder) -> Iterator[None]:
     record = read_record(folder)
     if record and record.supervisor and record.supervisor.alive():  # it holds the lock for long: no use in waiting
-        _refuse_active(folder, lock_is_ours=False)
+        refuse_active(folder)
     try:
         with lock.hold(folder.lock, PATIENCE):
             yield
@@ -299,7 +301,8 @@ def _settle(folder: RunFolder) -> None:
         time.sleep(lock.RETRY)
 
 
-def _refuse_active(folder: RunFolder, lock_is_ours: bool = True) -> Status:
+def refuse_active(folder: RunFolder, lock_is_ours: bool = False) -> Status:
+    """The status of a run that is not under way. Raises RunIsActive. `lock_is_ours`: the caller holds run.lock."""
     status = read_status(folder, lock_is_ours)
     if status.is_active:
         process = f", process {status.pid}" if status.pid else ""

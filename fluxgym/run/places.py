@@ -15,7 +15,7 @@ from pathlib import Path
 from fluxgym.run import lock
 from fluxgym.run.care import FIRST_FREE
 from fluxgym.run.folders import PROJECT
-from fluxgym.run.gpu import Gpu, list_gpus
+from fluxgym.run.gpu import Gpu, has_device, list_gpus
 from trainer.folder import RunFolder
 
 FULL = 1 / 4  # of a GPU's memory; who uses more of it beside us leaves too little for a training
@@ -25,6 +25,10 @@ TMP = Path("/tmp")
 
 class PlaceError(ValueError):
     """No such place, or no folder for the locks; the message says what there is."""
+
+
+class DriverSilent(PlaceError):
+    """There is a GPU, but its driver tells of none: it hangs, or the GPU fell off the bus. It may come back."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Wish:
 
     def __str__(self) -> str:
         names = [f"the {place.name}" if place.name == CPU.name else place.name for place in self.places]
+        if not names:
+            return "a GPU"
         return "the first free GPU" if self.is_any and len(names) > 1 else " and ".join(names)
 
 
@@ -77,15 +83,25 @@ def locks_folder() -> Path:
 
 
 def list_places() -> list[Place]:
-    """The GPUs that the environment leaves to us, or the CPU where there is none."""
-    return [Place(f"GPU {gpu.index}", gpu.uuid) for gpu in _visible(list_gpus())] or [CPU]
+    """The GPUs that the environment leaves to us, or the CPU where there is none. Raises DriverSilent."""
+    return [Place(f"GPU {gpu.index}", gpu.uuid) for gpu in _visible(_ask_driver())] or [CPU]
+
+
+def _ask_driver() -> list[Gpu]:
+    """All GPUs. One that does not answer must not pass for a machine without any: the training would see it and take it."""
+    gpus = list_gpus()
+    if not gpus and has_device() and os.environ.get("CUDA_VISIBLE_DEVICES") != "":
+        raise DriverSilent(
+            "The driver of the GPU does not answer, so whether it is free is not known; nvidia-smi may say more."
+        )
+    return gpus
 
 
 def make_wish(care_place: str) -> Wish:
-    """What Care.place means on this machine. Raises PlaceError where it names a GPU that is not there."""
+    """What Care.place means on this machine. Raises PlaceError where it names a GPU that is not there, or DriverSilent."""
     if care_place == FIRST_FREE:
         return Wish(tuple(list_places()), is_any=True)
-    there = {gpu.index: Place(f"GPU {gpu.index}", gpu.uuid) for gpu in list_gpus()}
+    there = {gpu.index: Place(f"GPU {gpu.index}", gpu.uuid) for gpu in _ask_driver()}
     wanted = list(dict.fromkeys(int(number) for number in care_place.split(",")))
     if missing := [f"GPU {number}" for number in wanted if number not in there]:
         choices = ", ".join(place.name for place in there.values()) or "none that can be listed here"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from fluxgym.run.care import NONE, read_care
 from fluxgym.run.guarded import Guarded
-from fluxgym.run.places import Holding, Place, PlaceError, find_fillers, find_gone, make_wish
+from fluxgym.run.places import DriverSilent, Holding, Place, PlaceError, Wish, find_fillers, find_gone, make_wish
 from fluxgym.run.queue import OwnTicket, Ticket, find_chances, read_line
 from fluxgym.run.record import MONITOR, PERSON, Record
 from fluxgym.run.watch import ASKED, FETCHED
@@ -37,10 +37,10 @@ class Waiting:
         pause = record.resumes_at - time.time() if record.resumes_at else 0.0
         self._resumes = time.monotonic() + min(pause, LONGEST_PAUSE)
         self._ticket = OwnTicket(run.folder, _order(record))
-        self._care_place = NONE
+        self._wish, self._care_place = Wish((), is_any=True), NONE
         self._filled: dict[Place, str] = {}
         self._seen_taken: dict[Place, float] = {}  # monotonic times
-        self._trouble = ""
+        self._trouble = self._silence = ""
 
     def to_the_turn(self) -> Waited:
         stop = None
@@ -109,12 +109,23 @@ class Waiting:
         if place == NONE:
             self._ticket.give_back(for_good=True)
             return True
-        if place != self._care_place:  # a person may change it while it waits
-            self._wish, self._care_place = make_wish(place), place
-            self.run.note(f"waits for {self._wish}")
+        if place != self._care_place and not self._choose(place):  # a person may change it while it waits
+            return self._ticket.say(Ticket(str(self.run.folder.path.resolve()), self._wish, is_paused, (), self._silence))
         filled = tuple(place.name for place in self._filled)
         folder = str(self.run.folder.path.resolve())
         return self._ticket.say(Ticket(folder, self._wish, is_paused, filled, " ".join(self._filled.values())))
+
+    def _choose(self, place: str) -> bool:
+        """Makes the wish; False as long as nobody can say which GPUs there are."""
+        try:
+            self._wish, self._care_place, self._silence = make_wish(place), place, ""
+        except DriverSilent as error:
+            if not self._silence:
+                self.run.note(f"it waits: {error}")
+            self._wish, self._care_place, self._silence = Wish((), is_any=True), NONE, str(error)
+            return False
+        self.run.note(f"waits for {self._wish}")
+        return True
 
 
 def _order(record: Record) -> int:

@@ -8,7 +8,16 @@ from typing import Any
 from fluxgym.log.history import get_history
 from fluxgym.run.care import read_care, write_care
 from fluxgym.run.folders import find_run
-from fluxgym.run.launch import ask_sample, ask_save, check_place, look_after_queued, move_run, resume_run, stop_run
+from fluxgym.run.launch import (
+    ask_sample,
+    ask_save,
+    check_place,
+    look_after_queued,
+    move_run,
+    refuse_active,
+    resume_run,
+    stop_run,
+)
 from fluxgym.run.queue import FIRST, find_turn, read_line
 from fluxgym.run.resuming import find_left, find_states
 from fluxgym.terminal.output import DONE, FAILED, PATIENT, print_table, sentence, shown, wait
@@ -52,6 +61,7 @@ def resume(options: argparse.Namespace) -> int:
     care = read_care_options(options, before)
     if care != before:
         check_place(care)
+        refuse_active(folder)
         write_care(folder, care)
     wanted: dict[str, Any] = {"train.epochs": options.epochs, "train.learning_rate": options.learning_rate}
     changes = {name: value for name, value in wanted.items() if value is not None}

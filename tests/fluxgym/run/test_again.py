@@ -137,11 +137,19 @@ def test_another_command_from_kohyas_state_or_its_beginning(run):
     for command, state in ((["python", "x.py"], None), (["python", "train_network.py"], "x-000004-state")):
         if state:
             write_kohya_state(run.folder.path / state)
-        record = dataclasses.replace(ended(run, command=command), any_command=True, cwd=str(run.folder.path))
+        record = dataclasses.replace(ended(run, command=command, exit_code=1), any_command=True, cwd=str(run.folder.path))
         attempt = go_on(run, record).attempts[-1]
         assert attempt.resumed_from == state
         assert attempt.command == [*command, *(["--resume", str(run.folder.path / state)] if state else [])]
         assert attempt.note == ("" if state else "The command is started again from its beginning.")
+
+
+def test_another_command_whose_end_nobody_saw_is_not_begun_again(run):
+    """It may have ended well: what it made would be overwritten."""
+    write_care(run.folder, AFTER_CRASH)
+    unseen = dataclasses.replace(ended(run, kind="other", command=["python", "x.py"]), any_command=True)
+    assert go_on(run, unseen) is None
+    assert "nobody saw its end" in notes(run)
 
 
 # ---- out of memory ---------------------------------------------------------------------------------------------------

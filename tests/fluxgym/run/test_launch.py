@@ -219,6 +219,18 @@ def test_an_end_that_nobody_saw_is_settled_before_a_resume(start_small, wait_unt
     stop_run(folder, wait=20)
 
 
+def test_an_end_that_nobody_saw_is_settled_before_the_run_is_replaced(start_small, wait_until):
+    folder = start_small("--steps", "2000")
+    wait_until(lambda: folder.training_log.exists() and " 5/2000" in folder.training_log.read_text())
+    record = read_record(folder)
+    for process in (record.supervisor, record.attempts[-1].training):
+        process.signal(signal.SIGKILL)
+    wait_until(lambda: not record.supervisor.alive() and not record.attempts[-1].training.alive())
+    create_run(settings(name=folder.name), replace_old=True)
+    [archived] = folder.old_logs.iterdir()
+    assert json.loads((archived / "run.json").read_text())["state"] == "failed"
+
+
 def test_what_ended_before_anything_was_saved_begins_anew(start_small, wait_until):
     folder = start_small("--steps", "4", "--end-at", "2", "--code", "1")
     status = wait_for_end(folder, 20)

@@ -343,3 +343,20 @@ def test_the_choice_is_kept(start_small, hold):
     folder = start_small(*hold("a"), care=ANY)
     assert read_care(folder) == ANY
     assert Holding(folder).places == []
+
+
+@pytest.mark.parametrize("place", ["auto", "0"])
+def test_a_driver_that_is_silent_is_waited_for(start_on, monkeypatch, release, wait_until, place):
+    """It must not pass for a machine without a GPU: the training would have found the GPU, and taken it from another."""
+    monkeypatch.setattr(places, "has_device", lambda: True)
+    start_on.tell()
+    folder = start_on("a", place)
+    wait_until(lambda: read_status(folder).queue)
+    assert read_status(folder).queue.blocked_by.startswith("The driver of the GPU does not answer")
+    assert not folder.training_log.exists()
+    start_on.tell(*TWO)
+    wait_until(lambda: state(folder) == "running")
+    assert read_status(folder).places == ["GPU 0"]
+    assert folder.monitor_log.read_text().count("it waits: The driver of the GPU does not answer") == 1
+    release("a")
+    wait_until(lambda: state(folder) == "completed")

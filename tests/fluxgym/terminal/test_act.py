@@ -82,6 +82,15 @@ def test_more_epochs_and_another_rate(outputs, say):
     wait_for_end(folder, 30)
 
 
+def test_a_resume_that_is_refused_changes_no_choice(say, start_small, wait_until, tmp_path):
+    folder = start_small("--hold", str(tmp_path / "go"))
+    wait_until(lambda: read_status(folder).pid)
+    before = folder.care.read_bytes()
+    code, _, err = say("resume", folder.name, "--when-stalled", "stop")
+    assert (code, "is under way" in err) == (WRONG_USE, True)
+    assert folder.care.read_bytes() == before
+
+
 def test_save_and_sample(outputs, say):
     folder = run_of(outputs, "small")
     code, _, err = say("save", "small")
