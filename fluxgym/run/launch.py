@@ -5,27 +5,22 @@ wish can be fulfilled is decided, and written down, under run.lock: of two that 
 """
 
 import contextlib
-import os
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from fluxgym.run import lock
 from fluxgym.run.archive import archive, holds_run
 from fluxgym.run.care import FIRST_FREE, NONE, Care, read_care, write_care
-from fluxgym.run.family import ATTEMPT_MARK, MARK
-from fluxgym.run.folders import PROJECT, outputs_root, shown_path
-from fluxgym.run.identity import Identity
+from fluxgym.run.folders import outputs_root, shown_path
 from fluxgym.run.places import DriverSilent, PlaceError, make_wish
 from fluxgym.run.queue import move, tickets_folder
 from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, write_record
 from fluxgym.run.resuming import find_states, last_state
+from fluxgym.run.send import send_supervisor
 from fluxgym.run.status import Status, find_unattended, read_status
 from trainer.disk import write_whole
 from trainer.folder import RunFolder, State, check_name, read_state
@@ -36,7 +31,6 @@ if TYPE_CHECKING:
 PATIENCE = 5.0  # s; others hold the lock for an instant, a supervisor for hours
 ADOPTION = 15.0  # s in which a new supervisor must have come up
 SEND_AGAIN = 5.0  # s between two supervisors that this process sends to one run
-BLOCKED = {signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _sent: dict[RunFolder, float] = {}  # monotonic time of the last supervisor that look_after sent
 
 
@@ -206,17 +200,40 @@ def _change_settings(folder: RunFolder, record: Record | None, changes: dict[str
 
 def stop_run(folder: RunFolder, wait: float | None = None) -> Status:
     """Asks a run to save its state and end. `wait`: at most so many seconds for the end. Raises RunIsNotActive, RunError."""
-    deadline = time.monotonic() + ADOPTION
-    while True:
-        status, record = look_after(folder), read_record(folder)
+
+    def is_wanted(status: Status) -> None:
         if not status.is_active:
             raise RunIsNotActive(folder, f"{folder.name} is not running, it is {status.state or 'not a run of FluxGym'}")
-        if record and record.supervisor and record.supervisor.signal(signal.SIGUSR1):
-            break
+
+    _signal(folder, signal.SIGUSR1, is_wanted)
+    return wait_for_end(folder, wait) if wait is not None else read_status(folder)
+
+
+def resume_now(folder: RunFolder) -> Status:
+    """Ends the pause before a run goes on by itself. Raises RunIsNotActive where it does not pause, or RunError."""
+
+    def is_wanted(status: Status) -> None:
+        if not status.is_pausing:
+            raise RunIsNotActive(folder, f"{folder.name} does not pause, it is {status.state or 'not a run of FluxGym'}")
+
+    _signal(folder, signal.SIGUSR2, is_wanted)
+    deadline = time.monotonic() + PATIENCE
+    while (status := read_status(folder)).is_pausing and time.monotonic() < deadline:
+        time.sleep(lock.RETRY)
+    return status
+
+
+def _signal(folder: RunFolder, number: signal.Signals, check: Callable[[Status], None]) -> None:
+    """Sends a signal to the run's supervisor, which may have to come up first. `check` raises where the status forbids it."""
+    deadline = time.monotonic() + ADOPTION
+    while True:
+        check(look_after(folder))
+        record = read_record(folder)
+        if record and record.supervisor and record.supervisor.signal(number):
+            return
         if time.monotonic() > deadline:
             raise RunError(folder, f"the supervisor of {folder.name} cannot be reached; it may run in another container")
         time.sleep(lock.RETRY)
-    return wait_for_end(folder, wait) if wait is not None else read_status(folder)
 
 
 def wait_for_end(folder: RunFolder, timeout: float) -> Status:
@@ -274,7 +291,7 @@ def look_after(folder: RunFolder) -> Status:
     now = time.monotonic()
     if status.needs_supervisor and now - _sent.get(folder, -SEND_AGAIN) >= SEND_AGAIN:
         _sent[folder] = now
-        _send_supervisor(folder)
+        send_supervisor(folder)
     return status
 
 
@@ -360,34 +377,4 @@ def _launch(folder: RunFolder, record: Record) -> None:
     if read_care(folder).place != NONE:
         record = record.to("queued")
     write_record(folder, record)
-    write_record(folder, replace(record, supervisor=_send_supervisor(folder)))
-
-
-def _open_errors(folder: RunFolder) -> IO[bytes]:
-    """Where a supervisor complains: its log, or nowhere when the outputs cannot be written."""
-    try:
-        return folder.monitor_log.open("ab")
-    except OSError:
-        return Path(os.devnull).open("ab")
-
-
-def _send_supervisor(folder: RunFolder) -> Identity | None:
-    """Starts a supervisor in a session of its own, with no pipe to us and no file of ours."""
-    environment = {key: value for key, value in os.environ.items() if key not in (MARK, ATTEMPT_MARK)}
-    command = [sys.executable, "-m", "fluxgym.run", shown_path(folder.path)]
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)  # so that a stop asked for before it is up waits for it
-    try:
-        with _open_errors(folder) as errors:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-                cwd=PROJECT,
-                env=environment,
-                start_new_session=True,
-            )
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    threading.Thread(target=process.wait, daemon=True).start()  # no zombie while we live
-    return Identity.of(process.pid)
+    write_record(folder, replace(record, supervisor=send_supervisor(folder)))

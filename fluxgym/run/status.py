@@ -44,6 +44,11 @@ class Status:
     resumes_left: int = 0  # how often it may still go on by itself
     is_ours: bool = False  # our trainer: it can be asked to save and to sample now
 
+    @property
+    def is_pausing(self) -> bool:
+        """Whether it waits until it goes on by itself, which a person may hasten."""
+        return self.state == "queued" and self.resumes_at is not None and self.resumes_at > time.time()
+
 
 def read_status(folder: RunFolder, lock_is_ours: bool = False) -> Status:
     """The truth about a run, as far as the disk and the kernel tell it. `lock_is_ours`: the caller holds run.lock."""

@@ -6,14 +6,14 @@ out of the line. The system's leaves it there: nothing was started, and the next
 
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fluxgym.run.care import NONE, read_care
 from fluxgym.run.guarded import Guarded
 from fluxgym.run.places import DriverSilent, Holding, Place, PlaceError, Wish, find_fillers, find_gone, make_wish
 from fluxgym.run.queue import OwnTicket, Ticket, find_chances, read_line
 from fluxgym.run.record import MONITOR, PERSON, Record
-from fluxgym.run.watch import ASKED, FETCHED
+from fluxgym.run.watch import ASKED, FETCHED, GO_ON
 
 LOOK_EVERY, SOON = 2.0, 0.05  # s
 LONGEST_PAUSE = 3600.0  # s
@@ -54,10 +54,20 @@ class Waiting:
                     stop = ASKED[signal.Signals(got.si_signo)]
                     self.run.note(f"stop asked by a {stop} while it waited (from process {got.si_pid})")
                     return Waited(stop=stop)
+                if got and got.si_signo == GO_ON:
+                    self._end_pause()
             return Waited()
         finally:
             keeps_turn = stop not in (None, PERSON)
             self._ticket.give_back(for_good=not keeps_turn)
+
+    def _end_pause(self) -> None:
+        """It is written down, so that the next supervisor knows it should we die."""
+        if self.record.resumes_at:
+            self.run.note("a person ended the pause")
+            self._resumes = time.monotonic()
+            self.record = replace(self.record, resumes_at=None)
+            self.run.write(self.record)
 
     def _look(self) -> tuple[Holding | None, float]:
         """The places, if we have them now; else for how long to wait until the next look."""

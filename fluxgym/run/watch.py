@@ -2,7 +2,8 @@
 
 Signals are blocked for life and fetched with sigtimedwait, so that none is lost and no handler interrupts anything:
     SIGUSR1, SIGINT   a person asks for a stop         SIGTERM   the system asks for a stop
-    SIGCHLD           the training may have ended       SIGHUP    nothing
+    SIGUSR2           a person ends a pause             SIGCHLD   the training may have ended
+    SIGHUP            nothing
 """
 
 import os
@@ -21,7 +22,8 @@ from fluxgym.run.verdict import Ending, judge
 LOOK_EVERY = 1.0  # s; a training that is not our child has no SIGCHLD
 KILL_EVERY = 30  # s
 ASKED = {signal.SIGUSR1: PERSON, signal.SIGINT: PERSON, signal.SIGTERM: SYSTEM}
-FETCHED = [*ASKED, signal.SIGHUP, signal.SIGCHLD]
+GO_ON = signal.SIGUSR2  # of use in fluxgym.run.waiting only
+FETCHED = [*ASKED, GO_ON, signal.SIGHUP, signal.SIGCHLD]
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,13 @@ from fluxgym.run.launch import (
     look_after_queued,
     move_run,
     refuse_active,
+    resume_now,
     resume_run,
     stop_run,
 )
 from fluxgym.run.queue import FIRST, find_turn, read_line
 from fluxgym.run.resuming import find_left, find_states
+from fluxgym.run.status import read_status
 from fluxgym.terminal.output import DONE, FAILED, PATIENT, print_table, sentence, shown, wait
 from fluxgym.terminal.verbs import FOLLOW, Verbs, add_care, read_care_options
 from trainer.folder import RunFolder, State
@@ -65,7 +67,10 @@ def resume(options: argparse.Namespace) -> int:
         write_care(folder, care)
     wanted: dict[str, Any] = {"train.epochs": options.epochs, "train.learning_rate": options.learning_rate}
     changes = {name: value for name, value in wanted.items() if value is not None}
-    print(sentence(folder, resume_run(folder, state, changes)))
+    is_plain = state is None and not changes and care == before
+    is_hastened = is_plain and read_status(folder).is_pausing
+    status = resume_now(folder) if is_hastened else resume_run(folder, state, changes)
+    print(sentence(folder, status))
     return wait(folder) if options.wait else DONE
 
 

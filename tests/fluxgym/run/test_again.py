@@ -12,7 +12,7 @@ from fluxgym.run.again import go_on
 from fluxgym.run.care import Care, write_care
 from fluxgym.run.guarded import Guarded
 from fluxgym.run.identity import Identity
-from fluxgym.run.launch import resume_run, start_run, stop_run, wait_for_end
+from fluxgym.run.launch import RunIsNotActive, resume_now, resume_run, start_run, stop_run, wait_for_end
 from fluxgym.run.lock import hold
 from fluxgym.run.monitor import Monitor
 from fluxgym.run.record import MONITOR, PERSON, SYSTEM, Health, Verdict, begin_attempt, read_record
@@ -45,8 +45,12 @@ def ended(run, state="failed", kind="killed", stop=None, attempts=1, command=(),
     return dataclasses.replace(record, supervisor=ME)
 
 
+def notes_of(folder):
+    return folder.monitor_log.read_text() if folder.monitor_log.exists() else ""
+
+
 def notes(run):
-    return run.folder.monitor_log.read_text() if run.folder.monitor_log.exists() else ""
+    return notes_of(run.folder)
 
 
 @pytest.mark.parametrize(
@@ -264,6 +268,39 @@ def test_a_person_ends_the_pause(start_small, monkeypatch, wait_until):
     assert (stopped.state, stopped.message) == ("stopped", "Removed from the queue before it went on by itself.")
     assert stopped.resumable.step == 2
     assert read_record(folder).attempts[0].verdict.state == "failed"
+
+
+def test_a_person_hastens_the_pause(start_small, monkeypatch, wait_until):
+    monkeypatch.setenv("FLUXGYM_RESUME_PAUSE", "600")
+    folder = start_small("--steps", "9", "--end-at", "3", "--code", "1", "--attempts", "1", care=AFTER_CRASH)
+    wait_until(lambda: read_status(folder).is_pausing)
+    assert not resume_now(folder).is_pausing
+    status = wait_for_end(folder, 30)
+    assert (status.state, status.attempt, status.begun_by) == ("completed", 2, MONITOR)
+    assert "a person ended the pause" in notes_of(folder)
+    with pytest.raises(RunIsNotActive, match="small does not pause, it is completed"):
+        resume_now(folder)
+
+
+def test_a_pause_is_hastened_though_its_supervisor_was_killed(start_small, monkeypatch, wait_until):
+    monkeypatch.setenv("FLUXGYM_RESUME_PAUSE", "600")
+    folder = start_small("--steps", "9", "--end-at", "3", "--code", "1", "--attempts", "1", care=AFTER_CRASH)
+    wait_until(lambda: read_status(folder).is_pausing)
+    supervisor = read_record(folder).supervisor
+    supervisor.signal(signal.SIGKILL)
+    wait_until(lambda: not supervisor.alive())
+    resume_now(folder)
+    assert wait_for_end(folder, 30).state == "completed"
+
+
+def test_what_trains_is_not_hastened_and_does_not_mind(start_small, wait_until, tmp_path):
+    folder = start_small("--hold", str(tmp_path / "go"))
+    wait_until(lambda: read_status(folder).state == "running")
+    with pytest.raises(RunIsNotActive, match="small does not pause, it is running"):
+        resume_now(folder)
+    assert read_record(folder).supervisor.signal(signal.SIGUSR2)
+    (tmp_path / "go").touch()
+    assert wait_for_end(folder, 30).state == "completed"
 
 
 def test_a_pause_outlives_its_supervisor(start_small, monkeypatch, wait_until):

@@ -291,26 +291,6 @@ def test_a_command_that_does_not_exist(outputs):
     assert "No such file" in status.message
 
 
-def test_nothing_is_inherited(outputs, wait_until):
-    """No file, pipe or marking of the launcher reaches supervisor or training, whose input is empty."""
-    folder = RunFolder(outputs / "small")
-    folder.path.mkdir()
-    reader, writer = os.pipe()
-    os.set_inheritable(writer, True)
-    script = "import os, sys, time; print(sys.stdin.read(), sorted(os.readlink(f'/proc/self/fd/{n}') for n in (0, 1, 2)))"
-    script += "; print('open:', os.listdir('/proc/self/fd'), os.getsid(0) == os.getpid(), flush=True); time.sleep(600)"
-    start_run(folder, [sys.executable, "-c", script], care=Care(place=NONE))
-    os.close(writer)
-    wait_until(lambda: "open:" in folder.training_log.read_text() if folder.training_log.exists() else False)
-    assert os.read(reader, 1) == b""  # the other end is closed everywhere
-    os.close(reader)
-    text = folder.training_log.read_text()
-    assert f"['/dev/null', '{folder.training_log}', '{folder.training_log}']" in text
-    assert "['0', '1', '2', '3'] True" in text  # 3 is the listing itself
-    supervisor = read_record(folder).supervisor
-    assert os.getsid(supervisor.pid) == supervisor.pid
-
-
 def test_list_of_runs_is_light():
     """What the terminal and the supervisor need of us loads nothing heavy."""
     heavy = {"pydantic", "torch", "psutil", "numpy", "streamlit"}

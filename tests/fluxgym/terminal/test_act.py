@@ -82,6 +82,15 @@ def test_more_epochs_and_another_rate(outputs, say):
     wait_for_end(folder, 30)
 
 
+def test_resume_ends_a_pause(say, start_small, monkeypatch, wait_until):
+    monkeypatch.setenv("FLUXGYM_RESUME_PAUSE", "600")
+    care = Care(place="none", resume_after_crash=True)
+    folder = start_small("--steps", "9", "--end-at", "3", "--code", "1", "--attempts", "1", care=care)
+    wait_until(lambda: read_status(folder).is_pausing)
+    assert say("resume", "small", "--wait")[0] == DONE
+    assert (read_status(folder).state, read_status(folder).attempt) == ("completed", 2)
+
+
 def test_a_resume_that_is_refused_changes_no_choice(say, start_small, wait_until, tmp_path):
     folder = start_small("--hold", str(tmp_path / "go"))
     wait_until(lambda: read_status(folder).pid)
