@@ -54,7 +54,7 @@ class Story:
         self._finder = FailureFinder()
         self._phase: Phase | None = None
         self._said_finished = False
-        self._nan_at: int | None = None
+        self.nan_at: int | None = None  # since this step the loss is no number
         self._position = 0  # the last step of this attempt
         self._is_fresh = True  # no step of this attempt was seen
         self._clock: float | None = None  # of the last step, see Step.clock
@@ -82,14 +82,19 @@ class Story:
         return self.curve.points
 
     @property
+    def has_begun(self) -> bool:
+        """Whether this attempt made a step; `step` may still be that of the attempt before."""
+        return not self._is_fresh and bool(self.step)
+
+    @property
     def failure(self) -> Failure | None:
         """Why the training ended, or cannot end well."""
         return self._judge(self._finder)
 
     def _judge(self, finder: FailureFinder) -> Failure | None:
-        if finder.failure or self._nan_at is None:
+        if finder.failure or self.nan_at is None:
             return finder.failure
-        return Failure("nan", f"the loss is not a number since step {self._nan_at}")
+        return Failure("nan", f"the loss is not a number since step {self.nan_at}")
 
     @property
     def finished(self) -> bool:
@@ -202,7 +207,7 @@ class Story:
         shown = bar.shown
         if shown is not None:
             is_number = math.isfinite(shown)
-            self._nan_at = None if is_number else self._nan_at if self._nan_at is not None else bar.step
+            self.nan_at = None if is_number else self.nan_at if self.nan_at is not None else bar.step
             self.loss = shown if is_number else self.loss
         if bar.average is not None and math.isfinite(bar.average):
             self.avr_loss = bar.average
@@ -218,7 +223,7 @@ class Story:
         if not attempt.is_resumed:
             self.step, self._position = None, 0
         self._finder.forget()
-        self._nan_at, self._phase, self._said_finished = None, None, False
+        self.nan_at, self._phase, self._said_finished = None, None, False
         self._is_fresh, self._is_announced = True, False
         self.curve.begin_attempt()
 

@@ -76,7 +76,7 @@ def epoch_figure(history: History) -> Figure:
 
 def sparkline(history: History) -> list[float]:
     """The smoothed losses for a small picture, the number shown beside it last; empty where they make no line."""
-    last = smoothed_loss(history)
+    last = smoothed_loss(history) if history.nan_at is None else history.loss  # nothing can be drawn at NaN
     values = get_bins(history).smooth()[1].round(DIGITS).tolist()
     return [*thinned(values, SPARK)[:-1], round(last, DIGITS)] if last is not None and len(values) > 1 else []
 

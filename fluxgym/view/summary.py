@@ -3,11 +3,12 @@
 What is said comes from the run's status (is it alive, how did it end) and from its history (what the log says).
 """
 
+import math
 import time
 from dataclasses import dataclass
 
 from fluxgym.log.history import History
-from fluxgym.run.record import NAN, SLOW, STALLED
+from fluxgym.run.record import ENDED, NAN, SLOW, STALLED
 from fluxgym.run.status import Status
 from fluxgym.view import ended, under_way, words
 from trainer.folder import RunFolder
@@ -44,6 +45,7 @@ OF_HEALTH = {  # instead of Running, where that is not all
     STALLED: ("Stalled", "warning", "orange"),
     NAN: ("Loss is NaN", "running_with_errors", "orange"),
 }
+PAUSED = ("Resumes soon", "schedule", "violet")
 NOT_OURS = ("Not started here", "folder_open", "gray")
 
 
@@ -51,7 +53,7 @@ def summarise(folder: RunFolder, status: Status, history: History, now: float | 
     """What to say of a run at this moment. `history` should be up to date."""
     now = time.time() if now is None else now
     state = status.state or proven_state(history)
-    label, icon, colour = _find_look(state, status, history)
+    label, icon, colour = PAUSED if under_way.is_paused(status, now) else _find_look(state, status, history)
     step, total = ended.find_where(status, history)
     kept, fix = ended.tell_kept(status, history), ended.tell_fix(status)
     return Summary(
@@ -86,7 +88,9 @@ def proven_state(history: History) -> str | None:
 
 
 def smoothed_loss(history: History) -> float | None:
-    """The mean of the last epoch's worth of steps; the last step's where a log has no such mean."""
+    """The mean of the last epoch's worth of steps; the last step's where a log has no such mean. NaN while it is no number."""
+    if history.nan_at is not None:
+        return math.nan
     return history.avr_loss if history.avr_loss is not None else history.loss
 
 
@@ -119,6 +123,8 @@ def _sentence(folder: RunFolder, state: str | None, status: Status, history: His
 def _progress_text(state: str | None, status: Status, history: History) -> str:
     step, total = ended.find_where(status, history)
     if step is None:
+        if state is None or state in ENDED:
+            return "No steps in its log"
         return "No step yet" if not total else f"No step yet, {total:,} to do"
     where = f"Step {step:,} of {total:,}" if total else f"Step {step:,}"
     if history.epoch:
@@ -146,13 +152,15 @@ def _metrics(status: Status, history: History, took: float | None) -> list[tuple
             words.loss4(validation[-1][1] if validation else None),
             f"{validation[-1][1] - validation[-2][1]:+.4f}" if len(validation) > 1 else None,
         ),
-        ("Pace", words.rate(history.seconds_per_step), None),
+        ("Pace", words.rate(under_way.find_pace(status, history)), None),
         ("Learning rate", words.learning_rate(history.lr), None),
         ("Last line", words.age(history.last_line_age_seconds), None),
     ]
 
 
 def _change_in_an_epoch(history: History) -> str | None:
+    if history.nan_at is not None:
+        return None
     means = [mean for _, mean, is_complete in history.epoch_means()[-3:] if is_complete]
     return f"{means[-1] - means[-2]:+.4f} in 1 epoch" if len(means) > 1 else None
 

@@ -22,7 +22,7 @@ ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "
 
 def is_preparing(state: str | None, history: History) -> bool:
     """Whether the process is there and has not begun, or gone on, to learn."""
-    return state == "running" and (history.phase in PREPARING or not history.step)
+    return state == "running" and (history.phase in PREPARING or not history.has_begun)
 
 
 def find_verdict(status: Status, history: History) -> str:
@@ -73,6 +73,17 @@ def find_time_left(status: Status, history: History) -> float | None:
     return history.eta_seconds if goes_on else None
 
 
+def find_pace(status: Status, history: History) -> float | None:
+    """Seconds per step; None while it makes no steps: it waits, prepares or hangs, or was lost."""
+    hangs = find_verdict(status, history) == STALLED or is_preparing(status.state, history)
+    return None if hangs or status.state in ("queued", "starting", "lost") else history.seconds_per_step
+
+
+def is_paused(status: Status, now: float) -> bool:
+    """Whether it waits before it goes on by itself."""
+    return status.state == "queued" and status.resumes_at is not None and status.resumes_at > now
+
+
 def add_note(sentence: str, status: Status) -> str:
     """With what else is to be said of a run under way: that nobody guards it, that its verdict cannot be written ..."""
     return f"{sentence} {status.message}".rstrip()
@@ -92,7 +103,8 @@ def _tell_what_will_be(status: Status, now: float) -> str:
 
 def tell_preparing(history: History) -> str:
     """What is done before the first step."""
-    detail = history.phase_detail or ""
+    is_before = history.has_begun and history.phase not in PREPARING  # the log is still that of the attempt before
+    phase, detail = (None, "") if is_before else (history.phase, history.phase_detail or "")
     if counted := re.match(r"Caching (.+): (\d+)/(\d+)$", detail):
         done, total = int(counted[2]), int(counted[3])
         return f"Encoding {total:,} {ENCODED.get(counted[1], counted[1])}, {total - done:,} to go."
@@ -107,7 +119,7 @@ def tell_preparing(history: History) -> str:
         "compiling": "Compiling the model; the first step comes after that.",
         "sampling": "Drawing the first samples; the first step comes after them.",
         "training": "Making the first step.",
-    }.get(history.phase or "", "The training process is starting.")
+    }.get(phase or "", "The training process is starting.")
 
 
 def _trend(history: History) -> str:
@@ -138,7 +150,7 @@ def _trend(history: History) -> str:
 # ---- waiting ---------------------------------------------------------------------------------------------------------
 def tell_queued(folder: RunFolder, status: Status, history: History, now: float) -> str:
     """A pause before it goes on by itself, or its place in the line, who is before it and when it begins."""
-    if status.resumes_at is not None and status.resumes_at > now:
+    if is_paused(status, now):
         return add_note(_tell_pause(folder, status, history, now), status)
     turn = status.queue
     if turn is None:

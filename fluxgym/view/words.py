@@ -8,8 +8,10 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
 
 
 def loss4(loss: float | None) -> str:
-    """0.2681"""
-    return UNKNOWN if loss is None else f"{loss:.4f}"
+    """0.2681, or NaN, which it is while the training diverges"""
+    if loss is None:
+        return UNKNOWN
+    return f"{loss:.4f}" if math.isfinite(loss) else "NaN"
 
 
 def steps(count: int | None) -> str:

@@ -118,3 +118,8 @@ def test_thinning_keeps_the_end_and_its_places():
     assert thinned([1, 2, 3], 3) == [1, 2, 3]
     assert thinned(list(range(100)), 30)[:3] == [0, 4, 8]
     assert thinned(list(range(101)), 30)[-1] == 100
+
+
+def test_a_loss_that_is_no_number_is_not_drawn(read):
+    history = read(step_lines(1, 20, 100) + step_lines(21, 22, 100, loss=float("nan")))
+    assert charts.sparkline(history)[-1] == 0.5

@@ -161,3 +161,44 @@ def test_a_pause_says_why_when_from_where_and_how_often(tmp_path):
     write_record(folder, waits.to("queued"))
     said = "The training was killed at step 212 of 1,520. It resumes by itself in 40 s, from the state of epoch 2; 1 of 3."
     assert tell_run(folder).sentence.startswith(said)
+
+
+AGAIN = "=== Attempt 2, 2026-11-24 11:00:00, resumed from a-000002-state ===\n"
+
+
+def test_a_resumed_run_that_loads_does_not_learn_yet(tell):
+    """The step is then that of the attempt before, or of the state."""
+    log = step_lines(1, 20, 100) + validations(0.9, 0.8, 0.7) + AGAIN + f"{stamp(90)} Loading text encoders: x\n"
+    told = tell(RUNNING, log)
+    assert (told.label, told.sentence) == ("Starting", "Loading the text encoders.")
+    assert dict((name, value) for name, value, _ in told.metrics)["Pace"] == "-"
+    log += f"{stamp(91)} Resuming: step 20 of 100\n{stamp(91)} Epoch 3/10\n"
+    assert tell(RUNNING, log).label == "Starting"
+    assert tell(RUNNING, log + step_lines(21, 21, 100)).label == "Running"
+
+
+def test_of_a_start_the_log_of_the_attempt_before_tells_nothing(tell):
+    assert tell(Status("starting", is_active=True), step_lines(1, 20, 100)).sentence == "The training process is starting."
+
+
+def test_what_makes_no_steps_has_no_pace(tell):
+    def pace(status):
+        return tell(status, step_lines(1, 20, 100)).metrics[3]
+
+    assert pace(RUNNING) == ("Pace", "2.00 s/step", None)
+    waits = replace(QUEUED, resumes_at=NOW + 10)
+    for status in (replace(RUNNING, health=STUCK), QUEUED, waits, Status("lost")):
+        assert pace(status) == ("Pace", "-", None)
+    assert tell(waits).label == "Resumes soon"
+    assert tell(replace(QUEUED, resumes_at=NOW - 10)).label == "Queued"
+
+
+def test_the_loss_says_that_it_is_no_number(tell):
+    log = step_lines(1, 20, 100) + step_lines(21, 22, 100, loss=float("nan"))
+    assert tell(RUNNING, log).metrics[1] == ("Loss, smoothed", "NaN", None)
+    assert tell(RUNNING, log + step_lines(23, 23, 100)).metrics[1][1] == "0.5000"
+
+
+def test_a_run_that_ended_makes_no_step_any_more(tell):
+    assert tell(Status("completed")).progress_text == "No steps in its log"
+    assert tell(Status("failed")).progress_text == "No steps in its log"
