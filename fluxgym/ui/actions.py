@@ -1,6 +1,7 @@
 """What can be pressed on a run, by its state. What needs a second thought asks in a dialog; the others do their work at once
 and draw the page anew."""
 
+import time
 from collections.abc import Callable
 from typing import Literal
 
@@ -8,27 +9,39 @@ import streamlit as st
 
 from fluxgym.dataset import form
 from fluxgym.run.base_model import forget_damaged
+from fluxgym.run.guarded import GRACE
 from fluxgym.run.launch import ask_sample, ask_save, move_run, resume_run, stop_run
 from fluxgym.run.queue import FIRST
+from fluxgym.run.record import STALLED, read_record
+from fluxgym.run.resuming import find_states, last_state
 from fluxgym.run.status import Status, read_status
 from fluxgym.ui import fields, resume_dialog, routes
 from fluxgym.ui.text import plain
+from fluxgym.view import words
+from fluxgym.view.ended import name_state
 from fluxgym.view.way_on import ANEW, WayOn, find_way_on
 from trainer.config import ConfigError
 from trainer.folder import RunFolder
 
 Kind = Literal["primary", "secondary", "tertiary"]
+STOP, REMOVE, STAY = "Stop", "Remove", "Do not resume"
+STOP_ICONS = {STOP: "stop_circle", REMOVE: "playlist_remove", STAY: "cancel"}
 WISH = 150  # px; the button keeps its width when it says that the wish was heard
 
 
-def draw_stop(folder: RunFolder, status: Status) -> None:
-    """Stop, while there is something to stop; of a run that waits, Remove. Only asks: `answer` opens the dialog, outside of the
-    refreshing part."""
+def name_stop(status: Status) -> str:
+    """What the button that ends it is called, by what there is to end: a training, its turn, or that it goes on by itself."""
     if not status.is_active or status.state in (None, "stopping"):
-        return
-    is_queued = status.state == "queued"
-    label, icon = ("Remove", ":material/playlist_remove:") if is_queued else ("Stop", ":material/stop_circle:")
-    if st.button(label, icon=icon, key=f"stop:{folder.name}"):
+        return ""
+    if status.state != "queued":
+        return STOP
+    return STAY if status.resumes_at is not None and status.resumes_at > time.time() else REMOVE
+
+
+def draw_stop(folder: RunFolder, status: Status) -> None:
+    """The button that `name_stop` names. Only asks: `answer` opens the dialog, outside of the refreshing part."""
+    label = name_stop(status)
+    if label and st.button(label, icon=f":material/{STOP_ICONS[label]}:", key=f"stop:{folder.name}"):
         st.session_state.asked = (label, folder)
         st.rerun()
 
@@ -81,11 +94,12 @@ def draw_choose_state(folder: RunFolder, status: Status) -> None:
 
 
 def draw_way_on(folder: RunFolder, status: Status) -> WayOn | None:
-    """After a failure: the one button that helps most."""
+    """After a failure: the one button that helps most; none is primary where something else must be set right before."""
     way = find_way_on(folder, status)
+    kind: Kind = "primary" if way and way.is_cure else "secondary"
     if way is None:
         draw_again(folder, status, "primary")
-    elif st.button(way.label, icon=":material/resume:", key=f"way-on:{folder.name}", type="primary"):
+    elif st.button(way.label, icon=":material/resume:", key=f"way-on:{folder.name}", type=kind):
         if way.does == ANEW:
             _open_again(folder, way)
         _try(folder, lambda folder: _go_on(folder, way))
@@ -112,9 +126,8 @@ def answer() -> None:
         st.error(plain(refusal), icon=":material/error:")
     if asked := st.session_state.pop("asked", None):
         title, folder = asked
-        {"Stop": _ask_to_stop, "Remove": _ask_to_remove}.get(title, st.dialog(title, width="medium")(resume_dialog.draw))(
-            folder
-        )
+        dialogs = {STOP: _ask_to_stop, REMOVE: _ask_to_remove, STAY: _ask_to_stay}
+        dialogs.get(title, st.dialog(title, width="medium")(resume_dialog.draw))(folder)
 
 
 def _open_again(folder: RunFolder, way: WayOn | None = None) -> None:
@@ -143,21 +156,43 @@ def _try(folder: RunFolder, act: Callable[[RunFolder], object]) -> None:
 
 @st.dialog("Stop this training?", icon=":material/stop_circle:")
 def _ask_to_stop(folder: RunFolder) -> None:
-    st.markdown(
-        f"**{plain(folder.name)}** finishes the step under way, saves its state and ends. "
-        "Nothing is lost: Resume goes on from that very step."
+    st.markdown(f"**{plain(folder.name)}** {plain(_tell_stop(folder))}")
+    _draw_choice(folder, "Let it run", STOP)
+
+
+def _tell_stop(folder: RunFolder) -> str:
+    """What a stop will do, and no more than that: a training that hangs may not hear it."""
+    record, health = read_record(folder), read_status(folder).health
+    is_stalled = health is not None and health.verdict == STALLED
+    is_other = bool(record and record.any_command)
+    if not (is_stalled or is_other):
+        return "finishes the step under way, saves its state and ends. Nothing is lost: Resume goes on from that very step."
+    state, limit = last_state(find_states(folder, record)), words.duration(GRACE)
+    if is_other:
+        goes_on = f"goes on from {name_state(state)}, which is whole" if state else "starts it again from its beginning"
+        return f"is asked to end, and killed if it has not after {limit}. Resume {goes_on}."
+    if state is None:
+        return f"may not answer: then it is killed after {limit}. No state was saved yet, so what it learned may be lost."
+    return (
+        f"may not answer: then it is killed after {limit}. The last whole state is step {state.step:,}; "
+        "what it learned after that may be lost."
     )
-    _draw_choice(folder, "Let it run", "Stop")
 
 
 @st.dialog("Remove it from the queue?", icon=":material/playlist_remove:")
 def _ask_to_remove(folder: RunFolder) -> None:
-    if read_status(folder).resumes_at:
-        said = "does not go on by itself then. Nothing is lost: Resume goes on from its last state."
-    else:
-        said = "loses its place in the line. Its folder stays: Resume puts it at the end of the line again."
-    st.markdown(f"**{plain(folder.name)}** {said}")
-    _draw_choice(folder, "Let it wait", "Remove")
+    st.markdown(
+        f"**{plain(folder.name)}** loses its place in the line. Its folder stays: Resume puts it at the end of the line again."
+    )
+    _draw_choice(folder, "Let it wait", REMOVE)
+
+
+@st.dialog("Not resume by itself?", icon=":material/cancel:")
+def _ask_to_stay(folder: RunFolder) -> None:
+    state = last_state(find_states(folder))
+    goes_on = f"goes on from {name_state(state)}" if state else "begins at the beginning"
+    st.markdown(f"**{plain(folder.name)}** stays as it ended. What it saved is kept: Resume {goes_on}.")
+    _draw_choice(folder, "Let it resume", STAY)
 
 
 def _draw_choice(folder: RunFolder, no: str, yes: str) -> None:

@@ -40,7 +40,7 @@ def draw_monitor(kept: Kept) -> None:
 
 def draw_when_stuck(kept: Kept) -> None:
     """Monitoring, and what follows from it."""
-    left, right = st.columns(2, vertical_alignment="bottom")
+    left, right = st.columns(2)
     with left:
         draw_monitor(kept)
     with right:
@@ -56,19 +56,21 @@ def draw_when_stalled(kept: Kept) -> None:
     )
 
 
-def draw_by_itself(kept: Kept) -> None:
-    """What it may do after an end that nobody asked for, and how often."""
+def draw_by_itself(kept: Kept, is_ours: bool = True) -> None:
+    """What it may do after an end that nobody asked for, and how often. The settings of another command cannot be changed."""
     crash = "Where that may help: not after a stop by you, nor where a file or a setting is wrong. After a pause that grows."
     steps = "Gradient checkpointing first, where nothing that was learned is lost."
-    left, right = st.columns(2, vertical_alignment="bottom")
+    left, right = st.columns(2)
     with left:
         st.toggle("Resume by itself after a crash", help=crash, **kept.bind("resume_after_crash"))
-        st.toggle("Out of memory: go on with smaller settings", help=steps, **kept.bind("step_down"))
+        if is_ours:
+            st.toggle("Out of memory: go on with smaller settings", help=steps, **kept.bind("step_down"))
     with right:
-        often = "Since you last started or resumed it."
-        off = not (kept.values["resume_after_crash"] or kept.values["step_down"] or kept.values["when_stalled"] == RESUME)
+        often = "So many times by itself, since you last started or resumed it."
+        steps_down = is_ours and kept.values["step_down"]
+        off = not (kept.values["resume_after_crash"] or steps_down or kept.values["when_stalled"] == RESUME)
         bounds = {"min_value": 0, "max_value": MOST_RESUMES}
-        st.number_input("At most so many times", help=often, disabled=off, **bounds, **kept.bind("most_resumes"))
+        st.number_input("Resume at most", help=often, disabled=off, **bounds, **kept.bind("most_resumes"))
 
 
 def draw_place(kept: Kept) -> None:

@@ -22,7 +22,7 @@ def draw(folder: RunFolder, status: Status) -> None:
     if record and not record.problem:
         with st.container(border=True):
             st.markdown("**Care**")
-            _draw_care(folder, status)
+            _draw_care(folder, status, record.is_ours)
     if folder.config.is_file():
         st.caption(plain(f"{folder.config}: what the training reads when it begins. What a resume changed is kept in logs/."))
         st.code(folder.config.read_text(encoding="utf-8", errors="replace"), language="toml")
@@ -32,17 +32,21 @@ def draw(folder: RunFolder, status: Status) -> None:
         st.caption(f"There is no {folder.config.name} in this folder.")
 
 
-def _draw_care(folder: RunFolder, status: Status) -> None:
+def _draw_care(folder: RunFolder, status: Status, is_ours: bool) -> None:
     def keep(name: str, value: Any) -> None:
         try:
             write_care(folder, dataclasses.replace(read_care(folder), **{name: value}))
         except (OSError, ValueError) as error:
             st.session_state.care_refusal = str(error)
+        else:
+            st.session_state.care_kept = folder.name
 
     care = care_fields.Kept(f"care:{folder.name}:", dataclasses.asdict(read_care(folder)), keep)
-    st.caption("Each choice is kept at once, and holds from the supervisor's next look on.")
+    is_new = st.session_state.pop("care_kept", None) == folder.name
+    kept = ":green[:material/check_circle:] Kept, it" if is_new else "Each choice is kept at once, and"
+    st.caption(f"{kept} holds from the supervisor's next look on.")
     care_fields.draw_when_stuck(care)
-    care_fields.draw_by_itself(care)
+    care_fields.draw_by_itself(care, is_ours)
     if status.state == "queued" or not status.is_active:
         care_fields.draw_place(care)
     care_fields.draw_notify(care)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fluxgym.log.history import History
-from fluxgym.log.remedies import DOWNLOAD, LOWER_RATE, SMALLER, find_remedy
+from fluxgym.log.remedies import DOWNLOAD, LOWER_RATE, RESUME, SMALLER, find_remedy
 from fluxgym.run.base_model import find_model_file, hub_cache
 from fluxgym.run.record import read_record
 from fluxgym.run.resuming import find_states
@@ -17,7 +17,7 @@ from fluxgym.run.status import Status
 from fluxgym.view import words
 from trainer.folder import RunFolder, State
 
-RESUME, ANEW = "resume", "anew"  # what a way on does, beside DOWNLOAD: an attempt more, or another run with its settings
+ANEW = "anew"  # what a way on does, beside RESUME, an attempt more, and DOWNLOAD: another run with its settings
 MODEL_FILE = re.compile(r"\b[a-z][a-z_0-9]*/[\w.-]+\.(?:safetensors|json|model)\b", re.ASCII)  # as trainer/model.py names one
 EPOCHS, RATE = "train.epochs", "train.learning_rate"
 
@@ -31,6 +31,7 @@ class WayOn:
     told: str = ""  # what changes, a sentence
     changes: Mapping[str, Any] = field(default_factory=dict)
     file: Path | None = None  # the damaged one, which is forgotten before a DOWNLOAD
+    is_cure: bool = True  # False: it fails again until a person has set something right
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def find_setting(folder: RunFolder, name: str) -> Any:
 
 def find_way_on(folder: RunFolder, status: Status) -> WayOn | None:
     """What helps most after an end, for one button; None where it can only begin anew, as it was."""
-    action = find_remedy(status.failure.kind).action if status.state == "failed" and status.failure else ""
+    has_failed = status.state == "failed" and status.failure is not None
+    action = find_remedy(status.failure.kind).action if has_failed and status.failure else ""
     can_resume = bool(status.resumable or status.can_restart)
     if status.is_ours and action == SMALLER and (way := _find_smaller(folder, status)):
         return way
@@ -95,6 +97,8 @@ def find_way_on(folder: RunFolder, status: Status) -> WayOn | None:
     if status.is_ours and action == DOWNLOAD and status.failure and (file := _find_damaged(folder, status.failure.message)):
         told = f"{file.parent.name}/{file.name} is deleted from the Hub's cache, and fetched anew when the training begins."
         return WayOn(DOWNLOAD, "Download that file again", told, file=file)
+    if has_failed and action != RESUME:
+        return WayOn(RESUME, "Try again", is_cure=False)
     return WayOn(RESUME, "Resume")
 
 

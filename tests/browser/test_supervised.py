@@ -77,10 +77,10 @@ def test_a_pause_before_it_goes_on_can_be_ended(
     folder = start_small(*CRASH, "-9", care=Care(place=NONE, resume_after_crash=True))
     see(page, server, "small", "The training was killed at step 30 of 50. It resumes by itself in")
     expect(page.get_by_text(re.compile(r"from the state of step 20; 1 of 3\."))).to_be_visible()
-    page.get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Do not resume").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("does not go on by itself then")
-    dialog.get_by_role("button", name="Remove").click()
+    expect(dialog).to_contain_text("Resume goes on from the state of step 20")
+    dialog.get_by_role("button", name="Do not resume").click()
     page.get_by_text("Removed from the queue before it went on by itself.").wait_for()
     assert read_status(folder).state == "stopped"
 

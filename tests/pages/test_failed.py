@@ -21,6 +21,7 @@ WORDS = {
     "oom": "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 576.00 MiB, at step 12 of 100.",
     "nan": "the loss became nan at step 12, at step 12 of 100.",
     "killed": "Killed by signal 9 (SIGKILL) at step 12 of 100.",
+    "gated": "401 Client Error: the Hub does not hand it out, at step 12 of 100.",
     "other": "Failed at step 12 of 100, the cause is not in the log. Exit code 1.",
     "damaged_file": "owner/flux cannot be used: vae/model.safetensors: got 4 bytes, expected 9: download it again",
 }
@@ -89,6 +90,14 @@ def test_what_was_killed_is_resumed(fail: Callable[..., RunFolder]) -> None:
     assert [button.label for button in page.button].count("Resume") == 1
     press(page, "Resume")
     assert read_record(folder).attempts[-1].resumed_from == "demo-2-state"
+
+
+def test_what_fails_again_until_somebody_acts_is_not_urged(fail: Callable[..., RunFolder]) -> None:
+    fail("gated", states=0)
+    page = open_page("run", run="demo")
+    assert "accept its licence" in told(page)
+    assert primary(page) == []
+    assert "Try again" in [button.label for button in page.button]
 
 
 def test_a_cause_that_is_not_in_the_log_is_said_to_be_so(fail: Callable[..., RunFolder]) -> None:

@@ -1,11 +1,16 @@
 """What can be pressed on a run, by its state; and what is told when a wish cannot be fulfilled."""
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from fluxgym.run.launch import stop_run, wait_for_end
-from fluxgym.run.status import read_status
+from fluxgym.run.record import STALLED, Health, read_record, write_record
+from fluxgym.run.status import Status, read_status
+from fluxgym.ui import actions
 from trainer.folder import STATE_FILE, RunFolder
 
 
@@ -60,3 +65,44 @@ def test_a_wish_that_cannot_be_fulfilled_is_told_once(
     (error,) = page.error
     assert error.value.replace("\\", "").startswith("small has no whole state to resume from; small-step")
     assert not page.run().error
+
+
+def test_what_a_stop_ends_is_in_its_name() -> None:
+    now = time.time()
+    pauses = Status("queued", is_active=True, resumes_at=now + 60)
+    names = [
+        actions.name_stop(status) for status in (pauses, replace(pauses, resumes_at=now - 1), replace(pauses, resumes_at=None))
+    ]
+    assert names == ["Do not resume", "Remove", "Remove"]
+    assert actions.name_stop(Status("running", is_active=True)) == "Stop"
+    assert actions.name_stop(Status("stopping", is_active=True)) == actions.name_stop(Status("stopped")) == ""
+
+
+@pytest.mark.parametrize(
+    ("is_other", "is_stalled", "steps", "told"),
+    [
+        (False, False, 100, ["finishes the step under way", "Resume goes on from that very step"]),
+        (False, True, 100, ["may not answer", "killed after 2 m", "The last whole state is step 2"]),
+        (False, True, 0, ["may not answer", "No state was saved yet"]),
+        (True, False, 0, ["is asked to end", "Resume starts it again from its beginning"]),
+        (True, True, 0, ["is asked to end", "killed if it has not after 2 m"]),
+    ],
+)
+def test_a_stop_promises_no_more_than_it_does(
+    start_small: Callable[..., RunFolder],
+    monkeypatch: pytest.MonkeyPatch,
+    is_other: bool,
+    is_stalled: bool,
+    steps: int,
+    told: list[str],
+) -> None:
+    folder = start_small("--steps", "3", *(["--state-at", "2"] if steps else ["--saving", "0"]))
+    wait_for_end(folder, 30)
+    record = read_record(folder)
+    assert record
+    write_record(folder, replace(record, any_command=is_other))
+    health = Health(STALLED, "No step for 9 m.", time.time()) if is_stalled else None
+    monkeypatch.setattr(actions, "read_status", lambda folder: Status("running", is_active=True, health=health))
+    said = actions._tell_stop(folder)
+    assert all(words in said for words in told), said
+    assert ("Nothing is lost" in said) == (not is_other and not is_stalled)

@@ -49,7 +49,9 @@ def test_choices_are_kept_while_it_runs(start_small: Callable[..., RunFolder], w
     wait_until(lambda: read_status(folder).pid)
     page = open_settings()
     assert [widget.label for widget in page.selectbox] == ["When it is stuck"], "where it trains is settled"
+    assert [widget.label for widget in page.toggle] == ["Enable auto-monitoring", "Resume by itself after a crash", "Notify me"]
     page.selectbox[0].select("resume").run()
+    assert "Kept, it holds from the supervisor's next look on." in page.caption[0].value
     page.toggle(key="care:small:resume_after_crash").set_value(True).run()
     page.number_input(key="care:small:most_resumes").set_value(5).run()
     page.toggle(key="care:small:notify").set_value(True).run()

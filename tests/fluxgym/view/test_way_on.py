@@ -73,13 +73,19 @@ def test_half_the_learning_rate(fail):
 @pytest.mark.parametrize(("kind", "label"), [("killed", "Resume"), ("no_space", "Resume"), ("other", "Resume")])
 def test_what_only_needs_to_go_on(fail, kind, label):
     way = way_on(fail(kind))
-    assert (way.does, way.label, dict(way.changes)) == (RESUME, label, {})
+    assert (way.does, way.label, dict(way.changes), way.is_cure) == (RESUME, label, {}, True)
 
 
 def test_a_run_of_another_command_keeps_its_settings(tmp_path):
     folder = make_run(tmp_path / "a", step_lines(1, 12, 100), failed(12, 100, "oom", "words"))
     make_state(folder, 10, 1)
-    assert way_on(folder).label == "Resume"
+    assert (way_on(folder).label, way_on(folder).is_cure) == ("Try again", False)
+
+
+@pytest.mark.parametrize("kind", ["gated", "driver", "no_kernel", "missing_file", "bad_image", "wrong_setting", "damaged_file"])
+def test_what_fails_again_until_something_is_set_right_is_no_cure(fail, kind):
+    way = way_on(fail(kind))
+    assert (way.does, way.label, way.is_cure) == (RESUME, "Try again", False)
 
 
 def test_states_are_told_with_what_is_left_and_the_damaged_with_why(tmp_path):
@@ -117,9 +123,9 @@ def test_a_damaged_file_of_the_hub_is_downloaded_again_and_nobody_else_s(tmp_pat
     said = "owner/flux cannot be used: vae/model.safetensors: got 4 bytes, expected 9: download it again, at step 12 of 100."
     last = replace(record.attempts[0], verdict=replace(record.attempts[0].verdict, message=said))
     write_record(folder, replace(record, attempts=[last]))
-    assert way_on(folder).label == "Resume", "which model it was is not known"
+    assert way_on(folder).label == "Try again", "which model it was is not known"
     folder.config.write_text(f'[model]\nbase = "owner/flux"\n{SETTINGS.format("true")}')
     way = way_on(folder)
     assert (way.does, way.label, way.file) == (DOWNLOAD, "Download that file again", file)
     folder.config.write_text(f'[model]\nbase = "{tmp_path}"\n{SETTINGS.format("true")}')
-    assert way_on(folder).label == "Resume"
+    assert way_on(folder).label == "Try again"
