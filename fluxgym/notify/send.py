@@ -15,7 +15,8 @@ from typing import Any
 
 LIMIT = 30.0  # s for all services together
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,19})://")
-EXAMPLES = "ntfy://topic, discord://id/token, tgram://token/chat, mailto://user:password@host or json://host"
+EXAMPLES = "ntfy://topic, discord://id/token or mailto://user:password@host"
+WEB = ("http", "https")  # of a page, or of a receiver of one's own
 SENT = "sent"
 KINDS = {"success": ("completed",), "failure": ("failed", "lost", "nan"), "warning": ("stalled", "stopped")}
 
@@ -133,6 +134,9 @@ def _what_is_wrong(url: str) -> str:
     schemes, scheme = NotificationManager().schemas(), found[1].lower()
     if scheme in schemes:
         return f"got a URL of {scheme}:// that lacks something or has too much, expected one such as {EXAMPLES}"
+    if scheme in WEB:
+        safe = "s" if scheme == "https" else ""
+        return f"got {scheme}://, expected the service's own scheme, such as {EXAMPLES}; for a receiver of yours json{safe}://"
     near = difflib.get_close_matches(scheme, schemes, n=3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    return f"got the scheme {scheme}://, expected one of the {len(schemes)} of Apprise, such as {EXAMPLES}{hint}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"expected one of Apprise, such as {EXAMPLES}"
+    return f"got the scheme {scheme}://; {hint}"

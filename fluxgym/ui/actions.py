@@ -1,7 +1,6 @@
 """What can be pressed on a run, by its state. What needs a second thought asks in a dialog; the others do their work at once
 and draw the page anew."""
 
-import time
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,7 +9,7 @@ import streamlit as st
 from fluxgym.dataset import form
 from fluxgym.run.base_model import forget_damaged
 from fluxgym.run.guarded import GRACE
-from fluxgym.run.launch import ask_sample, ask_save, move_run, resume_run, stop_run
+from fluxgym.run.launch import ask_sample, ask_save, move_run, resume_now, resume_run, stop_run
 from fluxgym.run.queue import FIRST
 from fluxgym.run.record import STALLED, read_record
 from fluxgym.run.resuming import find_states, last_state
@@ -35,7 +34,7 @@ def name_stop(status: Status) -> str:
         return ""
     if status.state != "queued":
         return STOP
-    return STAY if status.resumes_at is not None and status.resumes_at > time.time() else REMOVE
+    return STAY if status.is_pausing else REMOVE
 
 
 def draw_stop(folder: RunFolder, status: Status) -> None:
@@ -47,7 +46,11 @@ def draw_stop(folder: RunFolder, status: Status) -> None:
 
 
 def draw_moves(folder: RunFolder, status: Status) -> None:
-    """Up in the line, and to its head, for a run that waits."""
+    """Up in the line, and to its head, for a run that waits; an end of its pause for one that goes on by itself after that."""
+    if name_stop(status) == STAY:
+        if st.button("Resume now", icon=":material/resume:", key=f"now:{folder.name}"):
+            _try(folder, resume_now)
+        return
     if status.state != "queued" or status.queue is None:
         return
     is_first = status.queue.position == 1

@@ -70,7 +70,7 @@ def answer() -> None:
 
 def _draw_service(service: Service, services: list[Service], outcome: Outcome | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"service:{service.number}"):
-        st.markdown(plain(service.name), width="content")
+        st.markdown(plain(_tell_apart(service)), width="content")
         with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
             if outcome and outcome.name == service.name:
                 st.markdown(_tell(outcome), width="content")
@@ -81,6 +81,11 @@ def _draw_service(service: Service, services: list[Service], outcome: Outcome | 
             elif st.button("Remove", icon=":material/delete:", key=f"remove:{service.number}"):
                 st.session_state["service-leaves"] = service
                 st.rerun()
+
+
+def _tell_apart(service: Service) -> str:
+    """Two on one host have the same name; the number is that of `fluxgym notify`, too."""
+    return f"{service.number}. {service.name}"
 
 
 def _tell(outcome: Outcome) -> str:
@@ -94,9 +99,10 @@ def _add() -> None:
     url = st.session_state.get(FIELD) or ""
     st.session_state[FIELD] = ""
     if not url.strip():
+        st.session_state["service-problem"] = "the field is empty; expected the URL of a service, such as ntfy://my-topic"
         return
     try:
-        st.session_state["service-added"] = add_service(url).name
+        st.session_state["service-added"] = _tell_apart(add_service(url))
     except (ServiceError, OSError) as error:
         st.session_state["service-problem"] = str(error)
     st.session_state.pop("service-outcomes", None)
@@ -119,7 +125,9 @@ def _test(services: list[Service], one: Service | None) -> None:
 
 @st.dialog("Remove this service?", icon=":material/delete:")
 def _ask_to_remove(service: Service) -> None:
-    st.markdown(f"**{plain(service.name)}** is not told any more. Its URL is deleted; to add it again you need it again.")
+    st.markdown(
+        f"**{plain(_tell_apart(service))}** is not told any more. Its URL is deleted; to add it again you need it again."
+    )
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep it"):
             st.rerun()

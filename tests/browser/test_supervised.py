@@ -85,6 +85,17 @@ def test_a_pause_before_it_goes_on_can_be_ended(
     assert read_status(folder).state == "stopped"
 
 
+def test_a_pause_before_it_goes_on_can_be_cut_short(
+    page: Page, server: Server, start_small: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLUXGYM_RESUME_PAUSE", "600")
+    start_small(*CRASH, "-9", "--attempts", "1", care=Care(place=NONE, resume_after_crash=True))
+    see(page, server, "small", "It resumes by itself in")
+    expect(page.get_by_role("button", name="Move up")).to_be_hidden()
+    page.get_by_role("button", name="Resume now").click()
+    badge(page, "Completed").wait_for()
+
+
 def test_a_lost_run_goes_on_by_one_button(page: Page, server: Server, start_small: Callable[..., RunFolder]) -> None:
     folder = start_small("--steps", "50", "--state-at", "20", "--hang-at", "30", "--attempts", "1")
     reboot(folder)

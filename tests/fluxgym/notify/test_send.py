@@ -62,7 +62,13 @@ def test_nothing_of_a_url_is_said_anywhere(start_service, refused_url, capfd):
     [
         ("secret", "got a text without a scheme, expected a URL of Apprise such as ntfy://topic"),
         ("", "got a text without a scheme"),
-        ("tgrm://secret", "got the scheme tgrm://, expected one of the .* did you mean .*tgram"),
+        ("tgrm://secret", "got the scheme tgrm://; did you mean .*tgram"),
+        ("qqqqqq://secret", "got the scheme qqqqqq://; expected one of Apprise, such as ntfy://topic"),
+        (
+            "https://secret.example.org/x",
+            "got https://, expected the service's own scheme, .*; for a receiver of yours jsons://$",
+        ),
+        ("http://secret.example.org", "for a receiver of yours json://$"),
         ("discord://secret", "got a URL of discord:// that lacks something"),
         (f"{'secret' * 9}://x", "got a text without a scheme"),
     ],

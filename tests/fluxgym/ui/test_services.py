@@ -62,7 +62,7 @@ def add(page: AppTest, url: str) -> AppTest:
 
 def test_a_service_is_added_and_its_url_is_nowhere_in_the_session(service: tuple[str, list[bytes]], tmp_path: Path) -> None:
     page = add(open_services(), service[0])
-    assert "JSON: 127.0.0.1 is set up" in said(page)
+    assert "1. JSON: 127.0.0.1 is set up" in said(page)
     assert read_urls() == [service[0]]
     assert page.text_input(key="service-url").value == ""
     kept = page.session_state._state.filtered_state  # what Streamlit holds of this session
@@ -101,6 +101,16 @@ def test_a_service_is_removed_after_a_question(service: tuple[str, list[bytes]])
     assert not page.error, said(page)
     assert list_services() == []
     assert "None is set up yet" in said(page)
+
+
+def test_services_on_one_host_are_told_apart_and_an_empty_field_is_told() -> None:
+    for path in "ab":
+        add_service(f"json://127.0.0.1:9/{path}")
+    page = open_services()
+    assert "1. JSON: 127.0.0.1" in said(page)
+    page.button(key="remove:2").click().run()
+    assert "**2. JSON: 127.0.0.1** is not told any more" in said(page)
+    assert "The field is empty; expected the URL of a service" in said(add(page, "  "))
 
 
 def test_a_service_of_the_environment_is_not_removed_here(monkeypatch: pytest.MonkeyPatch) -> None:
