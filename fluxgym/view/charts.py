@@ -7,6 +7,7 @@ than all the rest of a refresh; the tests have them check each figure.
 from typing import Any
 
 from fluxgym.log.history import History
+from fluxgym.view import words
 from fluxgym.view.downsample import get_bins
 from fluxgym.view.summary import smoothed_loss
 
@@ -27,11 +28,16 @@ def loss_figure(history: History) -> Figure:
     with history.lock:
         bins = get_bins(history)
         (steps, losses), (smooth_steps, smooth) = bins.raw(), bins.smooth()
-        points, validation, epochs = bins.taken + (bins.last is not None), list(history.validation), list(history.epochs)
-    if not len(steps) and not validation:
+        curve, validation, epochs = history.curve, list(history.validation), list(history.epochs)
+        points, unknown = curve.points, curve.end - curve.points
+        newest = curve.steps[curve.end - 1] if curve.end else None
+    if newest is None and not validation:
         return {"data": [], "layout": _layout("step", note="No step yet")}
+    x, y = steps.tolist(), losses.round(DIGITS).tolist()
+    if newest is not None and newest not in x[-1:]:  # its loss is no number: the axis still goes on to it
+        x, y = [*x, newest], [*y, None]
     traces = [
-        _line("each step", steps.tolist(), losses.round(DIGITS).tolist(), BLUE, 1) | {"opacity": RAW_OPACITY},
+        _line("each step", x, y, BLUE, 1) | {"opacity": RAW_OPACITY},
         _line("smoothed", smooth_steps.tolist(), smooth.round(DIGITS).tolist(), BLUE, SMOOTH_WIDTH),
     ]
     if validation:
@@ -41,8 +47,10 @@ def loss_figure(history: History) -> Figure:
         traces.append(_line("validation", x, y, VERMILION, VALIDATION_WIDTH) | dots)
     layout = _layout("step")
     layout["shapes"] = [_epoch_line(first) for _, first in thinned(epochs[1:], MOST_MARKS)]
-    if len(steps) < points:
-        layout["annotations"] = [_note(f"{len(steps):,} of {points:,} points", x=1, y=1, xanchor="right", yanchor="bottom")]
+    notes = [f"{len(steps):,} of {points:,} points"] if len(steps) < points else []
+    notes += [f"{words.plural(unknown, 'step')} without a number"] if unknown else []
+    if notes:
+        layout["annotations"] = [_note(", ".join(notes), x=1, y=1, xanchor="right", yanchor="bottom")]
     return {"data": traces, "layout": layout}
 
 
@@ -89,7 +97,7 @@ def thinned(values: list[Any], most: int) -> list[Any]:
     return values if stride == 1 else [*values[:-1:stride], values[-1]]
 
 
-def _line(name: str, x: list[Any], y: list[float], colour: str, width: float) -> dict[str, Any]:
+def _line(name: str, x: list[Any], y: list[Any], colour: str, width: float) -> dict[str, Any]:
     line = {"color": colour, "width": width}
     return {"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": line, "hovertemplate": "%{y:.4f}"}
 
@@ -105,7 +113,8 @@ def _layout(x_title: str, note: str = "") -> dict[str, Any]:
         "uirevision": "run",  # constant: zoom and legend stay as they are while data come
         "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
         "xaxis": {"title": {"text": x_title}, "showgrid": False, "zeroline": False, "automargin": True},
-        "yaxis": {"gridcolor": FAINT, "zeroline": False, "automargin": True},
+        # not below 0 around a loss that stays the same
+        "yaxis": {"gridcolor": FAINT, "zeroline": False, "automargin": True, "rangemode": "nonnegative"},
     }
     if note:
         layout["xaxis"]["visible"] = layout["yaxis"]["visible"] = False

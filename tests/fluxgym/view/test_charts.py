@@ -1,6 +1,7 @@
 """The figures: what is in them, that plotly takes them, and that they stay small."""
 
 import json
+import math
 
 import plotly.graph_objects as go
 import pytest
@@ -66,6 +67,19 @@ def test_a_long_loss_says_that_it_is_thinned(read):
     assert figure.layout.annotations[0].text == f"{shown:,} of 3,000 points"
     assert figure.data[0].x[-1] == 3000
     assert len(figure.to_json()) < 60_000
+
+
+def test_losses_without_a_number_are_told_and_the_axis_goes_on(read):
+    log = step_lines(1, 5, 100) + step_lines(6, 9, 100, loss=math.nan)
+    figure = loss_figure(read(log))
+    assert (figure.data[0].x, figure.data[0].y) == ((1, 2, 3, 4, 5, 9), (0.5, 0.5, 0.5, 0.5, 0.5, None))
+    assert figure.layout.annotations[0].text == "4 steps without a number"
+    assert loss_figure(read(step_lines(1, 1, 100, loss=math.nan))).layout.annotations[0].text == "1 step without a number"
+
+
+def test_no_axis_goes_below_a_loss_that_can_be(read):
+    history = read(step_lines(1, 50, 100))
+    assert loss_figure(history).layout.yaxis.rangemode == epoch_figure(history).layout.yaxis.rangemode == "nonnegative"
 
 
 def test_many_epochs_and_validations_stay_few(read):
