@@ -1,12 +1,29 @@
 """What is said of a run that ended: how and where, what is kept, and what can be done. Standard library only."""
 
+from pathlib import PurePath
+
+from fluxgym.log.failures import Failure
 from fluxgym.log.history import History
 from fluxgym.log.remedies import find_remedy
+from fluxgym.run.record import read_record
+from fluxgym.run.resuming import find_states, last_state
 from fluxgym.run.status import Status
 from fluxgym.view import words
-from trainer.folder import State
+from trainer.folder import RunFolder, State
 
 UNKNOWN_CAUSE = "the cause is not in the log"  # as fluxgym.run.verdict says it
+SAYS_LITTLE = (UNKNOWN_CAUSE, "Killed by signal", "CalledProcessError", "ChildFailedError", "Command exited with code")
+STARTS_AGAIN = "Resume starts the command again, from its beginning."  # one that is not ours
+IS_SO = {  # kinds whose title says what is wrong, not what happened at a step
+    "missing_file",
+    "damaged_file",
+    "gated",
+    "no_space",
+    "driver",
+    "no_kernel",
+    "bad_image",
+    "wrong_setting",
+}
 
 
 def find_where(status: Status, history: History) -> tuple[int | None, int | None]:
@@ -35,15 +52,18 @@ def name_state(state: State) -> str:
 
 
 # ---- how it ended ----------------------------------------------------------------------------------------------------
-def tell_completed(status: Status, history: History, took: float | None) -> str:
-    """How much is done, and whether the last LoRA is the best one. Of another command what was checked is said as well."""
+def tell_completed(folder: RunFolder, status: Status, history: History) -> str:
+    """How much is done, and whether the last LoRA is the best one. Of another command that made none: what was checked."""
+    took = status.took
     epochs, total = history.epoch, history.total_epochs
     what = f"{epochs} of {total} epochs" if epochs and total else words.plural(history.step or 0, "step")
     attempts = f", {status.attempt} attempts together" if status.attempt > 1 else ""
     done = f"{what} in {words.duration(took)}{attempts}." if took is not None else f"{what} are done."
-    if status.state and not status.is_ours and not history.step:
-        return status.message
-    return f"{done} Its LoRA is ready{_lowest_before(history)}."
+    lowest = _lowest_before(history)
+    if status.is_ours or (folder.loras() and (history.step or not status.state)):
+        return f"{done} Its LoRA is ready{f'; {lowest}' if lowest else ''}."
+    said = status.message if status.state else done
+    return f"{said} {lowest[:1].upper()}{lowest[1:]}." if lowest else said
 
 
 def _lowest_before(history: History) -> str:
@@ -51,8 +71,11 @@ def _lowest_before(history: History) -> str:
     if not history.validation:
         return ""
     step, _ = min(history.validation, key=lambda said: said[1])
-    is_last = step == history.validation[-1][0]
-    return "" if is_last else f"; the validation loss was lowest at {tell_learned(step, history)}"
+    if step == history.validation[-1][0]:
+        return ""
+    if step == 0:
+        return "the validation loss never fell below the base model's"
+    return f"the validation loss was lowest at {tell_learned(step, history)}"
 
 
 def tell_failed(status: Status, history: History) -> str:
@@ -63,7 +86,17 @@ def tell_failed(status: Status, history: History) -> str:
     title = find_remedy(failure.kind if failure else None).title
     if failure and failure.kind == "oom" and "CUDA" not in failure.message:
         title = "Out of memory"
-    return f"{title} {tell_place(status, history)}."
+    place = tell_place(status, history)
+    if failure and failure.kind in IS_SO:
+        return f"{title}{_tell_subject(failure, history)}. It ended {place}."
+    return f"{title} {place}."
+
+
+def _tell_subject(failure: Failure, history: History) -> str:
+    """The file or image that is to blame; the verdict keeps the line that names it, the log's failure its name too."""
+    said = history.failure.subject if history.failure and history.failure.kind == failure.kind else ""
+    name = failure.subject or said
+    return f": {PurePath(name).name if PurePath(name).is_absolute() else name}" if name else ""
 
 
 def tell_cause(status: Status, history: History) -> str:
@@ -77,21 +110,35 @@ def tell_cause(status: Status, history: History) -> str:
     return told[:1].upper() + told[1:] if is_word else told
 
 
-def tell_stopped(status: Status, history: History) -> str:
-    """Who stopped it, where, and from where it can go on."""
-    return f"{status.message or f'Stopped {tell_place(status, history)}.'} {_resume_hint(status, history)}".rstrip()
+def tell_stopped(folder: RunFolder, status: Status, history: History) -> str:
+    """Who stopped it, where, and from where it can go on; what it learned from a loss that was no number is of no use."""
+    said = status.message or f"Stopped {tell_place(status, history)}."
+    hint = _resume_hint(status, history) if history.nan_at is None else _nan_hint(folder, status, history.nan_at)
+    return f"{said} {hint}".rstrip()
 
 
 def tell_lost(status: Status, history: History) -> str:
-    """What the machine did, and what is kept."""
-    kept = name_state(status.resumable) if status.resumable else ""
-    whole = f" {kept[:1].upper()}{kept[1:]} is whole." if kept else ""
-    return f"{status.message or f'Lost {tell_place(status, history)}.'}{whole}"
+    """What the machine did, what is kept, and what a resume does again."""
+    return f"{status.message or f'Lost {tell_place(status, history)}.'} {tell_kept(status, history)}".rstrip()
+
+
+def find_state_before(folder: RunFolder, step: int) -> State | None:
+    """The furthest whole state from before a step."""
+    return last_state([state for state in find_states(folder, read_record(folder)) if state.step < step])
+
+
+def _nan_hint(folder: RunFolder, status: Status, nan_at: int) -> str:
+    state = find_state_before(folder, nan_at)
+    since = f"The loss is no number since step {nan_at:,}"
+    if state is None:
+        return f"{since}, and there is no state from before that: begin again with a lower learning rate."
+    lower = ", with a lower learning rate" if status.is_ours else ""
+    return f"{since}: resume from step {state.step:,}, which is before that{lower}."
 
 
 def _resume_hint(status: Status, history: History) -> str:
     if status.can_restart:
-        return "Nothing was saved yet: Resume begins at the beginning."
+        return "Nothing was saved yet: Resume begins at the beginning." if status.is_ours else STARTS_AGAIN
     if status.resumable is None:
         return "No state was saved." if status.state else ""
     step, _ = find_where(status, history)
@@ -106,9 +153,13 @@ def tell_kept(status: Status, history: History) -> str:
         return ""
     kept = status.resumable
     if status.can_restart:
-        return "Nothing was saved yet: Resume begins at the beginning, with what was encoded."
+        return (
+            "Nothing was saved yet: Resume begins at the beginning, with what was encoded." if status.is_ours else STARTS_AGAIN
+        )
     if kept is None:
         return "No state was saved, so it can only begin anew."
+    if history.nan_at is not None and kept.step >= history.nan_at:
+        return ""  # whole, and of no use
     step, _ = find_where(status, history)
     again = max(0, (step or 0) - kept.step)
     name = f"epoch {kept.epoch} (step {kept.step:,})" if kept.position == 0 and kept.epoch else f"step {kept.step:,}"
@@ -119,5 +170,14 @@ def tell_kept(status: Status, history: History) -> str:
 
 
 def tell_fix(status: Status) -> str:
-    """What a person can do about a failure."""
-    return find_remedy(status.failure.kind).fix if status.state == "failed" and status.failure else ""
+    """What a person can do about a failure, as far as its own message does not say that already."""
+    if status.state != "failed" or status.failure is None:
+        return ""
+    kind, message = status.failure.kind, status.failure.message
+    fix = find_remedy(kind).fix
+    if kind == "other":
+        return fix if any(said in message for said in SAYS_LITTLE) else ""
+    advice, _, reason = fix.partition(": ")
+    if advice.lower() in message.lower():  # Download it again: ...
+        return f"{reason[:1].upper()}{reason[1:]}"
+    return "" if "hf auth login" in message and "hf auth login" in fix else fix

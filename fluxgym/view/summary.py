@@ -55,7 +55,8 @@ def summarise(folder: RunFolder, status: Status, history: History, now: float | 
     state = status.state or proven_state(history)
     label, icon, colour = PAUSED if under_way.is_paused(status, now) else _find_look(state, status, history)
     step, total = ended.find_where(status, history)
-    kept, fix = ended.tell_kept(status, history), ended.tell_fix(status)
+    kept = ended.tell_kept(status, history) if state != "lost" else ""  # its sentence says that already
+    fix = ended.tell_fix(status)
     return Summary(
         state,
         label,
@@ -106,9 +107,9 @@ def _sentence(folder: RunFolder, state: str | None, status: Status, history: His
         case "stopping":
             return under_way.tell_stopping(status, history)
         case "stopped":
-            return ended.tell_stopped(status, history)
+            return ended.tell_stopped(folder, status, history)
         case "completed":
-            return ended.tell_completed(status, history, status.took)
+            return ended.tell_completed(folder, status, history)
         case "failed":
             return ended.tell_failed(status, history)
         case "lost":

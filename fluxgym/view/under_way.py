@@ -17,6 +17,12 @@ from trainer.folder import RunFolder, read_state
 PATIENCE = 2  # validations without a new lowest loss, from which on the samples should decide
 ENCODED = {"latents": "images", "text embeddings": "captions and prompts"}
 PREPARING = ("downloading", "loading", "caching", "compiling")  # phases before the first step, and before going on
+BEGINNINGS = (  # notes of fluxgym.run that are worth a word only until the attempt runs
+    "The command is started again from its beginning.",
+    "Nothing was saved before: it begins at the beginning.",
+)
+WORSE = "Worse than the base model since it began: stop it, and try a lower learning rate."
+RECOVERING = "Still worse than the base model; but the validation loss fell the last time, so let it run."
 ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
 
 
@@ -45,9 +51,10 @@ def tell_running(status: Status, history: History, now: float) -> str:
     elif verdict == NAN:
         known = health.reason if health and health.verdict == NAN else ""
         reason = known or _sentence(history.failure.message if history.failure else "")
-        advice = (
-            _tell_what_will_be(status, now) if health and health.will else "Stop it, and resume with a lower learning rate."
-        )
+        again = "resume" if status.is_ours else "start it again"
+        advice = f"Stop it, and {again} with a lower learning rate."
+        if health and health.will:
+            advice = _tell_what_will_be(status, now)
         said = f"{reason} What it learns from here on is lost. {advice}"
     elif is_preparing(status.state, history):
         said = tell_preparing(history)
@@ -61,10 +68,10 @@ def tell_running(status: Status, history: History, now: float) -> str:
 def tell_stopping(status: Status, history: History) -> str:
     """What happens between the wish to stop and the end; of a training that hangs, no step is promised."""
     if status.health is not None and status.health.verdict == STALLED:
-        return add_note(
-            "It makes no progress, so it may not answer: then it is killed. The states saved before are kept.", status
-        )
-    return add_note(f"Finishing step {history.step + 1:,} and saving its state." if history.step else "Stopping.", status)
+        kept = " The states saved before are kept." if status.is_ours else ""
+        return add_note(f"It makes no progress, so it may not answer: then it is killed.{kept}", status)
+    saves = status.is_ours and history.step
+    return add_note(f"Finishing step {(history.step or 0) + 1:,} and saving its state." if saves else "Stopping.", status)
 
 
 def find_time_left(status: Status, history: History) -> float | None:
@@ -86,7 +93,8 @@ def is_paused(status: Status, now: float) -> bool:
 
 def add_note(sentence: str, status: Status) -> str:
     """With what else is to be said of a run under way: that nobody guards it, that its verdict cannot be written ..."""
-    return f"{sentence} {status.message}".rstrip()
+    is_old = status.message in BEGINNINGS and (status.state not in ("queued", "starting") or status.resumes_at is not None)
+    return sentence if is_old else f"{sentence} {status.message}".rstrip()
 
 
 def _tell_what_will_be(status: Status, now: float) -> str:
@@ -98,7 +106,8 @@ def _tell_what_will_be(status: Status, now: float) -> str:
     if health.will == "resume" and status.resumes_left:
         return f"It will be stopped and resumed {when}."
     often = "; it went on by itself as often as it may" if health.will == "resume" else ""
-    return f"It will be stopped {when}, and its state kept{often}."
+    kept = ", and its state kept" if status.is_ours else ""
+    return f"It will be stopped {when}{kept}{often}."
 
 
 def tell_preparing(history: History) -> str:
@@ -131,6 +140,8 @@ def _trend(history: History) -> str:
         return "Learning. The next validation tells whether it gets better."
     lowest = min(range(len(losses)), key=losses.__getitem__)
     since = len(losses) - 1 - lowest
+    if since >= PATIENCE and history.validation[lowest][0] == 0:
+        return WORSE if losses[-1] >= losses[-2] else RECOVERING
     if since == 0:
         return "Learning steadily. The validation loss still falls, so let it run."
     if since < PATIENCE:

@@ -99,7 +99,7 @@ def test_a_pause_before_it_goes_on_can_be_cut_short(
 def test_a_lost_run_goes_on_by_one_button(page: Page, server: Server, start_small: Callable[..., RunFolder]) -> None:
     folder = start_small("--steps", "50", "--state-at", "20", "--hang-at", "30", "--attempts", "1")
     reboot(folder)
-    see(page, server, "small", "Lost", "The machine restarted at step 30 of 50. The state of step 20 is whole.")
+    see(page, server, "small", "Lost", "The machine restarted at step 30 of 50. Nothing is lost. The state of step 20 is whole;")
     page.get_by_role("button", name="Resume", exact=True).click()
     page.get_by_text("Completed").wait_for()
 

@@ -112,7 +112,7 @@ def test_a_failed_run_says_what_why_and_what_can_be_done(start_small: Callable[.
     quoted = sent(page, "lines")[0]
     assert quoted["label"] == "Last lines of training.log"
     assert "3/5" in quoted["lines"][-1]
-    assert "Nothing was saved yet: Resume begins at the beginning" in told(page)
+    assert "Resume starts the command again, from its beginning." in told(page)
     assert primary(page) == ["Resume"]
 
 

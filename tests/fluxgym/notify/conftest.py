@@ -84,7 +84,7 @@ def failed_run(tmp_path: Path) -> RunFolder:
     folder.samples.mkdir(parents=True)
     lines = [f"2026-11-24 10:00:00 steps:  {n}%|#| {n}/20 [00:01<00:01, 1.00s/it, loss=0.5, lr=2e-04]" for n in range(1, 13)]
     folder.training_log.write_text("\n".join(["2026-11-24 10:00:00 Epoch 1/1", *lines, "it broke " + "x" * 500]) + "\n")
-    record = begin_attempt(folder, None, ["x"])
+    record = begin_attempt(folder, None, [])
     verdict = Verdict("failed", "The training ended with exit code 1 at step 12 of 20.", "other", step=12, total_steps=20)
     write_record(folder, record.to("failed", verdict=verdict, ended=record.since + 1, exit_code=1))
     for name, data in (("000002_00_20261124100000_42", b"old"), ("000004_00_20261124100100_42", b"new")):

@@ -5,17 +5,18 @@ import time
 
 from fluxgym.log.history import History
 from fluxgym.run.identity import Identity
-from fluxgym.run.record import Attempt, Record, Verdict, write_record
+from fluxgym.run.record import TRAINER, Attempt, Record, Verdict, write_record
 from fluxgym.run.status import Status, read_status
 from fluxgym.view.summary import summarise
 from trainer.folder import RunFolder
 
 NOW = 1_795_500_000.0
 GONE = Identity(1, 1, "another boot")
-RUNNING = Status("running", since=NOW - 60, started=NOW - 60, attempt=1, is_active=True)
+RUNNING = Status("running", since=NOW - 60, started=NOW - 60, attempt=1, is_active=True, is_ours=True)
+OURS = ["python", *TRAINER]
 
 
-def make_run(path, log="", verdict=None, state="running", attempts=1, **record):
+def make_run(path, log="", verdict=None, state="running", attempts=1, command=OURS, **record):
     """A run's folder with its log and its run.json; it has ended where there is a verdict."""
     folder = RunFolder(path)
     path.mkdir(parents=True)
@@ -24,7 +25,7 @@ def make_run(path, log="", verdict=None, state="running", attempts=1, **record):
     last = {"verdict": verdict, "ended": NOW, "training": GONE} if verdict else {}
     tried.append(Attempt(attempts, NOW - 3600, ["python"], **last))
     write_record(
-        folder, Record(folder.name, NOW - 3600, ["python"], verdict.state if verdict else state, NOW, attempts=tried, **record)
+        folder, Record(folder.name, NOW - 3600, command, verdict.state if verdict else state, NOW, attempts=tried, **record)
     )
     return folder
 

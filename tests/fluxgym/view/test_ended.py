@@ -7,13 +7,13 @@ from fluxgym.log.history import History
 from fluxgym.log.remedies import REMEDIES
 from fluxgym.run.record import Verdict
 from fluxgym.run.status import Status
-from fluxgym.view.ended import tell_cause
+from fluxgym.view.ended import tell_cause, tell_fix
 
-from .runs import failed, make_run, make_state, overfitting, step_lines, tell_run
+from .runs import failed, make_run, make_state, overfitting, step_lines, tell_run, validations
 
 
 def test_a_completed_run_says_where_it_was_lowest_if_not_at_its_end(tell):
-    ended = Status("completed")
+    ended = Status("completed", is_ours=True)
     log = overfitting(9, 6, kept={9})
     assert tell(ended, log).sentence.endswith(" Its LoRA is ready; the validation loss was lowest at epoch 6.")
     assert tell(ended, overfitting(9, 9, kept={9})).sentence.endswith(" Its LoRA is ready.")
@@ -45,6 +45,8 @@ def test_each_kind_of_failure_has_plain_words(tell, kind):
     told = tell(Status("failed", failure=Failure(kind, "no words of ours"), step=7, total_steps=9))
     assert told.sentence.endswith(" at step 7 of 9.")
     assert told.sentence.startswith(REMEDIES[kind].title) or kind == "oom"
+    is_sentence = any(f" {verb} " in REMEDIES[kind].title for verb in ("is", "was not", "does", "cannot"))
+    assert (". It ended at " in told.sentence) == is_sentence
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,10 @@ def test_lost(tmp_path):
         tmp_path / "a", step_lines(1, 64, 90), Verdict("lost", "The machine restarted at step 64 of 90.", step=64)
     )
     make_state(folder, 60, 6)
-    assert tell_run(folder).sentence == "The machine restarted at step 64 of 90. The state of epoch 6 is whole."
+    kept = "Nothing is lost. The state of epoch 6 (step 60) is whole; resuming repeats 4 steps, about 8 s."
+    told = tell_run(folder)
+    assert told.next_step == "", "it is said once"
+    assert told.sentence == f"The machine restarted at step 64 of 90. {kept}"
 
 
 def test_a_cause_that_is_not_in_the_log_is_not_invented(tmp_path):
@@ -82,3 +87,66 @@ def test_stopped_by_the_monitor_says_so(tmp_path):
     folder = make_run(tmp_path / "a", step_lines(1, 12, 100), Verdict("stopped", said, step=12))
     make_state(folder, 10, 1)
     assert tell_run(folder).sentence == f"{said} Resume goes on from step 10."
+
+
+def test_a_lora_is_ready_only_where_there_is_one(tmp_path):
+    """Another command may have made none: then its verdict is told, which says what was not checked."""
+    said = "All 90 steps are done. Not checked: its log names no file that could be looked at."
+    log = overfitting(9, 6, kept=())
+    folder = make_run(tmp_path / "a", log, Verdict("completed", said, step=90, total_steps=90), command=["python", "x.py"])
+    assert tell_run(folder).sentence == f"{said} The validation loss was lowest at epoch 6."
+    folder.lora.write_bytes(b"x")
+    assert " Its LoRA is ready; the validation" in tell_run(folder).sentence
+
+
+def test_the_base_model_is_no_candidate(tell):
+    log = step_lines(1, 20, 20) + validations(0.5, 0.6, 0.7)
+    told = tell(Status("completed", is_ours=True), log).sentence
+    assert told.endswith(" Its LoRA is ready; the validation loss never fell below the base model's.")
+
+
+def test_another_command_is_started_again(tmp_path):
+    again = "Resume starts the command again, from its beginning."
+    stopped = Verdict("stopped", "Stopped by you at step 12 of 100.", step=12)
+    folder = make_run(tmp_path / "a", step_lines(1, 12, 100), stopped, command=["python", "x.py"])
+    assert tell_run(folder).sentence == f"Stopped by you at step 12 of 100. {again}"
+    folder = make_run(tmp_path / "b", step_lines(1, 12, 100), failed(12, 100, "killed", "words"), command=["python", "x.py"])
+    assert tell_run(folder).next_step.startswith(again)
+
+
+def test_a_stop_after_the_loss_was_no_number_prefers_the_state_before(tmp_path):
+    log = step_lines(1, 19, 100) + step_lines(20, 40, 100, loss=float("nan"))
+    said = "Stopped by you at step 40 of 100."
+    folder = make_run(tmp_path / "a", log, Verdict("stopped", said, step=40))
+    make_state(folder, 40, 4)
+    no_number = "The loss is no number since step 20"
+    none = f"{said} {no_number}, and there is no state from before that: begin again with a lower learning rate."
+    assert (tell_run(folder).sentence, tell_run(folder).next_step) == (none, "")
+    make_state(folder, 10, 1)
+    before = f"{said} {no_number}: resume from step 10, which is before that, with a lower learning rate."
+    assert tell_run(folder).sentence == before
+
+
+def test_a_title_names_the_file_that_is_to_blame(tmp_path):
+    line = "PIL.UnidentifiedImageError: cannot identify image file '/data/robot/007.png'"
+    log = f"{step_lines(1, 7, 9)}Traceback (most recent call last):\n{line}\n"
+    folder = make_run(tmp_path / "a", log, failed(7, 9, "bad_image", f"{line}, at step 7 of 9. Exit code 1."))
+    assert tell_run(folder).sentence == "An image cannot be read: 007.png. It ended at step 7 of 9."
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "fix"),
+    [
+        ("other", "ValueError: a sofa, at step 7 of 9. Exit code 1.", ""),
+        ("other", "Failed at step 7 of 9, the cause is not in the log. Exit code 1.", REMEDIES["other"].fix),
+        (
+            "damaged_file",
+            "a.safetensors: got 4 bytes, expected 9: download it again",
+            "A download that broke off, or a disk that was full, leaves such a file.",
+        ),
+        ("gated", "its licence is not accepted: accept it at x, then run: hf auth login", ""),
+        ("killed", "Killed by signal 9 (SIGKILL).", REMEDIES["killed"].fix),
+    ],
+)
+def test_a_cure_does_not_say_again_what_the_message_says(kind, message, fix):
+    assert tell_fix(Status("failed", failure=Failure(kind, message))) == fix

@@ -29,7 +29,8 @@ def test_running(tell):
 
 def test_stopping_and_queued(tell):
     assert (
-        tell(Status("stopping", is_active=True), step_lines(1, 20, 100)).sentence == "Finishing step 21 and saving its state."
+        tell(Status("stopping", is_active=True, is_ours=True), step_lines(1, 20, 100)).sentence
+        == "Finishing step 21 and saving its state."
     )
     queued = tell(Status("queued", since=NOW - 720, is_active=True))
     assert (queued.sentence, queued.age_text) == ("Waiting for its turn.", "queued 12 m ago")

@@ -202,3 +202,28 @@ def test_the_loss_says_that_it_is_no_number(tell):
 def test_a_run_that_ended_makes_no_step_any_more(tell):
     assert tell(Status("completed")).progress_text == "No steps in its log"
     assert tell(Status("failed")).progress_text == "No steps in its log"
+
+
+@pytest.mark.parametrize(
+    ("losses", "sentence"),
+    [
+        ((0.5, 0.6), "The validation loss did not fall the last time. Once says little, so let it run."),
+        ((0.5, 0.6, 0.7), "Worse than the base model since it began: stop it, and try a lower learning rate."),
+        ((0.5, 0.8, 0.7), "Still worse than the base model; but the validation loss fell the last time, so let it run."),
+    ],
+)
+def test_the_base_model_is_no_candidate(tell, losses, sentence):
+    assert tell(RUNNING, step_lines(1, 20, 100) + validations(*losses)).sentence.startswith(sentence)
+
+
+def test_what_is_different_in_another_command(tell):
+    """It keeps no state that we know of, has no learning rate that we can change, and that it began anew is soon old."""
+    other = replace(RUNNING, is_ours=False, message="The command is started again from its beginning.")
+    log = step_lines(1, 20, 100)
+    assert "started again" not in tell(other, log).sentence
+    assert tell(replace(other, state="starting"), log).sentence.endswith(other.message)
+    stuck = tell(replace(other, health=replace(STUCK, will="stop", acts_at=NOW + 360)), log)
+    assert stuck.sentence == f"{STUCK.reason} It will be stopped in 6 m."
+    assert tell(replace(other, state="stopping"), log).sentence == "Stopping."
+    nan = tell(other, step_lines(1, 20, 100, loss=float("nan"))).sentence
+    assert nan.endswith("Stop it, and start it again with a lower learning rate.")

@@ -77,7 +77,7 @@ def test_what_only_needs_to_go_on(fail, kind, label):
 
 
 def test_a_run_of_another_command_keeps_its_settings(tmp_path):
-    folder = make_run(tmp_path / "a", step_lines(1, 12, 100), failed(12, 100, "oom", "words"))
+    folder = make_run(tmp_path / "a", step_lines(1, 12, 100), failed(12, 100, "oom", "words"), command=["python"])
     make_state(folder, 10, 1)
     assert (way_on(folder).label, way_on(folder).is_cure) == ("Try again", False)
 
