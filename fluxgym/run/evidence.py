@@ -40,6 +40,11 @@ class Evidence:
         return bool((self.cpu or 0) >= 0.5 or any((gpu.use or 0) >= 50 for gpu in self.gpus))
 
     @property
+    def wants_cpu(self) -> bool:
+        """Whether it is on a CPU, or waits for one, at this moment; or computes on one most of the time."""
+        return "R" in self.states or (self.cpu or 0) >= 0.5
+
+    @property
     def is_spilling(self) -> bool:
         """A full, busy, cool GPU: its driver keeps what does not fit in the machine's memory (Windows and WSL do)."""
         return any(_is_full(gpu) and (gpu.use or 0) >= 50 and _is_cool(gpu) for gpu in self.gpus)
@@ -77,8 +82,10 @@ def tell_state(evidence: Evidence) -> str:
     return " ".join(said)
 
 
-def tell_why_slow(evidence: Evidence) -> str:
-    """The likely reason why a training became slower: the end of a sentence."""
+def tell_why_slow(evidence: Evidence, is_hungry: bool) -> str:
+    """The reason why a training became slower, "perhaps" where it is only likely: the end of a sentence.
+
+    `is_hungry`: it wants the CPU, look after look. One that sleeps is not kept waiting by what others compute."""
     gpu = next((gpu for gpu in evidence.gpus if gpu.throttled), None)
     if evidence.is_spilling:
         return "GPU memory is spilling into RAM"
@@ -91,14 +98,14 @@ def tell_why_slow(evidence: Evidence) -> str:
     if evidence.others:
         pid, used = max(evidence.others, key=lambda other: other[1] or 0)
         memory = f" with {used / 2**30:,.1f} GiB" if used else ""
-        return f"another program is on its GPU, process {pid}{memory}"
+        return f"perhaps another program, which is on its GPU, process {pid}{memory}"
     if "D" in evidence.states:
-        return "it waits for the disk"
+        return "perhaps it waits for the disk"
     if evidence.disk_free is not None and evidence.disk_free < LITTLE_DISK:
-        return f"its disk has {evidence.disk_free / 2**20:,.0f} MiB left"
+        return f"perhaps its disk, which has {evidence.disk_free / 2**20:,.0f} MiB left"
     strangers = (evidence.load or 0) - (evidence.cpu or 0)
-    if (evidence.load or 0) > evidence.cores and strangers > evidence.cores / 2:
-        return f"other programs use the CPU, load {evidence.load:.1f} on {evidence.cores} cores"
+    if is_hungry and (evidence.load or 0) > evidence.cores and strangers > evidence.cores / 2:
+        return f"perhaps other programs use the CPU, load {evidence.load:.1f} on {evidence.cores} cores"
     return NOT_SEEN
 
 

@@ -27,6 +27,7 @@ FEW_STEPS, FEW_STEPS_LIMIT = 5, 180.0  # s; the first steps of an attempt still 
 UNKNOWN_BOUND = 24 * 3600.0  # s; where a log says nothing that is understood, what its processes do is all that is known
 BUSY_LIMIT = 240.0  # s; a trainer that does not announce all that it does computes something, though it makes no step
 SLOWER, NOT_SLOWER = 2.0, 1.5  # times its usual pace: to be called slow, and not slow any more
+SEEN_TWICE = 2  # looks with new evidence: a training that sleeps may be awake at one by chance
 SEEN_OFTEN = 3  # looks with new evidence until that alone is believed
 BAR = re.compile(r"\d{1,3}%\|.{0,500}?\| *(\d+/\d+)")
 
@@ -94,7 +95,7 @@ class Judge:
         self._slowest = 0.0  # s, of the steps
         self._longest: dict[str, float] = {}  # s, silence by kind
         self._is_slow = False
-        self._spills = self._on_cpu = 0  # evidences in a row
+        self._spills = self._on_cpu = self._hungry = 0  # evidences in a row
 
     def look(self, now: float, history: History, evidence: Evidence | None = None) -> Finding:
         """`history` is up to date; `evidence` may be an older one, and is looked at once."""
@@ -181,23 +182,31 @@ class Judge:
     def _tell_stall(self, kind: str, history: History, evidence: Evidence | None) -> str:
         what = "step" if kind in OF_STEPS else "line"
         said = f"No {what} for {span(self._age)}"
-        if kind == STEPS and self._slowest:
-            said += f"; the longest so far took {span(max(1.0, self._slowest))}"
+        if kind == STEPS:
+            said += self._tell_usual(history)
         elif kind != STEPS and (kind != STARTING or self._announces):
             is_last = kind == BETWEEN and history.step == history.total_steps
             said += " after the last one" if is_last else f" {DOING.get(kind, f'while {kind}')}"
         return f"{said}. {tell_state(evidence) if evidence else ''}".rstrip()
+
+    def _tell_usual(self, history: History) -> str:
+        """How long a step took before. Stamps of whole seconds say 1 s of one that took a tenth, and then the mean is told."""
+        pace = self._pace.now() or history.seconds_per_step
+        if self._slowest > 1 or (self._slowest and (pace is None or pace >= 1)):
+            return f"; the longest so far took {span(max(1.0, self._slowest))}"
+        return f"; until then one took about {max(pace, 0.01):.1g} s" if pace else ""
 
     def _judge_pace(self, kind: str, evidence: Evidence | None, is_new: bool, limit: float) -> Finding:
         """Well or slow."""
         if evidence and is_new and kind == STEPS:
             self._spills = self._spills + 1 if evidence.is_spilling else 0
             self._on_cpu = self._on_cpu + 1 if evidence.is_on_cpu else 0
+            self._hungry = self._hungry + 1 if evidence.wants_cpu else 0
         times, pace = self._pace.times_slower(), self._pace.now()
         if times is not None:
             self._is_slow = times >= (NOT_SLOWER if self._is_slow else SLOWER)
         if self._is_slow and times is not None:
-            why = tell_why_slow(evidence) if evidence else NOT_SEEN
+            why = tell_why_slow(evidence, is_hungry=self._hungry >= SEEN_TWICE) if evidence else NOT_SEEN
             return Finding(SLOW, f"{times:.1f} times slower than at first: {why}.", limit)
         if self._spills >= SEEN_OFTEN:
             return Finding(SLOW, "GPU memory is spilling into RAM: it is full, and the GPU waits more than it computes.", limit)

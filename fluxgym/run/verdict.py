@@ -42,7 +42,7 @@ def judge(folder: RunFolder, record: Record, ending: Ending, history: History) -
     if ending.rebooted:
         return Verdict("lost", f"The machine restarted {where}.", None, missing, step, total)
     if _was_stopped(attempt, ending, lines):
-        return Verdict("stopped", f"{_who_stopped(record, ending)} {where}.", None, missing, step, total)
+        return Verdict("stopped", _tell_stop(record, ending, where), None, missing, step, total)
     kind, message = _find_cause(ending, missing, where, lines, announces=not record.any_command)
     quoted = [line[:QUOTED_LENGTH] for line in lines[-QUOTED:]]
     return Verdict("failed", message, kind, missing, step, total, quoted)
@@ -133,16 +133,15 @@ def _was_stopped(attempt: Attempt, ending: Ending, lines: list[str]) -> bool:
     return asked and any(" Training stopped" in line for line in lines[-QUOTED:])
 
 
-def _who_stopped(record: Record, ending: Ending) -> str:
+def _tell_stop(record: Record, ending: Ending, where: str) -> str:
     stop = record.attempts[-1].stop
     if not stop:
-        return "Stopped by a signal that did not come from FluxGym,"
+        return f"Stopped by a signal that did not come from FluxGym, {where}."
     who = {PERSON: "Stopped by you", MONITOR: "Stopped by the monitor"}.get(stop, "Stopped by the system")
-    if _signal_of(ending.exit_code) == signal.SIGKILL:
-        who += "; it did not answer in time and was killed"
-    if stop == MONITOR and (reason := record.health.reason.partition(". ")[0].rstrip(".")):
-        who += f": {reason[0].lower() if reason[1:2].islower() else reason[0]}{reason[1:]},"
-    return who
+    reason = record.health.reason.partition(". ")[0].rstrip(".") if stop == MONITOR else ""
+    why = f": {reason[0].lower() if reason[1:2].islower() else reason[0]}{reason[1:]}" if reason else ""
+    was_killed = _signal_of(ending.exit_code) == signal.SIGKILL
+    return f"{who} {where}{why}.{' It did not answer in time and was killed.' if was_killed else ''}"
 
 
 def _signal_of(code: int | None) -> int:

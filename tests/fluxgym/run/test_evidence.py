@@ -34,9 +34,12 @@ def test_what_is_seen_of_a_stuck_training(seen, words):
 
 
 def test_a_gpu_at_its_power_limit_is_no_reason():
-    assert tell_why_slow(Evidence(0, gpus=(Gpu(0, "a", use=99, throttled=("power limit",)),))) == "the reason is not seen here"
+    assert (
+        tell_why_slow(Evidence(0, gpus=(Gpu(0, "a", use=99, throttled=("power limit",)),)), is_hungry=True)
+        == "the reason is not seen here"
+    )
 
 
 @pytest.mark.parametrize("reason", ["hardware", "power brake"])
 def test_a_gpu_that_protects_itself(reason):
-    assert "protect itself" in tell_why_slow(Evidence(0, gpus=(Gpu(0, "a", use=99, throttled=(reason,)),)))
+    assert "protect itself" in tell_why_slow(Evidence(0, gpus=(Gpu(0, "a", use=99, throttled=(reason,)),)), is_hungry=True)

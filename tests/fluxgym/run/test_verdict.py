@@ -166,8 +166,9 @@ def test_a_cause_that_the_log_does_not_tell(folder):
     [
         (143, PERSON, "Stopped by you at step 7 of 9"),
         (-15, SYSTEM, "Stopped by the system at step 7 of 9"),
-        (143, MONITOR, "Stopped by the monitor: no step for 9 m; the longest so far took 12 s, at step 7 of 9."),
-        (-9, PERSON, "did not answer in time and was killed"),
+        (143, MONITOR, "Stopped by the monitor at step 7 of 9: no step for 9 m; the longest so far took 12 s."),
+        (-9, PERSON, "Stopped by you at step 7 of 9. It did not answer in time and was killed."),
+        (-9, MONITOR, "step 7 of 9: no step for 9 m; the longest so far took 12 s. It did not answer in time and was killed."),
         (None, PERSON, "Stopped by you"),
         (137, PERSON, "did not answer in time and was killed"),
     ],
