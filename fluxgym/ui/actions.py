@@ -18,7 +18,7 @@ from fluxgym.ui import fields, resume_dialog, routes
 from fluxgym.ui.text import plain
 from fluxgym.view import words
 from fluxgym.view.ended import name_state
-from fluxgym.view.way_on import ANEW, WayOn, find_way_on
+from fluxgym.view.way_on import ANEW, WayOn, find_start, find_way_on
 from trainer.config import ConfigError
 from trainer.folder import RunFolder
 
@@ -78,11 +78,11 @@ def draw_wishes(folder: RunFolder, status: Status, is_learning: bool) -> None:
 
 
 def draw_resume(folder: RunFolder, status: Status, kind: Kind = "secondary") -> None:
-    """Resume from the furthest state at once, where there is one or nothing was saved yet."""
+    """Resume from the furthest state of use at once, where there is one or nothing was saved yet."""
     if status.is_active or not (status.resumable or status.can_restart):
         return
     if st.button("Resume", icon=":material/resume:", key=f"resume:{folder.name}", type=kind):
-        _try(folder, resume_run)
+        _try(folder, lambda folder: resume_run(folder, find_start(folder)))
 
 
 def draw_choose_state(folder: RunFolder, status: Status) -> None:
@@ -146,7 +146,7 @@ def _open_again(folder: RunFolder, way: WayOn | None = None) -> None:
 def _go_on(folder: RunFolder, way: WayOn) -> None:
     if way.file:
         forget_damaged(way.file)
-    resume_run(folder, changes=dict(way.changes))
+    resume_run(folder, way.state, dict(way.changes))
 
 
 def _try(folder: RunFolder, act: Callable[[RunFolder], object]) -> None:

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fluxgym.log.history import History
+from fluxgym.log.history import History, get_history
 from fluxgym.log.remedies import DOWNLOAD, LOWER_RATE, RESUME, SMALLER, find_remedy
 from fluxgym.run.base_model import find_model_file, hub_cache
+from fluxgym.run.folders import log_of
 from fluxgym.run.record import read_record
 from fluxgym.run.resuming import find_states
 from fluxgym.run.settings import SettingsError, read_settings, smaller
 from fluxgym.run.status import Status
 from fluxgym.view import words
+from fluxgym.view.ended import find_state_before
 from trainer.folder import RunFolder, State
 
 ANEW = "anew"  # what a way on does, beside RESUME, an attempt more, and DOWNLOAD: another run with its settings
@@ -31,6 +33,7 @@ class WayOn:
     told: str = ""  # what changes, a sentence
     changes: Mapping[str, Any] = field(default_factory=dict)
     file: Path | None = None  # the damaged one, which is forgotten before a DOWNLOAD
+    state: State | None = None  # to resume from; None: the furthest
     is_cure: bool = True  # False: it fails again until a person has set something right
 
 
@@ -41,6 +44,7 @@ class Choice:
     state: State
     size: int  # bytes
     modified: float  # s since 1970
+    is_late: bool = False  # saved when the loss was no number any more: of no use
 
     def tell_left(self, history: History, epochs: int | None = None) -> str:
         """What is left from it to the end of so many epochs; None: as many as before. 760 steps left to epoch 16, about 1 h"""
@@ -65,12 +69,29 @@ class Choice:
     def tell_age(self, now: float | None = None) -> str:
         """3.4 MiB, saved 5 m ago"""
         now = time.time() if now is None else now
-        return f"{words.size(self.size)}, saved {words.age(now - self.modified)}"
+        late = ", after the loss became no number" if self.is_late else ""
+        return f"{words.size(self.size)}, saved {words.age(now - self.modified)}{late}"
 
 
 def list_choices(folder: RunFolder) -> list[Choice]:
-    """All states of a run, the furthest first, damaged ones included (see State.problem)."""
-    return [choice for state in reversed(find_states(folder, read_record(folder))) if (choice := _choice(state))]
+    """All states of a run, the furthest first, damaged ones included (see State.problem).
+
+    Those that were saved when the loss was no number any more come last."""
+    nan_at = _find_nan(folder)
+    found = [choice for state in reversed(find_states(folder, read_record(folder))) if (choice := _choice(state, nan_at))]
+    return sorted(found, key=lambda choice: choice.is_late)
+
+
+def find_start(folder: RunFolder) -> State | None:
+    """The state from before the loss was no number; None where it is one, or no such state is there: the furthest is used."""
+    nan_at = _find_nan(folder)
+    return None if nan_at is None else find_state_before(folder, nan_at)
+
+
+def _find_nan(folder: RunFolder) -> int | None:
+    history = get_history(log_of(folder))
+    history.update()
+    return history.nan_at
 
 
 def find_setting(folder: RunFolder, name: str) -> Any:
@@ -91,7 +112,9 @@ def find_way_on(folder: RunFolder, status: Status) -> WayOn | None:
         return way
     if status.is_ours and action == LOWER_RATE and can_resume and isinstance(rate := find_setting(folder, RATE), float):
         told = f"A learning rate of {words.learning_rate(rate / 2)} instead of {words.learning_rate(rate)}."
-        return WayOn(RESUME, "Resume with half the learning rate", told, {RATE: rate / 2})
+        start = find_start(folder)
+        told += f" From step {start.step:,}, before the loss became no number." if start else ""
+        return WayOn(RESUME, "Resume with half the learning rate", told, {RATE: rate / 2}, state=start)
     if not can_resume:
         return None
     if status.is_ours and action == DOWNLOAD and status.failure and (file := _find_damaged(folder, status.failure.message)):
@@ -123,9 +146,9 @@ def _find_smaller(folder: RunFolder, status: Status) -> WayOn | None:
     return WayOn(ANEW, "Begin anew with less memory", told, step.changes)
 
 
-def _choice(state: State) -> Choice | None:
+def _choice(state: State, nan_at: int | None) -> Choice | None:
     try:
         size = sum(file.stat().st_size for file in state.path.rglob("*") if file.is_file())
-        return Choice(state, size, state.path.stat().st_mtime)
+        return Choice(state, size, state.path.stat().st_mtime, nan_at is not None and state.step >= nan_at)
     except OSError:  # it was just removed
         return None

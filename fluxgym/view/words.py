@@ -46,6 +46,11 @@ def duration(seconds: float | None) -> str:
     return f"{hours // 24} d {hours % 24} h" if hours % 24 else f"{hours // 24} d"
 
 
+def left(seconds: float) -> str:
+    """about 23 m left, almost done"""
+    return f"about {duration(seconds)} left" if seconds >= 1 else "almost done"
+
+
 def age(seconds: float | None) -> str:
     """2 s ago, 12 m ago, 3 h ago, 2 d ago"""
     if seconds is None or not math.isfinite(seconds):

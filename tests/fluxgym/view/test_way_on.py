@@ -9,7 +9,7 @@ from fluxgym.log.history import History
 from fluxgym.log.remedies import DOWNLOAD
 from fluxgym.run.record import TRAINER, read_record, write_record
 from fluxgym.run.status import read_status
-from fluxgym.view.way_on import ANEW, RESUME, find_way_on, list_choices
+from fluxgym.view.way_on import ANEW, RESUME, find_start, find_way_on, list_choices
 
 from .runs import failed, make_run, make_state, step_lines
 
@@ -129,3 +129,18 @@ def test_a_damaged_file_of_the_hub_is_downloaded_again_and_nobody_else_s(tmp_pat
     assert (way.does, way.label, way.file) == (DOWNLOAD, "Download that file again", file)
     folder.config.write_text(f'[model]\nbase = "{tmp_path}"\n{SETTINGS.format("true")}')
     assert way_on(folder).label == "Try again"
+
+
+def test_after_a_loss_that_was_no_number_the_state_before_comes_first(fail):
+    folder = fail("nan")
+    assert find_start(folder) is None, "the furthest"
+    log = step_lines(1, 10, 100) + step_lines(11, 12, 100, loss=float("nan"))
+    folder.training_log.write_text(log)
+    make_state(folder, 12, 1, 2)
+    before, late = list_choices(folder)
+    assert (before.state.step, late.state.step) == (10, 12)
+    assert late.tell_age(late.modified).endswith("saved 0 s ago, after the loss became no number")
+    assert find_start(folder) == before.state
+    way = way_on(folder)
+    assert way.state == before.state
+    assert way.told.endswith(" From step 10, before the loss became no number.")

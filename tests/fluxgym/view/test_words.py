@@ -63,3 +63,7 @@ def test_the_time_of_day():
     assert words.clock(noon + 300, noon) == "12:05"
     assert words.clock(noon + 86_400, noon) == "Wed 12:00"
     assert words.clock(noon + 7 * 86_400, noon) == "1 Dec 12:00"
+
+
+def test_the_time_left():
+    assert (words.left(1380), words.left(0.4), words.left(0)) == ("about 23 m left", "almost done", "almost done")
