@@ -105,7 +105,7 @@ def _sentence(folder: RunFolder, state: str | None, status: Status, history: His
         case "running":
             return under_way.tell_running(status, history, now)
         case "stopping":
-            return under_way.tell_stopping(status, history)
+            return under_way.tell_stopping(folder, status, history, now)
         case "stopped":
             return ended.tell_stopped(folder, status, history)
         case "completed":
@@ -135,7 +135,9 @@ def _progress_text(state: str | None, status: Status, history: History) -> str:
 
 
 def _metrics(status: Status, history: History, took: float | None) -> list[tuple[str, str, str | None]]:
-    time_left = ("Time left", words.duration(under_way.find_time_left(status, history)), None)
+    left = under_way.find_time_left(status, history)
+    is_nearly_done = status.is_active and left is not None and left < 1
+    time_left = ("Time left", "almost done" if is_nearly_done else words.duration(left), None)
     if took is not None:
         time_left = (
             "Took" if status.attempt <= 1 else f"{status.attempt} attempts took",

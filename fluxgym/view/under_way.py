@@ -5,10 +5,12 @@ from dataclasses import replace
 
 from fluxgym.log.failures import Failure
 from fluxgym.log.history import History, get_history
-from fluxgym.run.care import read_care
+from fluxgym.run.care import RESUME, read_care
 from fluxgym.run.folders import log_of, outputs_root
-from fluxgym.run.queue import Turn
-from fluxgym.run.record import NAN, SLOW, STALLED, WELL, Verdict, read_record
+from fluxgym.run.guarded import GRACE
+from fluxgym.run.queue import Turn, read_line
+from fluxgym.run.record import MONITOR, NAN, SLOW, STALLED, WELL, Health, Verdict, read_record
+from fluxgym.run.resuming import find_states, last_state
 from fluxgym.run.status import Status, read_status
 from fluxgym.view import words
 from fluxgym.view.ended import name_state, tell_failed, tell_learned
@@ -65,13 +67,41 @@ def tell_running(status: Status, history: History, now: float) -> str:
     return add_note(said, status)
 
 
-def tell_stopping(status: Status, history: History) -> str:
+def tell_stopping(folder: RunFolder, status: Status, history: History, now: float) -> str:
     """What happens between the wish to stop and the end; of a training that hangs, no step is promised."""
-    if status.health is not None and status.health.verdict == STALLED:
+    record = read_record(folder)
+    health = record.health if record else status.health
+    reason = health.reason if health and health.verdict in (STALLED, NAN) else ""
+    limit = (status.since or now) + GRACE - now
+    killed = f"killed in {words.duration(limit)}" if limit > 0 else "killed"
+    if record and record.attempts[-1].stop == MONITOR:
+        paused = re.match(r"No step for ([^;.,]+)", reason)
+        why = (
+            f" after {paused[1]} without a step"
+            if paused
+            else f": {reason[:1].lower()}{reason[1:].partition('. ')[0].rstrip('.')}"
+        )
+        goes_on = _tell_going_on(folder, status, health)
+        said = f"Stopped by the monitor{why.rstrip(': ')}. It is {killed} if it does not answer{goes_on}."
+    elif status.health is not None and status.health.verdict == STALLED:
         kept = " The states saved before are kept." if status.is_ours else ""
-        return add_note(f"It makes no progress, so it may not answer: then it is killed.{kept}", status)
-    saves = status.is_ours and history.step
-    return add_note(f"Finishing step {(history.step or 0) + 1:,} and saving its state." if saves else "Stopping.", status)
+        said = f"It makes no progress, so it may not answer: then it is {killed}.{kept}"
+    elif not status.is_ours:
+        said = f"Asked to end. It is {killed} if it does not."
+    else:
+        said = f"Finishing step {history.step + 1:,} and saving its state." if history.step else "Stopping."
+    return add_note(said, status)
+
+
+def _tell_going_on(folder: RunFolder, status: Status, health: Health | None) -> str:
+    """What follows a stop by the monitor, as its supervisor will decide it."""
+    is_nan = health is not None and health.verdict == NAN
+    if is_nan or read_care(folder).when_stalled != RESUME or not status.resumes_left:
+        return ""
+    state = last_state(find_states(folder))
+    if state:
+        return f", then resumed from step {state.step:,}"
+    return ", then resumed from the beginning" if status.is_ours else ", then started again from its beginning"
 
 
 def find_time_left(status: Status, history: History) -> float | None:
@@ -167,10 +197,19 @@ def tell_queued(folder: RunFolder, status: Status, history: History, now: float)
     if turn is None:
         return add_note("Waiting for its turn.", status)
     place = ORDINALS[turn.position - 1] if turn.position <= len(ORDINALS) else f"Number {turn.position:,}"
-    after = f", after {turn.holder}" if turn.holder else ""
+    before = _find_before(folder, turn)
+    after = f", after {before}" if before else ""
     starts = f" {_tell_start(turn)}".rstrip()
     blocked = f" {turn.blocked_by} It starts when there is room." if turn.blocked_by else ""
     return add_note(f"{place} in line for {turn.wish}{after}.{starts}{blocked}", status)
+
+
+def _find_before(folder: RunFolder, turn: Turn) -> str:
+    """The name of the run after which it is its turn: the one before it in the line, or the one that has its place now."""
+    line = read_line() if turn.position > 1 else []
+    at = next((number for number, ticket in enumerate(line) if ticket.folder == str(folder.path.resolve())), 0)
+    rivals = [ticket for ticket in line[:at] if {*ticket.wish.places} & {*line[at].wish.places}]
+    return rivals[-1].run.name if rivals else turn.holder
 
 
 def _tell_start(turn: Turn) -> str:
@@ -184,7 +223,7 @@ def _tell_start(turn: Turn) -> str:
     history = get_history(log_of(holder))
     history.update()
     left = find_time_left(its, history)
-    return f"Starts in about {words.duration(left)}." if left is not None else ""
+    return "" if left is None else f"Starts in about {words.duration(left)}." if left >= 1 else "Starts at any moment."
 
 
 def _tell_pause(folder: RunFolder, status: Status, history: History, now: float) -> str:

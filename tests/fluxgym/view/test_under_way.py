@@ -1,13 +1,17 @@
 """What is said while a run waits, prepares and trains, and when that does not go well."""
 
+import os
 from dataclasses import replace
 
 import pytest
 
-from fluxgym.run.care import Care, write_care
-from fluxgym.run.queue import Turn
+from fluxgym.run.care import RESUME, Care, write_care
+from fluxgym.run.identity import Identity
+from fluxgym.run.places import Place, Wish
+from fluxgym.run.queue import OwnTicket, Ticket, Turn, read_line
 from fluxgym.run.record import MONITOR, NAN, SLOW, STALLED, Health, Record, read_record, write_record
 from fluxgym.run.status import Status
+from trainer.folder import RunFolder
 
 from .runs import NOW, RUNNING, failed, make_run, make_state, overfitting, stamp, step_lines, tell_run, validations
 
@@ -97,7 +101,7 @@ def test_of_a_run_that_hangs_no_end_and_no_step_is_promised(tell):
     assert tell(replace(RUNNING, health=STUCK), log).metrics[0] == ("Time left", "-", None)
     assert tell(replace(QUEUED, resumes_at=NOW + 10), log).metrics[0] == ("Time left", "-", None)
     stopping = tell(replace(RUNNING, state="stopping", health=STUCK), log)
-    assert stopping.sentence.startswith("It makes no progress, so it may not answer: then it is killed.")
+    assert stopping.sentence.startswith("It makes no progress, so it may not answer: then it is killed in 1 m.")
 
 
 def test_a_loss_that_is_no_number_and_what_will_be_done(tell):
@@ -139,10 +143,6 @@ def test_when_a_queued_run_starts_is_said_only_where_it_is_known(outputs, tell):
         return tell(replace(QUEUED, queue=Turn(1, 1, "GPU 0", "robot"))).sentence
 
     assert hold("GPU 0") == "First in line for GPU 0, after robot.", "whether it still trains is not known"
-    import os
-
-    from fluxgym.run.identity import Identity
-
     record = replace(record, supervisor=Identity.of(os.getpid()))
     assert hold("GPU 0") == "First in line for GPU 0, after robot. Starts in about 3 m."
     assert hold("GPU 1") == "First in line for GPU 0, after robot."
@@ -224,6 +224,36 @@ def test_what_is_different_in_another_command(tell):
     assert tell(replace(other, state="starting"), log).sentence.endswith(other.message)
     stuck = tell(replace(other, health=replace(STUCK, will="stop", acts_at=NOW + 360)), log)
     assert stuck.sentence == f"{STUCK.reason} It will be stopped in 6 m."
-    assert tell(replace(other, state="stopping"), log).sentence == "Stopping."
+    assert tell(replace(other, state="stopping"), log).sentence == "Asked to end. It is killed in 1 m if it does not."
     nan = tell(other, step_lines(1, 20, 100, loss=float("nan"))).sentence
     assert nan.endswith("Stop it, and start it again with a lower learning rate.")
+
+
+@pytest.mark.parametrize(("when_stalled", "then"), [(RESUME, ", then resumed from step 10"), ("stop", "")])
+def test_a_stop_by_the_monitor_says_who_why_when_and_what_then(tmp_path, when_stalled, then):
+    folder = make_run(tmp_path / "a", step_lines(1, 20, 100), state="stopping", health=STUCK)
+    make_state(folder, 10, 1)
+    write_care(folder, Care(when_stalled=when_stalled))
+    record = read_record(folder)
+    alive = Identity.of(os.getpid())
+    write_record(folder, replace(record.to("stopping", stop=MONITOR), supervisor=alive, since=NOW + 3580))
+    said = f"Stopped by the monitor after 9 m without a step. It is killed in 2 m if it does not answer{then}."
+    assert tell_run(folder).sentence == said
+
+
+def test_in_the_line_a_run_is_after_the_one_before_it(outputs, tell, tmp_path):
+    """`tell` tells of the folder tmp_path; only who wants the same place is before it."""
+    zero, one = (Wish((Place(f"GPU {number}", f"GPU-{number}"),), False) for number in (0, 1))
+    tickets = []
+    for order, (path, wish) in enumerate(((outputs / "before", zero), (outputs / "other", one), (tmp_path, zero))):
+        tickets.append(OwnTicket(RunFolder(path), order + 1))
+        assert tickets[-1].say(Ticket(str(path.resolve()), wish))
+    assert len(read_line()) == 3
+    told = tell(replace(QUEUED, queue=Turn(2, 2, "GPU 0", "robot"))).sentence
+    for own in tickets:
+        own.give_back(for_good=True)
+    assert told == "Second in line for GPU 0, after before."
+
+
+def test_at_the_end_no_0_seconds_are_left(tell):
+    assert tell(RUNNING, step_lines(1, 100, 100)).metrics[0] == ("Time left", "almost done", None)
