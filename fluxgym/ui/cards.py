@@ -15,6 +15,9 @@ from fluxgym.view.summary import Summary, smoothed_loss, summarise
 from fluxgym.view.under_way import find_time_left, is_preparing
 from trainer.folder import RunFolder
 
+COLUMNS = [3.2, 4, 2.2, 2.4]
+WAITING = [2.2, 3, 1.5, 5.1]  # its four buttons lie in one row
+
 
 @dataclass(frozen=True)
 class Look:
@@ -56,7 +59,8 @@ def draw_card(look: Look) -> None:
     """One run. Call it in a refreshing part for a run that is under way."""
     folder, status, summary = look.folder, look.status, look.summary
     with st.container(border=True, key=f"card:{folder.name}"):
-        name, progress, number, pressed = st.columns([3.2, 4, 2.2, 2.4], vertical_alignment="center")
+        widths = WAITING if status.state == "queued" else COLUMNS
+        name, progress, number, pressed = st.columns(widths, vertical_alignment="center")
         with name:
             st.markdown(f"**{plain(folder.name)}**")
             draw_badge(summary)

@@ -12,6 +12,7 @@ from fluxgym.view import words
 from fluxgym.view.checkpoints import Checkpoint, list_loras, list_states
 from trainer.folder import RunFolder
 
+REST = {"After", "Size", "Saved"}  # columns that a phone has no room for
 STYLE = """<style>
 .fluxgym-files{overflow-x:auto}
 .fluxgym-files table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}
@@ -20,6 +21,11 @@ STYLE = """<style>
 .fluxgym-files tr+tr td{border-top:1px solid rgba(128,128,128,0.2)}
 .fluxgym-files td:last-child,.fluxgym-files th:last-child{padding-right:0;text-align:right}
 .fluxgym-files a{color:inherit}
+@media (max-width:640px){
+.fluxgym-files .rest{display:none}
+.fluxgym-files th,.fluxgym-files td{padding-right:0.75rem}
+.fluxgym-files td:first-child{white-space:normal;overflow-wrap:anywhere;min-width:7rem}
+}
 </style>"""
 
 
@@ -54,7 +60,7 @@ def _table(checkpoints: list[Checkpoint], run: str | None) -> str:
     """`run`: of files that can be downloaded."""
     last = "Download" if run else "Whole"
     names = ["File", "After", "Step", *(["Validation"] if run else []), "Size", "Saved", last]
-    head = "".join(f"<th>{name}</th>" for name in names)
+    head = "".join(_cell("th", name, name) for name in names)
     rows = "".join(_row(checkpoint, run) for checkpoint in checkpoints)
     return f'{STYLE}<div class="fluxgym-files"><table><tr>{head}</tr>{rows}</table></div>'
 
@@ -62,13 +68,17 @@ def _table(checkpoints: list[Checkpoint], run: str | None) -> str:
 def _row(checkpoint: Checkpoint, run: str | None) -> str:
     name = checkpoint.path.name
     url = escape(routes.file_url(run, "loras", name), quote=True) if run else ""
-    said = [
-        name,
-        checkpoint.label,
-        words.steps(checkpoint.step),
-        *([words.loss4(checkpoint.validation)] if run else []),
-        words.size(checkpoint.size),
-        words.age(time.time() - checkpoint.modified),
-    ]
+    said = {
+        "File": name,
+        "After": checkpoint.label,
+        "Step": words.steps(checkpoint.step),
+        **({"Validation": words.loss4(checkpoint.validation)} if run else {}),
+        "Size": words.size(checkpoint.size),
+        "Saved": words.age(time.time() - checkpoint.modified),
+    }
     last = f'<a href="{url}" download>Download</a>' if run else escape(checkpoint.problem or "yes")
-    return f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in said)}<td>{last}</td></tr>"
+    return f"<tr>{''.join(_cell('td', column, escape(text)) for column, text in said.items())}<td>{last}</td></tr>"
+
+
+def _cell(tag: str, column: str, markup: str) -> str:
+    return f'<{tag} class="rest">{markup}</{tag}>' if column in REST else f"<{tag}>{markup}</{tag}>"

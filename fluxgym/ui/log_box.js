@@ -55,6 +55,7 @@ export default function ({ parentElement, data }) {
   const root = parentElement.querySelector(".fluxgym-log");
   const box = root.querySelector(".lines");
   root.style.height = `${data.height}px`;
+  root.classList.toggle("wrap", data.wrap);
   box.setAttribute("aria-label", data.label);
   root.querySelector(".empty").textContent = data.lines.length ? "" : data.empty;
   update(root, data.lines);

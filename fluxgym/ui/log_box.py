@@ -23,6 +23,9 @@ _mount = st.components.v2.component(
 )
 
 
-def draw_log(lines: list[str], key: str, label: str, height: int = 360, empty: str = "No lines yet.") -> None:
-    """Draws lines, the newest at the end and in view. `label` names the log to those who cannot see it."""
-    _mount(key=key, data={"lines": lines, "label": label, "height": height, "empty": empty}, height=height)
+def draw_log(
+    lines: list[str], key: str, label: str, height: int = 360, empty: str = "No lines yet.", wrap: bool = False
+) -> None:
+    """Draws lines, the newest at the end and in view. `label` names the log to those who cannot see it. `wrap`: long ones."""
+    data = {"lines": lines, "label": label, "height": height, "empty": empty, "wrap": wrap}
+    _mount(key=key, data=data, height=height)

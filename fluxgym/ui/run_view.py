@@ -84,4 +84,4 @@ def _draw_failure(look: cards.Look) -> None:
                 st.caption(plain(way.told))
         with right:
             st.caption(f"Last lines of {log}")
-            draw_log(status.last_lines, f"quoted:{look.folder.name}", f"Last lines of {log}", QUOTE, "It is empty.")
+            draw_log(status.last_lines, f"quoted:{look.folder.name}", f"Last lines of {log}", QUOTE, "It is empty.", wrap=True)

@@ -1,5 +1,7 @@
 """The parts of the Runs page."""
 
+from typing import Any
+
 import streamlit as st
 
 from fluxgym.run.folders import list_runs
@@ -12,6 +14,7 @@ from fluxgym.view.summary import smoothed_loss
 from trainer.folder import RunFolder
 
 MOST_CARDS = 20  # earlier runs; more of them are a table
+SIGNS = {"completed": "\u2713", "failed": "\u2715", "stopped": "\u25a0", "lost": "\u25cb"}  # a table's cell takes no icon
 
 
 def draw_welcome() -> bool:
@@ -71,14 +74,17 @@ def draw_earlier(folders: list[RunFolder]) -> None:
     rows = [
         {
             "Run": look.folder.name,
-            "State": look.summary.label,
+            "State": f"{SIGNS.get(look.summary.state or '', '')} {look.summary.label}".lstrip(),
+            "How it ended": look.summary.sentence,
             "Progress": look.summary.progress_text,
             "Loss": words.loss4(smoothed_loss(look.history)),
             "Last line": words.age(look.history.last_line_age_seconds),
         }
         for look in looks
     ]
-    chosen = st.dataframe(rows, hide_index=True, on_select="rerun", selection_mode="single-row", key=f"earlier:{wanted}")
+    widths = {"How it ended": st.column_config.TextColumn(width="large")}
+    picks: Any = {"on_select": "rerun", "selection_mode": "single-row"}
+    chosen = st.dataframe(rows, hide_index=True, column_config=widths, key=f"earlier:{wanted}", **picks)
     if picked := chosen["selection"]["rows"]:
         routes.open_run(looks[picked[0]].folder.name)
     st.caption(f"{len(rows)} of {len(folders)} runs. Select one to open it.")

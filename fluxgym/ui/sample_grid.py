@@ -20,6 +20,11 @@ STYLE = """<style>
 .fluxgym-samples th[scope=row]{min-width:6.5rem;width:14rem;overflow-wrap:anywhere}
 .fluxgym-samples th[scope=col],.fluxgym-samples small{opacity:0.65;font-size:0.85rem}
 .fluxgym-samples small{display:block}
+@media (max-width:640px){ /* a phone shows no scroll bar: a faded edge says that there is more */
+.fluxgym-samples{mask-image:linear-gradient(to right,#000 calc(100% - 2.5rem),transparent)}
+.fluxgym-samples table{padding-right:2.5rem}
+.fluxgym-samples th[scope=row]{width:6.5rem}
+}
 .fluxgym-samples .cell{width:clamp(5.5rem,11vw,10.4rem);aspect-ratio:1;border-radius:0.5rem;background:rgba(128,128,128,0.12)}
 .fluxgym-samples img{width:100%;height:100%;object-fit:contain;border-radius:0.5rem;display:block}
 </style>"""

@@ -126,22 +126,22 @@ def test_a_wide_table_of_samples_shows_its_scroll_bar(page: Page, server: Server
 def test_the_dialog_stays_and_stop_stops(
     opened: Page, run: RunFolder, refreshes: Callable[[Page, int], None], wait_until: Callable[..., object]
 ) -> None:
-    opened.get_by_role("button", name="Stop").click()
+    opened.get_by_role("button", name="Stop", exact=True).click()
     dialog = opened.get_by_role("dialog")
     expect(dialog).to_contain_text("finishes the step under way, saves its state and ends")
     refreshes(opened, 2)
     expect(dialog).to_be_visible()
-    dialog.get_by_role("button", name="Let it run").click()
+    dialog.get_by_role("button", name="Let it run", exact=True).click()
     expect(dialog).to_be_hidden()
     assert read_status(run).is_active
-    opened.get_by_role("button", name="Stop").click()
-    opened.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    opened.get_by_role("button", name="Stop", exact=True).click()
+    opened.get_by_role("dialog").get_by_role("button", name="Stop", exact=True).click()
     wait_until(lambda: read_status(run).state == "stopped", 60)
     resume = opened.get_by_role("button", name="Resume", exact=True)
     resume.wait_for()
     resume.click()
     wait_until(lambda: read_status(run).state == "running", 60)
-    opened.get_by_role("button", name="Stop").wait_for()
+    opened.get_by_role("button", name="Stop", exact=True).wait_for()
 
 
 def test_a_reload_opens_the_same_run_and_tab(opened: Page, server: Server, run: RunFolder) -> None:
@@ -205,10 +205,10 @@ def test_images_are_uploaded_captioned_and_removed(
     caption = page.get_by_label("Caption of red.png")
     caption.fill("a <b>red</b> square")
     wait_until(lambda: read(folder / "red.txt") == "a <b>red</b> square\n", 20)
-    page.get_by_role("button", name="Remove").first.click()
+    page.get_by_role("button", name="Remove", exact=True).first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("blue.png and its caption are deleted")
-    dialog.get_by_role("button", name="Remove").click()
+    dialog.get_by_role("button", name="Remove", exact=True).click()
     page.get_by_text("1 image, 1 with a caption").wait_for()
     assert sorted(path.name for path in folder.iterdir()) == ["red.png", "red.txt"]
 

@@ -67,7 +67,7 @@ def test_a_crash_is_told_with_its_end_and_resumes(page: Page, server: Server, st
     see(page, server, "small", "Failed at step 30 of 50, the cause is not in the log.", "Nothing is lost.")
     expect(page.locator(".fluxgym-log .lines").first).to_contain_text("30/50")
     page.get_by_role("button", name="Resume", exact=True).click()
-    page.get_by_text("Completed").wait_for()
+    badge(page, "Completed").wait_for()
 
 
 def test_a_pause_before_it_goes_on_can_be_ended(
@@ -99,9 +99,11 @@ def test_a_pause_before_it_goes_on_can_be_cut_short(
 def test_a_lost_run_goes_on_by_one_button(page: Page, server: Server, start_small: Callable[..., RunFolder]) -> None:
     folder = start_small("--steps", "50", "--state-at", "20", "--hang-at", "30", "--attempts", "1")
     reboot(folder)
-    see(page, server, "small", "Lost", "The machine restarted at step 30 of 50. Nothing is lost. The state of step 20 is whole;")
+    see(
+        page, server, "small", "Lost", "The machine restarted at step 30 of 50. Nothing is lost. The state of step 20 is whole;"
+    )
     page.get_by_role("button", name="Resume", exact=True).click()
-    page.get_by_text("Completed").wait_for()
+    badge(page, "Completed").wait_for()
 
 
 def reboot(folder: RunFolder) -> None:
@@ -137,8 +139,8 @@ def test_the_line_is_shown_changed_and_left(
     third = page.locator(".st-key-card-third")
     third.get_by_role("button", name="Start next").click()
     expect(names).to_have_text(["first", "third", "second"])
-    third.get_by_role("button", name="Remove").click()
-    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    third.get_by_role("button", name="Remove", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
     page.get_by_text("Removed from the queue before it began.").wait_for()
     assert read_status(others[0]).state == "queued"
 
@@ -157,14 +159,14 @@ def test_the_dialog_of_a_resume_stays_and_resumes_from_what_was_chosen(
     for _ in range(2):  # refreshes
         expect(age).not_to_have_text(age.inner_text(), timeout=30_000)
     expect(dialog).to_be_visible()
-    dialog.get_by_role("button", name="Resume").click()
+    dialog.get_by_role("button", name="Resume", exact=True).click()
     expect(dialog).to_be_hidden()
     wait_until(lambda: read_record(folder).attempts[-1].resumed_from == "small-step00000020-state", 30)
 
 
 def test_save_now_is_heard_in_its_place(page: Page, server: Server, demo: RunFolder, wait_until: Callable[..., object]) -> None:
     page.goto(f"{server.url}/run?run=demo")
-    save, stop = page.get_by_role("button", name="Save now"), page.get_by_role("button", name="Stop")
+    save, stop = page.get_by_role("button", name="Save now", exact=True), page.get_by_role("button", name="Stop", exact=True)
     expect(save).to_be_enabled(timeout=120_000)  # it has to load and draw before its first step
     places = [part.bounding_box() for part in (save, stop)]
     save.click()
@@ -175,24 +177,24 @@ def test_save_now_is_heard_in_its_place(page: Page, server: Server, demo: RunFol
 
 def test_a_wish_that_waits_moves_nothing(page: Page, server: Server, demo: RunFolder) -> None:
     page.goto(f"{server.url}/run?run=demo")
-    expect(page.get_by_role("button", name="Save now")).to_be_enabled(timeout=120_000)
+    expect(page.get_by_role("button", name="Save now", exact=True)).to_be_enabled(timeout=120_000)
     parts = [
         page.get_by_role("button", name="Sample now"),
-        page.get_by_role("button", name="Stop"),
+        page.get_by_role("button", name="Stop", exact=True),
         page.get_by_text("Time left"),
     ]
     places = [part.bounding_box() for part in parts]
     training = read_record(demo).attempts[-1].training
     training.signal(signal.SIGSTOP)  # so that the wish waits for as long as we look
     try:
-        page.get_by_role("button", name="Save now").click()
+        page.get_by_role("button", name="Save now", exact=True).click()
         waits = page.get_by_role("button", name="Will save")
         waits.wait_for()
         expect(waits).to_be_disabled()
         assert [part.bounding_box() for part in parts] == places
     finally:
         training.signal(signal.SIGCONT)
-    expect(page.get_by_role("button", name="Save now")).to_be_enabled(timeout=60_000)
+    expect(page.get_by_role("button", name="Save now", exact=True)).to_be_enabled(timeout=60_000)
 
 
 def test_the_title_stays_where_it_is_when_its_buttons_go(
@@ -201,10 +203,10 @@ def test_the_title_stays_where_it_is_when_its_buttons_go(
     start_small("--steps", "500", "--pause", "0.1", "--saving", "8")
     see(page, server, "small", "Learning.")
     before = top(page.get_by_text("Time left"))
-    page.get_by_role("button", name="Stop").click()
-    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop", exact=True).click()
     badge(page, "Stopping").wait_for()
-    page.get_by_role("button", name="Stop").wait_for(state="hidden")
+    page.get_by_role("button", name="Stop", exact=True).wait_for(state="hidden")
     assert top(page.get_by_text("Time left")) == before
 
 
@@ -231,7 +233,7 @@ def test_the_switches_of_the_form_and_of_a_run_survive_a_reload(
 
 @pytest.mark.parametrize(
     ("address", "there"),
-    [("settings", "None is set up yet"), ("run?run=small", "Nothing was"), ("run?run=small&tab=Settings", "Notify me")],
+    [("settings", "None is set up yet"), ("run?run=small", "at step 3 of 5"), ("run?run=small&tab=Settings", "Notify me")],
 )
 def test_a_phone_needs_no_scrolling_sideways(
     chromium: Browser, server: Server, start_small: Callable[..., RunFolder], address: str, there: str

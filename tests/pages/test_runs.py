@@ -85,6 +85,7 @@ def test_many_runs_are_a_table_with_a_filter(outputs: Path) -> None:
         folder.training_log.write_text("steps:  50%|#####     | 5/10 [00:01<00:01, 5.00it/s, loss=0.5]\n", encoding="utf-8")
     page = open_page("runs")
     assert len(page.dataframe[0].value) == 25
+    assert list(page.dataframe[0].value)[:3] == ["Run", "State", "How it ended"]
     page.text_input(key="filter").set_value("N-1").run()
     assert sorted(page.dataframe[0].value["Run"]) == [f"run-1{number}" for number in range(10)]
     assert "10 of 25 runs" in told(page)

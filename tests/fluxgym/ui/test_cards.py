@@ -6,7 +6,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from fluxgym.run.launch import wait_for_end
-from fluxgym.ui.cards import look_at
+from fluxgym.ui.cards import COLUMNS, WAITING, look_at
 from trainer.folder import RunFolder
 
 
@@ -27,6 +27,11 @@ def test_a_run_without_a_line_has_no_numbers(outputs: Path) -> None:
     assert page.metric[0].value == "-"
     assert not page.metric[0].proto.chart_data
     assert page.get("progress")[0].proto.value == 0
+
+
+def test_a_run_that_waits_has_room_for_its_buttons() -> None:
+    assert sum(WAITING) == sum(COLUMNS), "as wide as the others"
+    assert WAITING[-1] / sum(WAITING) > 0.42
 
 
 def test_a_completed_run(start_small: Callable[..., RunFolder]) -> None:

@@ -15,4 +15,5 @@ def test_lines_arrive_as_they_are() -> None:
     page = AppTest.from_function(script).run()
     assert not page.exception
     sent = json.loads(page.get("bidi_component")[0].proto.json)
-    assert sent == {"lines": ["one", "<b>two</b>"], "label": "Training log", "height": 200, "empty": "No lines yet."}
+    told = {"label": "Training log", "height": 200, "empty": "No lines yet.", "wrap": False}
+    assert sent == {"lines": ["one", "<b>two</b>"], **told}
