@@ -15,6 +15,8 @@ def test_wait_can_be_left(outputs, say, start_small, wait_until):
     wait_until(lambda: read_status(folder).pid and "steps:" in folder.training_log.read_text())
     stop_run(folder, wait=20)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background has it ignored
+
     def press() -> None:
         wait_until(lambda: "Resuming: step" in folder.training_log.read_text())
         os.kill(os.getpid(), signal.SIGINT)
