@@ -11,7 +11,7 @@ from fluxgym.log.remedies import is_worth_retrying
 from fluxgym.run.care import RESUME, Care, read_care
 from fluxgym.run.guarded import Guarded
 from fluxgym.run.record import MONITOR, NAN, Record, begin_attempt
-from fluxgym.run.resuming import can_begin_anew, find_states, last_state
+from fluxgym.run.resuming import best_state, can_begin_anew, find_states
 from fluxgym.run.settings import SettingsError, change_settings, read_settings, smaller
 from fluxgym.run.waiting import LONGEST_PAUSE
 from trainer.folder import State
@@ -62,7 +62,7 @@ def _is_wanted(ended: Record, care: Care) -> bool:
 
 def _find_way(run: Guarded, ended: Record, care: Care) -> Way | None:
     states = find_states(run.folder, ended)
-    state = last_state(states)
+    state = best_state(ended, states)
     if ended.verdict and ended.verdict.kind == "oom" and care.step_down and not ended.attempts[-1].stop:
         return _step_down(run, ended, state) if state or can_begin_anew(run.folder, ended, states) else None
     attempt = ended.attempts[-1]

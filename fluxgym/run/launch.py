@@ -19,7 +19,7 @@ from fluxgym.run.folders import outputs_root, shown_path
 from fluxgym.run.places import DriverSilent, PlaceError, make_wish
 from fluxgym.run.queue import move, tickets_folder
 from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, write_record
-from fluxgym.run.resuming import find_states, last_state
+from fluxgym.run.resuming import best_state, find_states
 from fluxgym.run.send import send_supervisor
 from fluxgym.run.status import Status, find_unattended, read_status
 from trainer.disk import write_whole
@@ -358,7 +358,7 @@ def _has_settings(folder: RunFolder, config: "Config") -> bool:
 
 def _choose_state(folder: RunFolder, record: Record | None, state: State | None) -> State:
     states = find_states(folder, record)
-    chosen = last_state(states)
+    chosen = best_state(record, states)
     if state:
         there = {found.path.resolve(): found for found in states}
         chosen = there.get(state.path.resolve()) or read_state(state.path)

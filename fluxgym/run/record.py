@@ -40,6 +40,7 @@ class Verdict:
     step: int | None = None
     total_steps: int | None = None
     last_lines: list[str] = field(default_factory=list)  # end of the training's log, of a failure
+    nan_at: int | None = None  # states from this step on are of no use: the loss was no number, and is not past it since
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,12 @@ class Record:
         """Seconds that all attempts took together; None where that of one is not known."""
         taken = [_took(attempt) for attempt in self.attempts]
         return None if None in taken else sum(filter(None, taken))
+
+    @property
+    def nan_at(self) -> int | None:
+        """As the last attempt that trained has it, see Verdict."""
+        trained = [attempt.verdict for attempt in self.attempts if attempt.verdict and attempt.training]
+        return trained[-1].nan_at if trained else None
 
     def resumes_left(self, care: Care) -> int:
         """How often it may still go on by itself, before a person must look."""

@@ -33,6 +33,12 @@ def last_state(states: list[State]) -> State | None:
     return next((state for state in reversed(states) if not state.problem), None)
 
 
+def best_state(record: Record | None, states: list[State]) -> State | None:
+    """The furthest whole one from before the loss was no number; where there is none, the furthest that can be resumed from."""
+    since = record.nan_at if record else None
+    return last_state([state for state in states if since is None or state.step < since]) or last_state(states)
+
+
 def can_begin_anew(folder: RunFolder, record: Record, states: list[State]) -> bool:
     """Whether a resume without any state may begin at the beginning: nothing that was made is overwritten then.
 

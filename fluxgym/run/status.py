@@ -11,7 +11,7 @@ from fluxgym.run.folders import list_runs
 from fluxgym.run.identity import Identity
 from fluxgym.run.queue import Turn, find_turn, list_abandoned
 from fluxgym.run.record import PERSON, Health, Record, Verdict, read_record
-from fluxgym.run.resuming import can_begin_anew, find_states, last_state
+from fluxgym.run.resuming import best_state, can_begin_anew, find_states
 from trainer.folder import RunFolder, State
 
 START_LIMIT = 60  # s; a start whose supervisor has not come up by then has failed
@@ -150,7 +150,7 @@ def _ended(folder: RunFolder, record: Record, verdict: Verdict, is_settled: bool
         attempt=attempt.number,
         failure=failure,
         last_lines=verdict.last_lines,
-        resumable=None if verdict.state == "completed" else last_state(states),
+        resumable=None if verdict.state == "completed" else best_state(record.to(record.state, verdict=verdict), states),
         can_restart=verdict.state != "completed" and can_begin_anew(folder, record, states),
         needs_supervisor=not is_settled,
         places=attempt.places,

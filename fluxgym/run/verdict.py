@@ -4,7 +4,7 @@ Everything else says what is missing. Where nobody saw the exit code, log and fi
 """
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fluxgym.log.failures import find_failure
 from fluxgym.log.history import History
@@ -32,8 +32,12 @@ class Ending:
 
 def judge(folder: RunFolder, record: Record, ending: Ending, history: History) -> Verdict:
     """The verdict on the last attempt, whose training has ended; `history` is that of its log."""
-    attempt = record.attempts[-1]
     lines, unread = _read_log(folder, history)
+    return replace(_judge(folder, record, ending, history, (lines, unread)), nan_at=_find_nan(record.nan_at, history))
+
+
+def _judge(folder: RunFolder, record: Record, ending: Ending, history: History, read: tuple[list[str], list[str]]) -> Verdict:
+    attempt, (lines, unread) = record.attempts[-1], read
     step, total = history.step, history.total_steps
     where = f"at step {step:,} of {total:,}" if step is not None and total else "before the first step"
     missing = unread + find_missing(folder, record, ending, history)
@@ -44,8 +48,17 @@ def judge(folder: RunFolder, record: Record, ending: Ending, history: History) -
     if _was_stopped(attempt, ending, lines):
         return Verdict("stopped", _tell_stop(record, ending, where), None, missing, step, total)
     kind, message = _find_cause(ending, missing, where, lines, announces=not record.any_command)
+    if kind == "other" and history.nan_at is not None and ending.exit_code and not find_failure(lines):
+        kind = "nan"  # then the log tells the cause, though in no words
+        message = f"The loss is not a number since step {history.nan_at:,}. It ended {where}, exit code {ending.exit_code}."
     quoted = [line[:QUOTED_LENGTH] for line in lines[-QUOTED:]]
     return Verdict("failed", message, kind, missing, step, total, quoted)
+
+
+def _find_nan(before: int | None, history: History) -> int | None:
+    """Since when the loss is no number, this attempt's or one `before` it, unless this one came past that step."""
+    is_past = before is not None and history.has_begun and (history.step or 0) >= before
+    return min((step for step in (None if is_past else before, history.nan_at) if step is not None), default=None)
 
 
 def judge_unbegun(folder: RunFolder, record: Record) -> Verdict:

@@ -128,6 +128,16 @@ def test_from_the_furthest_whole_state(run):
     assert go_on(run, ended(run)).attempts[-1].resumed_from == "small-step00000003-state"
 
 
+def test_from_before_the_loss_was_no_number(run):
+    write_care(run.folder, AFTER_CRASH)
+    for step in (3, 9):
+        write_state(run.folder.path, step)
+    record = ended(run)
+    for nan_at, state in ((None, 9), (9, 3), (3, 9)):  # where none is good, it is the furthest
+        told = record.to("failed", verdict=Verdict("failed", "why", "other", nan_at=nan_at))
+        assert go_on(run, told).attempts[-1].resumed_from == f"small-step0000000{state}-state"
+
+
 def test_nothing_is_overwritten(run):
     write_care(run.folder, AFTER_CRASH)
     assert go_on(run, ended(run)).attempts[-1].resumed_from is None

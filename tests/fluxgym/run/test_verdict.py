@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from fluxgym.log.history import History
-from fluxgym.run.record import MONITOR, PERSON, SYSTEM, Attempt, Health, Record, stamp
+from fluxgym.run.identity import Identity
+from fluxgym.run.record import MONITOR, PERSON, SYSTEM, Attempt, Health, Record, Verdict, stamp
 from fluxgym.run.verdict import Ending, judge, judge_unbegun
 from tests.small_training import write_lora
 from trainer.folder import RunFolder
@@ -154,6 +155,33 @@ def test_a_cause_in_the_log_comes_before_the_signal(folder, words, exit_code, ki
     found = verdict(folder, exit_code)
     assert (found.state, found.kind) == ("failed", kind)
     assert message in found.message
+
+
+def test_a_loss_that_was_no_number_is_the_cause_where_the_log_tells_no_other(folder):
+    train(folder, "--steps", "9", "--end-at", "7", "--nan-from", "4")
+    found = verdict(folder, exit_code=1)
+    assert (found.kind, found.nan_at) == ("nan", 4)
+    assert found.message == "The loss is not a number since step 4. It ended at step 7 of 9, exit code 1."
+    assert verdict(folder, exit_code=-9).kind == "killed"
+    assert verdict(folder, exit_code=0, stop=PERSON).nan_at == 4
+    with folder.training_log.open("a") as log:
+        log.write("Traceback (most recent call last):\nValueError: a sofa\n")
+    assert verdict(folder, exit_code=1).kind == "other"
+
+
+@pytest.mark.parametrize(("end_at", "still"), [(None, 4), (3, 4), (6, None)])
+def test_what_was_saved_since_is_of_no_use_until_an_attempt_comes_past_it(folder, end_at, still):
+    """Whether the next one makes no step, ends before that step, or after it."""
+    first = Attempt(1, 1.0, ["x"], training=Identity.of(os.getpid()), verdict=Verdict("failed", "why", nan_at=4))
+    train(folder, "--steps", "9", "--end-at", "7", "--nan-from", "4")
+    if end_at:
+        train(folder, "--steps", "9", "--end-at", str(end_at))
+    else:
+        folder.training_log.open("a").write("=== Attempt 2, 2026-11-24 10:14:00, resumed from x ===\n")
+    record = Record(folder.name, 1.0, ["x"], "running", 1.0, attempts=[first, replace(first, number=2, verdict=None)])
+    found = judge(folder, record, Ending(1), History(folder.training_log))
+    assert found.nan_at == still
+    assert record.to("failed", verdict=found).nan_at == still
 
 
 def test_a_cause_that_the_log_does_not_tell(folder):
