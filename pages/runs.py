@@ -8,9 +8,10 @@ from fluxgym.dataset import form
 from fluxgym.ui import actions, fields, routes, runs_view
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.live import live
+from fluxgym.view.order import sort_runs
 
 routes.leave_run()
-active, earlier = runs_view.sort_runs()
+active, earlier = sort_runs()
 
 _, right = draw_header("Active Training Sessions")
 with right:

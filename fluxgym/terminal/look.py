@@ -31,7 +31,10 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 def list_(options: argparse.Namespace) -> int:
-    found = [(folder, *_look(folder)) for folder in list_runs()]
+    from fluxgym.view.order import sort_runs
+
+    under_way, ended = sort_runs()
+    found = [(folder, *_look(folder)) for folder in [*under_way, *ended]]
     if options.json:
         print(json.dumps([_row(*each) for each in found], indent=1))
     elif not found:

@@ -4,12 +4,9 @@ from typing import Any
 
 import streamlit as st
 
-from fluxgym.run.folders import list_runs
-from fluxgym.run.queue import read_line
-from fluxgym.run.record import read_record
-from fluxgym.run.status import read_status
 from fluxgym.ui import cards, routes
 from fluxgym.view import words
+from fluxgym.view.order import sort_runs
 from fluxgym.view.summary import smoothed_loss
 from trainer.folder import RunFolder
 
@@ -30,26 +27,6 @@ def draw_welcome() -> bool:
             if st.button("New training", icon=":material/add:"):
                 st.switch_page(routes.TRAIN)
     return is_wanted
-
-
-def sort_runs() -> tuple[list[RunFolder], list[RunFolder]]:
-    """The runs under way: those that train, the latest first, then those that wait, in their order. And those that ended.
-
-    Of a run that has its verdict, or waits, nothing but its record is read; and the line of those that wait once."""
-    active: dict[RunFolder, float] = {}  # when it began
-    waiting: dict[RunFolder, int] = {}  # its place
-    earlier = []
-    line = {ticket.folder: number for number, ticket in enumerate(read_line())}
-    for folder in list_runs():
-        record = read_record(folder)
-        if record and record.state == "queued":
-            waiting[folder] = line.get(str(folder.path.resolve()), len(line))
-        elif (record and record.verdict) or not (status := read_status(folder)).is_active:
-            earlier.append(folder)
-        else:
-            active[folder] = status.started or 0.0
-    latest = sorted(active, key=lambda folder: (-active[folder], folder.name))
-    return latest + sorted(waiting, key=lambda folder: (waiting[folder], folder.name)), earlier
 
 
 def draw_active(active: list[RunFolder], earlier: int) -> None:

@@ -166,7 +166,8 @@ def tell_kept(status: Status, history: History) -> str:
     pace = history.seconds_per_step
     time_again = f", about {words.duration(again * pace)}" if pace and again else ""
     repeats = f"resuming repeats {words.plural(again, 'step')}{time_again}" if again else "resuming repeats nothing"
-    return f"Nothing is lost. The state of {name} is whole; {repeats}."
+    whole = "" if history.nan_at is not None else "Nothing is lost. "
+    return f"{whole}The state of {name} is whole; {repeats}."
 
 
 def tell_fix(status: Status) -> str:

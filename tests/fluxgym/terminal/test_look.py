@@ -37,6 +37,18 @@ def test_list(outputs, say, start_small):
     assert (foreign["attempt"], foreign["pid"], foreign["loss"], foreign["resumable_from"]) == (None, None, None, None)
 
 
+def test_list_stays_in_its_order_while_logs_are_written(outputs, say, start_small):
+    """What is under way is first, whatever was written last."""
+    wait_for_end(start_small("--steps", "4", name="ended"), 20)
+    folder = start_small("--steps", "20000", "--pause", "0.05", name="under-way")
+    os.utime(outputs / "ended" / "training.log")
+    os.utime(outputs / "ended" / "run.json")
+    rows = [row["name"] for row in json.loads(say("list", "--json")[1])]
+    assert rows == ["under-way", "ended"]
+    assert [line.split()[0] for line in say("list")[1].splitlines()] == rows
+    assert read_status(folder).is_active
+
+
 @pytest.mark.parametrize("bad", ["training.log", "run.json"])
 def test_a_bad_folder_takes_no_row_away(outputs, say, bad):
     run_of(outputs, "good")

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from fluxgym.run.care import Care
 from fluxgym.run.launch import move_run, wait_for_end
 from fluxgym.run.status import read_status
-from fluxgym.ui.runs_view import sort_runs
+from fluxgym.view.order import sort_runs
 from trainer.folder import RunFolder
 
 
