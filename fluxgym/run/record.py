@@ -91,6 +91,7 @@ class Record:
     any_command: bool = False  # not our trainer: what its log does not say is not demanded of it
     health: Health = Health()
     resumes_at: float | None = None  # s since 1970: a pause before the attempt that begins by itself
+    killed_at: float | None = None  # s since 1970: then a training that was asked to end is killed
 
     @property
     def attempt(self) -> Attempt | None:
@@ -163,6 +164,7 @@ def begin_attempt(folder: RunFolder, record: Record | None, command: list[str], 
         attempts=[*record.attempts, attempt],
         health=Health(),
         resumes_at=None,
+        killed_at=None,
     )
 
 
@@ -229,6 +231,7 @@ def _record(said: dict[str, Any]) -> Record:
         any_command=bool(said.get("any_command", False)),
         health=Health(**said.get("health", {})),
         resumes_at=said.get("resumes_at"),
+        killed_at=said.get("killed_at"),
     )
 
 

@@ -41,6 +41,7 @@ class Status:
     places: list[str] = field(default_factory=list)  # what the last attempt trains, or trained, on: "GPU 0", "CPU"
     begun_by: str = PERSON  # the last attempt; MONITOR: it was resumed by itself
     resumes_at: float | None = None  # s since 1970: until then it waits before it goes on by itself
+    killed_at: float | None = None  # s since 1970: then a stopping training is killed, should it not have ended
     resumes_left: int = 0  # how often it may still go on by itself
     is_ours: bool = False  # our trainer: it can be asked to save and to sample now
 
@@ -120,6 +121,7 @@ def _active(folder: RunFolder, record: Record, training: Identity | None, guarde
         places=attempt.places,
         begun_by=attempt.begun_by,
         resumes_at=record.resumes_at if is_queued else None,
+        killed_at=record.killed_at if record.state == "stopping" and guarded else None,
         resumes_left=record.resumes_left(read_care(folder)),
         is_ours=record.is_ours,
     )

@@ -50,7 +50,7 @@ class Watch:
     def to_the_end(self) -> Ended | None:
         """Returns once the training has ended; None where the run's folder was taken away, so that nothing is to be written."""
         if self.record.state == "stopping":
-            self._ask_to_stop()
+            self._stop(self.record)
         tended = Tended(self.run, self.record)
         while self.training.alive() and self.run.is_there(self.record):
             self._keep_places()
@@ -74,9 +74,7 @@ class Watch:
         if tended.must_stop and self.record.state != "stopping":
             self.run.note(f"stop: {self.record.health.reason}")
             health = replace(self.record.health, will="", acts_at=None)
-            self.record = replace(self.record.to("stopping", stop=MONITOR), health=health)
-            self.run.write(self.record)
-            self._ask_to_stop()
+            self._stop(replace(self.record.to("stopping", stop=MONITOR), health=health))
 
     def _keep_places(self) -> None:
         trouble = ""
@@ -94,16 +92,16 @@ class Watch:
         who = ASKED[signal.Signals(got.si_signo)]
         self.run.note(f"stop asked by a {who} ({name} from process {got.si_pid})")
         if self.record.state != "stopping":
-            self.record = self.record.to("stopping", stop=who)
-            self.run.write(self.record)
-            self._ask_to_stop()
+            self._stop(self.record.to("stopping", stop=who))
         elif self.record.attempts[-1].stop == MONITOR:  # it ends already, and must not go on by itself now
             self.record = self.record.to("stopping", stop=who)
             self.run.write(self.record)
 
-    def _ask_to_stop(self) -> None:
+    def _stop(self, record: Record) -> None:
+        """Asks it to end, and writes down until when it has time."""
         grace = self.run.grace()
-        self.deadline = time.monotonic() + grace
+        self.record, self.deadline = replace(record, killed_at=time.time() + grace), time.monotonic() + grace
+        self.run.write(self.record)
         sent = self.training.signal_group(signal.SIGTERM)
         self.run.note(f"SIGTERM to process group {self.training.pid}{'' if sent else ', which is gone'}; {grace:g} s to end")
         for member in self.run.family(self.record):
@@ -121,7 +119,7 @@ class Watch:
         """The folder was taken away. The training must end, or it would hold the GPU unseen; the rest is no longer ours."""
         self.run.note(f"{self.run.folder.path} is not the folder any more in which process {self.training.pid} was started")
         if self.deadline is None:
-            self._ask_to_stop()
+            self._stop(self.record)
         self.run.clear_remains(self.record, self.deadline)
 
     def _end(self) -> Ended:

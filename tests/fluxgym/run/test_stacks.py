@@ -23,14 +23,15 @@ SILENT = "import time; print('ready', flush=True); time.sleep(600)"
 
 
 @pytest.fixture
-def start(tmp_path):
-    """start(code): a Python process that is ready, as a member of a family."""
+def start(tmp_path, wait_until):
+    """start(code): a Python process that is ready and sleeps, as a member of a family."""
     started = []
 
     def begin(code: str) -> Member:
         process = subprocess.Popen([sys.executable, "-c", code, tmp_path / "monitor.log"], stdout=subprocess.PIPE)
         started.append(process)
         assert process.stdout.readline() == b"ready\n"
+        wait_until(lambda: read_stat(process.pid).state == "S")  # what it says is read before it sleeps
         return Member(Identity.of(process.pid), read_stat(process.pid))
 
     yield begin

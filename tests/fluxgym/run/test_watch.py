@@ -3,6 +3,8 @@
 import os
 import shlex
 import shutil
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from fluxgym.run.launch import start_run, stop_run, wait_for_end
 from fluxgym.run.monitor import Monitor
 from fluxgym.run.places import CPU, Holding, locks_folder
 from fluxgym.run.record import MONITOR, PERSON, begin_attempt, read_record
+from fluxgym.run.status import read_status
 from fluxgym.run.watch import Watch
 from trainer.folder import RunFolder
 
@@ -62,6 +65,19 @@ def test_a_person_who_stops_what_the_monitor_stops_already_has_the_last_word(sta
     status = stop_run(folder, wait=20)
     assert (status.state, status.message[:14], status.attempt) == ("stopped", "Stopped by you", 1)
     assert read_record(folder).attempts[-1].stop == PERSON
+
+
+def test_it_is_told_until_when_a_training_that_was_asked_to_end_has_time(start_small, wait_until, monkeypatch):
+    monkeypatch.setenv("FLUXGYM_STOP_GRACE", "60")
+    folder = start_small("--stubborn", "--steps", "5000", "--pause", "0.05")
+    wait_until(lambda: folder.training_log.exists() and " 2/5000" in folder.training_log.read_text())
+    assert read_status(folder).killed_at is None
+    asked = time.time()
+    stop_run(folder)
+    wait_until(lambda: read_status(folder).state == "stopping")
+    assert read_status(folder).killed_at == pytest.approx(asked + 60, abs=5)
+    read_record(folder).attempts[-1].training.signal(signal.SIGKILL)
+    assert wait_for_end(folder, 20).killed_at is None
 
 
 def test_trouble_with_a_place_is_noted_once_and_not_each_second(outputs):
