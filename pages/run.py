@@ -33,8 +33,9 @@ look = cards.look_at(folder)
 beside, right = draw_header(folder.name)
 with beside:
     cards.draw_badge(look.summary)
+    actions.draw_granted(folder, look.history)
 with right:
-    actions.draw_wishes(folder, look.status, look.is_learning)
+    actions.draw_wishes(folder, look.status, look.history, look.is_learning)
     actions.draw_moves(folder, look.status)
     actions.draw_stop(folder, look.status)
     if look.status.state != "failed":

@@ -2,11 +2,13 @@
 and draw the page anew."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 import streamlit as st
 
 from fluxgym.dataset import form
+from fluxgym.log.history import History
 from fluxgym.run.base_model import forget_damaged
 from fluxgym.run.guarded import GRACE
 from fluxgym.run.launch import ask_sample, ask_save, move_run, resume_now, resume_run, stop_run
@@ -18,6 +20,7 @@ from fluxgym.ui import fields, resume_dialog, routes
 from fluxgym.ui.text import plain
 from fluxgym.view import words
 from fluxgym.view.ended import name_state
+from fluxgym.view.samples import read_name
 from fluxgym.view.way_on import ANEW, WayOn, find_start, find_way_on
 from trainer.config import ConfigError
 from trainer.folder import RunFolder
@@ -60,7 +63,7 @@ def draw_moves(folder: RunFolder, status: Status) -> None:
         _try(folder, lambda folder: move_run(folder, FIRST))
 
 
-def draw_wishes(folder: RunFolder, status: Status, is_learning: bool) -> None:
+def draw_wishes(folder: RunFolder, status: Status, history: History, is_learning: bool) -> None:
     """Save now and Sample now, which the training fulfils at its next step. A wish that waits says so in its own place."""
     if status.state != "running" or not status.is_ours:
         return
@@ -74,7 +77,30 @@ def draw_wishes(folder: RunFolder, status: Status, is_learning: bool) -> None:
         key = f"{label}:{folder.name}"
         off = is_asked or not is_learning
         if st.button(shown, icon=f":material/{sign}:", key=key, width=WISH, disabled=off, help=told):
+            st.session_state[f"before:{wish}"] = history.step or 0, len(history.samples)
             _try(folder, ask)
+
+
+def tell_granted(folder: RunFolder, history: History) -> list[str]:
+    """What was done of what was asked for in this session, by the log: Saved at step 28. It is said until the next wish."""
+    told = []
+    for wish in (folder.save_now, folder.sample_now):
+        before = st.session_state.get(f"before:{wish}")
+        if before is None or wish.exists():
+            continue
+        step, drawn = before
+        if wish == folder.save_now:
+            saved = max((at for _, at in history.saved.values()), default=-1)
+            told += [f"Saved at step {saved:,}"] if saved >= step else []
+        elif len(history.samples) > drawn and (picture := read_name(Path(history.samples[-1]))):
+            told.append(f"Sampled at {picture.column.label}")
+    return told
+
+
+def draw_granted(folder: RunFolder, history: History) -> None:
+    """A short word for each wish that was granted, beside the state."""
+    for said in tell_granted(folder, history):
+        st.caption(f":green[:material/check_circle:] {said}", width="content")
 
 
 def draw_resume(folder: RunFolder, status: Status, kind: Kind = "secondary") -> None:

@@ -47,7 +47,8 @@ def find_face(look: Look) -> tuple[object, ...]:
     status, folder = look.status, look.folder
     is_first = status.queue.position == 1 if status.queue else None
     wishes = (folder.save_now.exists(), folder.sample_now.exists()) if status.is_ours and status.state == "running" else ()
-    return look.summary.label, status.state, actions.name_stop(status), look.is_learning, is_first, *wishes
+    granted = actions.tell_granted(folder, look.history)
+    return look.summary.label, status.state, actions.name_stop(status), look.is_learning, is_first, *wishes, *granted
 
 
 def draw_badge(summary: Summary) -> None:

@@ -10,11 +10,13 @@ from fluxgym.notify.send import ServiceError
 from fluxgym.notify.services import list_services
 from fluxgym.run.care import FIRST_FREE, MOST_RESUMES, NONE, RESUME, STOP, TELL
 from fluxgym.run.gpu import Gpu, list_gpus
+from fluxgym.run.places import PlaceError, make_wish
+from fluxgym.run.queue import read_line
 from fluxgym.ui import routes
 from fluxgym.view import words
 
 WHEN_STALLED = {TELL: "Tell me", STOP: "Stop it and keep its state", RESUME: "Stop it and resume"}
-GPUS_KEPT = 10  # s
+GPUS_KEPT, TURN_KEPT = 10, 3  # s
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,26 @@ def draw_place(kept: Kept) -> None:
         names[wanted] = f"GPU {wanted.replace(',', ' and ')}"
     told = "Runs for the same GPU wait their turn, also with this page closed. At once: beside whatever runs there."
     st.selectbox("Where it trains", list(names), format_func=names.get, help=told, **kept.bind("place"))
+
+
+@st.cache_data(ttl=TURN_KEPT, show_spinner=False)
+def tell_turn(place: str) -> str:
+    """That a training would wait for this place, and whom for; empty where it begins at once, or nobody knows."""
+    if place == NONE:
+        return ""
+    try:
+        wish = make_wish(place)
+        waiting = sum(bool({*ticket.wish.places} & {*wish.places}) for ticket in read_line())
+        taken = [each for each in wish.places if not each.is_free]
+        holder = next((each.holder for each in taken if each.holder), "")
+    except (PlaceError, OSError):  # Start tells
+        return ""
+    has_room = len(taken) < len(wish.places) if wish.is_any else not taken
+    if has_room and not waiting:
+        return ""
+    after = f", after {holder}" if holder else ""
+    line = f" ({waiting:,} {'waits' if waiting == 1 else 'wait'} already)" if waiting else ""
+    return f"It waits its turn for {wish}{after}{line}."
 
 
 def draw_notify(kept: Kept) -> None:

@@ -150,6 +150,8 @@ def draw_plan(checked: Checked) -> bool:
         if plan and not plan.validation_images and not prompts:
             st.caption(_UNWATCHED)
         pressed = st.button("Start", type="primary", icon=":material/play_arrow:", width="stretch", key="start")
+        if turn := care_fields.tell_turn(str(fields.values()[f"{form.CARE}place"])):
+            st.caption(f":material/schedule: {plain(turn)}")
         if st.session_state.get("start_pressed") and checked.problems:
             _draw_obstacles(checked)
         st.caption("It goes on when you close this page, and when this server stops.")

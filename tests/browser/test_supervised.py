@@ -172,6 +172,7 @@ def test_save_now_is_heard_in_its_place(page: Page, server: Server, demo: RunFol
     save.click()
     wait_until(lambda: list(demo.path.glob("demo-step*.safetensors")) and list(demo.path.glob("demo-*-state")), 60)
     expect(save).to_be_enabled(timeout=30_000)
+    page.get_by_text(re.compile(r"Saved at step \d+")).wait_for()
     assert [part.bounding_box() for part in (save, stop)] == places
 
 

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fluxgym.log.history import History
 from fluxgym.run.launch import stop_run, wait_for_end
 from fluxgym.run.record import STALLED, Health, read_record, write_record
 from fluxgym.run.status import Status, read_status
@@ -106,3 +108,25 @@ def test_a_stop_promises_no_more_than_it_does(
     said = actions._tell_stop(folder)
     assert all(words in said for words in told), said
     assert ("Nothing is lost" in said) == (not is_other and not is_stalled)
+
+
+def test_a_wish_that_was_granted_is_told(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, asked = RunFolder(outputs / "small"), {}
+    monkeypatch.setattr(actions.st, "session_state", asked)
+    folder.path.mkdir()
+    bar = "steps:  50%|#####     | {}/80 [00:40<00:40,  1.00s/it, avr_loss=0.12]\n"
+    folder.training_log.write_text(
+        bar.format(20) + "Saving LoRA: small-000001.safetensors\n" + bar.format(28), encoding="utf-8"
+    )
+    history = History(folder.training_log)
+    history.update()
+    assert actions.tell_granted(folder, history) == [], "nothing was asked for"
+    asked |= {f"before:{folder.save_now}": (28, 0), f"before:{folder.sample_now}": (28, 0)}
+    assert actions.tell_granted(folder, history) == [], "what was saved before is not what was asked for"
+    with folder.training_log.open("a", encoding="utf-8") as log:
+        log.write("Saving LoRA: small-step00000028.safetensors\nSaving sample: samples/small_000028_00_20261124101502_42.png\n")
+    history.update()
+    folder.sample_now.touch()
+    assert actions.tell_granted(folder, history) == ["Saved at step 28"], "the other wish waits"
+    folder.sample_now.unlink()
+    assert actions.tell_granted(folder, history) == ["Saved at step 28", "Sampled at step 28"]

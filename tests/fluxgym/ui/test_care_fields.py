@@ -1,10 +1,15 @@
 """The choices of care as widgets: where it can train, and what is only offered where it means something."""
 
+from collections.abc import Callable
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fluxgym.run.care import NONE, Care
 from fluxgym.run.gpu import Gpu
+from fluxgym.run.status import read_status
 from fluxgym.ui import care_fields
+from trainer.folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("outputs")
 
@@ -73,3 +78,24 @@ def test_that_no_service_is_set_up_is_said(gpus: list[Gpu]) -> None:
     assert page.caption[-1].value == "no service is set up yet"
     page.toggle(key="t:notify").set_value(False).run()
     assert not page.caption
+
+
+def test_whom_a_training_would_wait_for(
+    start_small: Callable[..., RunFolder], wait_until: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fluxgym.run.places.list_gpus", list)
+    monkeypatch.setattr("fluxgym.run.places.has_device", lambda: False)
+
+    def told(place: str = "auto") -> str:
+        care_fields.tell_turn.clear()
+        return care_fields.tell_turn(place)
+
+    assert told() == ""
+    first = start_small("--steps", "100000", "--pause", "0.05", name="first", care=Care())
+    wait_until(lambda: read_status(first).state == "running")
+    assert told() == "It waits its turn for the CPU, after first."
+    assert told(NONE) == ""
+    second = start_small(name="second", care=Care())
+    wait_until(lambda: read_status(second).queue)
+    assert told() == "It waits its turn for the CPU, after first (1 waits already)."
+    assert told("7") == "", "there is no such GPU, as Start will say"

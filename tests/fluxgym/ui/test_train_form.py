@@ -51,3 +51,10 @@ def test_a_training_that_nothing_watches_is_told_calmly() -> None:
         page = AppTest.from_function(script).run()
         assert any("nothing will tell whether it gets better" in part.value for part in page.caption) == is_told
         assert ":red[" not in "".join(part.value for part in page.markdown)
+
+
+def test_that_the_place_is_taken_is_said_beside_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fluxgym.ui.care_fields.tell_turn", lambda place: f"It waits its turn for {place}.")
+    page = AppTest.from_function(script).run()
+    assert not page.exception
+    assert any("It waits its turn for auto" in part.value.replace("\\", "") for part in page.caption)
