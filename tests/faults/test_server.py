@@ -19,11 +19,12 @@ from trainer.folder import RunFolder
 
 # a real server that has begun a run, as the Start button does, before it serves pages
 SERVER = """
-import sys
+import signal, sys
 from pathlib import Path
 from fluxgym.run.launch import start_run
 from streamlit.web.cli import main
 from trainer.folder import RunFolder
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
 start_run(RunFolder(Path(sys.argv[1])), sys.argv[3:])
 sys.argv = ["streamlit", "run", "dashboard.py", "--server.port", sys.argv[2], "--server.headless", "true"]
 main()
