@@ -25,7 +25,7 @@ class TrainingBroke(ArithmeticError):
     """The loss is no number any more. `step` is the step at which it was seen."""
 
     def __init__(self, step: int, loss: float):
-        cure = "expected a finite number; start anew with a lower train.learning_rate. States saved before are whole"
+        cure = "expected a finite number; resume with a lower train.learning_rate. States saved before are whole"
         super().__init__(f"the loss became {loss} at step {step}, {cure}")
         self.step, self.loss = step, loss
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from fluxgym.log.remedies import is_worth_retrying
 from fluxgym.run.care import RESUME, Care, read_care
 from fluxgym.run.guarded import Guarded
-from fluxgym.run.record import MONITOR, NAN, Record, begin_attempt
+from fluxgym.run.record import AGAIN, MONITOR, NAN, Record, begin_attempt
 from fluxgym.run.resuming import best_state, can_begin_anew, find_states
 from fluxgym.run.settings import SettingsError, change_settings, read_settings, smaller
 from fluxgym.run.waiting import LONGEST_PAUSE
@@ -70,7 +70,7 @@ def _find_way(run: Guarded, ended: Record, care: Care) -> Way | None:
         run.note("it does not go on by itself: nobody saw its end, which may have been a good one, and it has no state")
         return None
     if state or can_begin_anew(run.folder, ended, states):
-        note = "" if state or not ended.any_command else "The command is started again from its beginning."
+        note = "" if state or not ended.any_command else AGAIN
         return Way(state, note)
     run.note(f"it does not go on by itself: no whole state, and a new beginning would overwrite what is in {run.folder.name}")
     return None

@@ -18,7 +18,7 @@ from fluxgym.run.care import FIRST_FREE, NONE, Care, read_care, write_care
 from fluxgym.run.folders import outputs_root, shown_path
 from fluxgym.run.places import DriverSilent, PlaceError, make_wish
 from fluxgym.run.queue import move, tickets_folder
-from fluxgym.run.record import Record, begin_attempt, put_aside, read_record, write_record
+from fluxgym.run.record import AGAIN, OTHER_ENVIRONMENT, Record, begin_attempt, put_aside, read_record, write_record
 from fluxgym.run.resuming import best_state, find_states
 from fluxgym.run.send import send_supervisor
 from fluxgym.run.status import Status, find_unattended, read_status
@@ -164,9 +164,9 @@ def resume_run(folder: RunFolder, state: State | None = None, changes: dict[str,
         kept = _change_settings(folder, record, changes) if changes else None
         begun = begin_attempt(folder, record, [], chosen)
         if begun.any_command and not chosen:
-            begun = begun.to(begun.state, note="The command is started again from its beginning.")
+            begun = begun.to(begun.state, note=AGAIN)
         elif begun.any_command:
-            begun = begun.to(begun.state, note="Its environment is that of the one who resumed it.")
+            begun = begun.to(begun.state, note=OTHER_ENVIRONMENT)
         try:
             _launch(folder, begun)
         except OSError:

@@ -28,6 +28,10 @@ PERSON, SYSTEM = "person", "system"  # who asked for a stop
 MONITOR = "monitor"  # the supervisor itself: it stops what is stuck, and resumes
 WELL, SLOW, STALLED, NAN = "well", "slow", "stalled", "nan"  # verdicts on a training under way
 
+AGAIN = "The command is started again from its beginning."
+OTHER_ENVIRONMENT = "Its environment is that of the one who resumed it."
+BEGINNINGS = (AGAIN, OTHER_ENVIRONMENT)  # notes of attempts that are worth a word only until the training runs
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -10,7 +10,7 @@ from fluxgym.run.family import find_family
 from fluxgym.run.folders import list_runs
 from fluxgym.run.identity import Identity
 from fluxgym.run.queue import Turn, find_turn, list_abandoned
-from fluxgym.run.record import PERSON, Health, Record, Verdict, read_record
+from fluxgym.run.record import BEGINNINGS, PERSON, Health, Record, Verdict, read_record
 from fluxgym.run.resuming import best_state, can_begin_anew, find_states
 from trainer.folder import RunFolder, State
 
@@ -133,6 +133,8 @@ def _active_message(record: Record, training: Identity | None, guarded: bool) ->
         return "Its supervisor is gone; " + ("it keeps its turn." if record.state == "queued" else "the training goes on.")
     if attempt.training and not training and record.supervisor and record.supervisor.alive():
         return "The training has ended; its verdict is yet to be written. That waits while the disk is full."
+    if record.state in ("running", "stopping") and (not attempt.note or attempt.note in BEGINNINGS):
+        return ""
     if attempt.number > 1 and not attempt.resumed_from and not attempt.note:
         return "Nothing was saved before: it begins at the beginning."
     return attempt.note

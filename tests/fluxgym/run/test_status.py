@@ -9,7 +9,7 @@ import pytest
 from fluxgym.run import lock
 from fluxgym.run.care import Care, write_care
 from fluxgym.run.identity import Identity
-from fluxgym.run.record import MONITOR, Health, Verdict, begin_attempt, read_record, write_record
+from fluxgym.run.record import AGAIN, MONITOR, Health, Verdict, begin_attempt, read_record, write_record
 from fluxgym.run.status import START_LIMIT, read_status
 from tests.small_training import write_state
 from trainer.folder import RunFolder
@@ -165,3 +165,18 @@ def test_what_was_begun_without_a_person(folder):
     write_record(folder, dataclasses.replace(again, supervisor=ME, resumes_at=5.0))
     status = read_status(folder)
     assert (status.begun_by, status.resumes_at, status.resumes_left, status.is_ours) == (MONITOR, 5.0, 1, True)
+
+
+@pytest.mark.parametrize("state", ["starting", "running", "stopping"])
+@pytest.mark.parametrize(
+    ("note", "told", "lasts"),
+    [
+        ("", "Nothing was saved before: it begins at the beginning.", False),
+        (AGAIN, AGAIN, False),
+        ("Half a batch.", "Half a batch.", True),
+    ],
+)
+def test_how_an_attempt_begins_is_told_until_it_runs(folder, state, note, told, lasts):
+    again = begin_attempt(folder, begin_attempt(folder, None, []), []).to(state, training=ME, note=note)
+    write_record(folder, dataclasses.replace(again, supervisor=ME))
+    assert read_status(folder).message == (told if state == "starting" or lasts else "")
