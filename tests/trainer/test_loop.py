@@ -249,7 +249,7 @@ def test_the_learning_rate_warms_up_and_decays():
 def test_a_loss_that_is_no_number_ends_it(small, make_run, monkeypatch):
     folder = make_run(small)
     monkeypatch.setattr("trainer.loop.take_step", lambda training: (float("nan"), 1e-3))
-    with pytest.raises(TrainingBroke, match="nan at step 1, expected a finite number; resume with a lower train.learning_rate"):
+    with pytest.raises(TrainingBroke, match=r"nan at step 1, .*; resume with a lower train\.learning_rate"):
         train(parse_config(small), folder, None, Stop())
     assert folder.states() == []
 
