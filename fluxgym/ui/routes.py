@@ -9,11 +9,12 @@ RUNS, TRAIN, RUN, SETTINGS = "pages/runs.py", "pages/train.py", "pages/run.py", 
 LOGO = str(Path(__file__).parent / "logo.svg")
 ICON = str(Path(__file__).parent / "icon.svg")
 # Streamlit leaves 90 px empty above each page; the timer of live.py would have a gap around it; the plan stays in view; a title
-# is as high without buttons beside it as with them.
+# is as high without buttons beside it as with them; on a phone the tabs of a run lie in one row.
 STYLE = """<style>
 .stMainBlockContainer{padding-top:4.5rem;padding-bottom:3rem}
 .st-key-timer{position:absolute;width:0;overflow:hidden}
 @media (min-width:640px){.st-key-header{min-height:2.6rem;justify-content:center}}
+@media (max-width:640px){.st-key-tab button{padding-left:0.4rem;padding-right:0.4rem}}
 div:has(> .st-key-plan){position:sticky;top:4.5rem}
 </style>"""
 

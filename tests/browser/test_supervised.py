@@ -16,6 +16,7 @@ from fluxgym.run.launch import create_run, start_run, stop_run, wait_for_end
 from fluxgym.run.record import read_record, write_record
 from fluxgym.run.status import read_status
 from tests.browser.conftest import Server
+from tests.fluxgym.view.runs import failed, make_run, step_lines
 from trainer.folder import RunFolder
 
 pytestmark = pytest.mark.browser
@@ -247,3 +248,30 @@ def test_a_phone_needs_no_scrolling_sideways(
     wide, screen = phone.locator("[data-testid=stMain]").evaluate("main => [main.scrollWidth, main.clientWidth]")
     phone.close()
     assert wide <= screen
+
+
+def test_on_a_phone_the_tabs_are_one_row_and_the_last_lines_are_whole(
+    chromium: Browser, server: Server, outputs: Path, wait_until: Callable[..., object]
+) -> None:
+    words = "with much to say of what it did, and where, and why, and for how long it did so"
+    verdict = dataclasses.replace(
+        failed(12, 100, "other", "It broke off."), last_lines=[f"line {i} {words}" for i in range(12)]
+    )
+    make_run(outputs / "small", step_lines(1, 12, 100), verdict)
+    phone = chromium.new_page(viewport={"width": 360, "height": 800}, color_scheme="dark")
+    phone.goto(f"{server.url}/run?run=small")
+    box = phone.locator(".fluxgym-log .lines").first
+    box.get_by_text("line 11").wait_for()
+    seen, hidden, wide = box.evaluate(
+        "e => { const line = parseFloat(getComputedStyle(e).lineHeight);"
+        "return [e.clientHeight / line, e.scrollTop / line, e.scrollWidth - e.clientWidth] }"
+    )
+    assert hidden > 1
+    assert abs(seen - round(seen)) < 0.1, "no line is cut"
+    assert wide <= 0
+    tabs = phone.locator(".st-key-tab").get_by_role("radio")
+    expect(tabs).to_have_count(5)
+    assert len({top(tab) for tab in tabs.all()}) == 1
+    phone.locator(".chart .main-svg").first.wait_for()
+    wait_until(lambda: phone.evaluate("() => document.querySelector('.chart').data[1].line.color") == "#56B4E9", 20)
+    phone.close()
