@@ -87,6 +87,8 @@ def sample(options: argparse.Namespace) -> int:
 
 
 def queue(options: argparse.Namespace) -> int:
+    from fluxgym.view.under_way import find_before
+
     for move, by in MOVES.items():
         if name := getattr(options, move):
             move_run(find_run(name), by)
@@ -100,17 +102,22 @@ def queue(options: argparse.Namespace) -> int:
         rows = [(ticket, turn) for ticket, turn in line if turn]
         print_table(
             [
-                [str(number), shown(ticket.run.name), turn.wish, _why(turn.holder, turn.blocked_by, ticket.is_paused)]
+                [
+                    str(number),
+                    shown(ticket.run.name),
+                    turn.wish,
+                    _why(find_before(ticket.run, turn), turn.blocked_by, ticket.is_paused),
+                ]
                 for number, (ticket, turn) in enumerate(rows, 1)
             ]
         )
     return DONE
 
 
-def _why(holder: str, blocked_by: str, is_paused: bool) -> str:
+def _why(before: str, blocked_by: str, is_paused: bool) -> str:
     if is_paused:
         return "pauses before it goes on by itself"
-    return blocked_by or (f"behind {shown(holder)}" if holder else "")
+    return blocked_by or (f"behind {shown(before)}" if before else "")
 
 
 def _list_states(folder: RunFolder) -> int:

@@ -56,13 +56,18 @@ def print_table(rows: list[list[str]]) -> None:
 
 
 def sentence(folder: RunFolder, status: Status) -> str:
+    from fluxgym.view.ended import STARTS_AGAIN
+    from fluxgym.view.under_way import find_before
+
     quoted = "".join(f"\n    {line}" for line in status.last_lines)
     back = f" Resume goes on from {status.resumable.path.name}." if status.resumable else ""
-    back = " Nothing was saved; resume begins at the beginning." if status.can_restart else back
+    if status.can_restart:
+        back = " Nothing was saved; resume begins at the beginning." if status.is_ours else f" {STARTS_AGAIN}"
     where = f" {shown_path(folder.path)}" if status.is_active else ""
     turn = ""
     if status.queue:
-        behind = f", behind {shown(status.queue.holder)}" if status.queue.holder else ""
+        before = find_before(folder, status.queue)
+        behind = f", behind {shown(before)}" if before else ""
         turn = f" {status.queue.position} of {status.queue.total} in line for {status.queue.wish}{behind}."
         turn += f" {status.queue.blocked_by}" if status.queue.blocked_by else ""
     return f"{folder.name}: {status.state}.{where}{turn} {status.message}".rstrip() + back + quoted

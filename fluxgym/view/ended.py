@@ -87,6 +87,8 @@ def tell_failed(status: Status, history: History) -> str:
     if failure and failure.kind == "oom" and "CUDA" not in failure.message:
         title = "Out of memory"
     place = tell_place(status, history)
+    if failure and failure.kind == "nan" and history.nan_at is not None and history.nan_at != find_where(status, history)[0]:
+        return f"{title} at step {history.nan_at:,}. It ended {place}."
     if failure and failure.kind in IS_SO:
         return f"{title}{_tell_subject(failure, history)}. It ended {place}."
     return f"{title} {place}."
@@ -152,10 +154,11 @@ def tell_kept(status: Status, history: History) -> str:
     if status.state not in ("failed", "lost", "stopped"):
         return ""
     kept = status.resumable
+    if status.can_restart and not status.is_ours:
+        return STARTS_AGAIN
     if status.can_restart:
-        return (
-            "Nothing was saved yet: Resume begins at the beginning, with what was encoded." if status.is_ours else STARTS_AGAIN
-        )
+        encoded = "" if find_where(status, history)[0] is None else ", with what was encoded"
+        return f"Nothing was saved yet: Resume begins at the beginning{encoded}."
     if kept is None:
         return "No state was saved, so it can only begin anew."
     if history.nan_at is not None and kept.step >= history.nan_at:

@@ -197,14 +197,14 @@ def tell_queued(folder: RunFolder, status: Status, history: History, now: float)
     if turn is None:
         return add_note("Waiting for its turn.", status)
     place = ORDINALS[turn.position - 1] if turn.position <= len(ORDINALS) else f"Number {turn.position:,}"
-    before = _find_before(folder, turn)
+    before = find_before(folder, turn)
     after = f", after {before}" if before else ""
     starts = f" {_tell_start(turn)}".rstrip()
     blocked = f" {turn.blocked_by} It starts when there is room." if turn.blocked_by else ""
     return add_note(f"{place} in line for {turn.wish}{after}.{starts}{blocked}", status)
 
 
-def _find_before(folder: RunFolder, turn: Turn) -> str:
+def find_before(folder: RunFolder, turn: Turn) -> str:
     """The name of the run after which it is its turn: the one before it in the line, or the one that has its place now."""
     line = read_line() if turn.position > 1 else []
     at = next((number for number, ticket in enumerate(line) if ticket.folder == str(folder.path.resolve())), 0)

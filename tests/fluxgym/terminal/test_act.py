@@ -117,7 +117,7 @@ def test_queue(outputs, say, start_small, wait_until, tmp_path):
     for name in "abc":
         folders[name] = start_small("--hold", str(tmp_path / "go"), name=name, care=Care(place="auto"))
         wait_until(lambda name=name: read_status(folders[name]).queue or (name == "a" and read_status(folders[name]).pid))
-    assert say("queue")[1] == "1  b  the CPU  behind a\n2  c  the CPU  behind a\n"
+    assert say("queue")[1] == "1  b  the CPU  behind a\n2  c  the CPU  behind b\n"
     assert say("queue", "--first", "c")[1].startswith("1  c")
     assert say("queue", "--up", "b")[1].startswith("1  b")
     assert say("queue", "--down", "b")[1].startswith("1  c")
@@ -131,7 +131,7 @@ def test_queue(outputs, say, start_small, wait_until, tmp_path):
     code, out, _ = say("stop", "c", "--wait")
     assert (code, out) == (
         DONE,
-        "c: stopped. Removed from the queue before it began. Nothing was saved; resume begins at the beginning.\n",
+        "c: stopped. Removed from the queue before it began. Resume starts the command again, from its beginning.\n",
     )
     assert say("queue")[1] == "1  b  the CPU  behind a\n"
     (tmp_path / "go").touch()

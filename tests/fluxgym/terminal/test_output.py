@@ -3,10 +3,19 @@
 import os
 import signal
 import threading
+from dataclasses import replace
 
 from fluxgym.run.launch import stop_run
-from fluxgym.run.status import read_status
-from fluxgym.terminal.output import INTERRUPTED
+from fluxgym.run.status import Status, read_status
+from fluxgym.terminal.output import INTERRUPTED, sentence
+from trainer.folder import RunFolder
+
+
+def test_another_command_is_started_again(outputs):
+    status = Status("failed", "Words.", can_restart=True)
+    assert sentence(RunFolder(outputs / "a"), status).endswith("Words. Resume starts the command again, from its beginning.")
+    ours = replace(status, is_ours=True)
+    assert sentence(RunFolder(outputs / "a"), ours).endswith("Nothing was saved; resume begins at the beginning.")
 
 
 def test_wait_can_be_left(outputs, say, start_small, wait_until):

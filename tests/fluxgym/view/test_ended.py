@@ -150,3 +150,14 @@ def test_a_title_names_the_file_that_is_to_blame(tmp_path):
 )
 def test_a_cure_does_not_say_again_what_the_message_says(kind, message, fix):
     assert tell_fix(Status("failed", failure=Failure(kind, message))) == fix
+
+
+def test_when_the_loss_was_lost_and_when_it_ended(tmp_path):
+    log = step_lines(1, 19, 100) + step_lines(20, 40, 100, loss=float("nan"))
+    folder = make_run(tmp_path / "a", log, failed(40, 100, "nan", "the loss became nan at step 40"))
+    assert tell_run(folder).sentence == "The loss became not a number at step 20. It ended at step 40 of 100."
+
+
+def test_nothing_was_encoded_before_the_first_step(tmp_path):
+    folder = make_run(tmp_path / "a", "", failed(None, None, "wrong_setting", "x cannot be used: y"))
+    assert tell_run(folder).next_step.startswith("Nothing was saved yet: Resume begins at the beginning. The message")
