@@ -67,7 +67,7 @@ def draw_card(look: Look) -> None:
             draw_badge(summary)
         with progress:
             left = find_time_left(status, look.history) if status.is_active else None
-            time_left = f". About {words.duration(left)} left" if left is not None else ""
+            time_left = f". {words.left(left).capitalize()}" if left is not None else ""
             st.progress(summary.progress, text=plain(summary.progress_text + time_left))
             st.caption(plain(summary.sentence))
         with number:

@@ -7,7 +7,6 @@ from fluxgym.log.failures import Failure
 from fluxgym.log.history import History, get_history
 from fluxgym.run.care import RESUME, read_care
 from fluxgym.run.folders import log_of, outputs_root
-from fluxgym.run.guarded import GRACE
 from fluxgym.run.queue import Turn, read_line
 from fluxgym.run.record import MONITOR, NAN, SLOW, STALLED, WELL, Health, Verdict, read_record
 from fluxgym.run.resuming import find_states, last_state
@@ -72,7 +71,7 @@ def tell_stopping(folder: RunFolder, status: Status, history: History, now: floa
     record = read_record(folder)
     health = record.health if record else status.health
     reason = health.reason if health and health.verdict in (STALLED, NAN) else ""
-    limit = (status.since or now) + GRACE - now
+    limit = (status.killed_at or now) - now  # not known where nobody guards it
     killed = f"killed in {words.duration(limit)}" if limit > 0 else "killed"
     if record and record.attempts[-1].stop == MONITOR:
         paused = re.match(r"No step for ([^;.,]+)", reason)

@@ -100,7 +100,7 @@ def test_of_a_run_that_hangs_no_end_and_no_step_is_promised(tell):
     assert tell(RUNNING, log).metrics[0] == ("Time left", "3 m", None)
     assert tell(replace(RUNNING, health=STUCK), log).metrics[0] == ("Time left", "-", None)
     assert tell(replace(QUEUED, resumes_at=NOW + 10), log).metrics[0] == ("Time left", "-", None)
-    stopping = tell(replace(RUNNING, state="stopping", health=STUCK), log)
+    stopping = tell(replace(RUNNING, state="stopping", health=STUCK, killed_at=NOW + 60), log)
     assert stopping.sentence.startswith("It makes no progress, so it may not answer: then it is killed in 1 m.")
 
 
@@ -224,7 +224,10 @@ def test_what_is_different_in_another_command(tell):
     assert tell(replace(other, state="starting"), log).sentence.endswith(other.message)
     stuck = tell(replace(other, health=replace(STUCK, will="stop", acts_at=NOW + 360)), log)
     assert stuck.sentence == f"{STUCK.reason} It will be stopped in 6 m."
-    assert tell(replace(other, state="stopping"), log).sentence == "Asked to end. It is killed in 1 m if it does not."
+    assert (
+        tell(replace(other, state="stopping", killed_at=NOW + 60), log).sentence
+        == "Asked to end. It is killed in 1 m if it does not."
+    )
     nan = tell(other, step_lines(1, 20, 100, loss=float("nan"))).sentence
     assert nan.endswith("Stop it, and start it again with a lower learning rate.")
 
@@ -236,7 +239,7 @@ def test_a_stop_by_the_monitor_says_who_why_when_and_what_then(tmp_path, when_st
     write_care(folder, Care(when_stalled=when_stalled))
     record = read_record(folder)
     alive = Identity.of(os.getpid())
-    write_record(folder, replace(record.to("stopping", stop=MONITOR), supervisor=alive, since=NOW + 3580))
+    write_record(folder, replace(record.to("stopping", stop=MONITOR), supervisor=alive, killed_at=NOW + 3720))
     said = f"Stopped by the monitor after 9 m without a step. It is killed in 2 m if it does not answer{then}."
     assert tell_run(folder).sentence == said
 
