@@ -17,7 +17,7 @@ from fluxgym.run.archive import archive, holds_run
 from fluxgym.run.care import FIRST_FREE, NONE, Care, read_care, write_care
 from fluxgym.run.folders import outputs_root, shown_path
 from fluxgym.run.places import DriverSilent, PlaceError, make_wish
-from fluxgym.run.queue import move, tickets_folder
+from fluxgym.run.queue import Ticket, move, tickets_folder
 from fluxgym.run.record import AGAIN, OTHER_ENVIRONMENT, Record, begin_attempt, put_aside, read_record, write_record
 from fluxgym.run.resuming import best_state, find_states
 from fluxgym.run.send import send_supervisor
@@ -285,9 +285,9 @@ def look_after_queued() -> None:
         look_after(folder)
 
 
-def look_after(folder: RunFolder) -> Status:
+def look_after(folder: RunFolder, line: list[Ticket] | None = None) -> Status:
     """read_status, and a supervisor is sent where one is missing: it adopts the training, or writes down how it ended."""
-    status = read_status(folder)
+    status = read_status(folder, line=line)
     now = time.monotonic()
     if status.needs_supervisor and now - _sent.get(folder, -SEND_AGAIN) >= SEND_AGAIN:
         _sent[folder] = now

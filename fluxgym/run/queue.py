@@ -72,9 +72,9 @@ def list_abandoned() -> list[RunFolder]:
     return [ticket.run for path in _paths() if not lock.is_held(path) and (ticket := _read(path))]
 
 
-def find_turn(folder: RunFolder) -> Turn | None:
-    """Its place in the line; None while no living supervisor waits for it."""
-    line = read_line()
+def find_turn(folder: RunFolder, line: list[Ticket] | None = None) -> Turn | None:
+    """Its place in the line; None while no living supervisor waits for it. `line`: as read_line just told it."""
+    line = read_line() if line is None else line
     path = str(folder.path.resolve())
     mine = next((ticket for ticket in line if ticket.folder == path), None)  # as fluxgym.run.waiting writes it
     if mine is None:

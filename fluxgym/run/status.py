@@ -9,7 +9,7 @@ from fluxgym.run.care import read_care
 from fluxgym.run.family import find_family
 from fluxgym.run.folders import list_runs
 from fluxgym.run.identity import Identity
-from fluxgym.run.queue import Turn, find_turn, list_abandoned
+from fluxgym.run.queue import Ticket, Turn, find_turn, list_abandoned
 from fluxgym.run.record import BEGINNINGS, PERSON, Health, Record, Verdict, read_record
 from fluxgym.run.resuming import best_state, can_begin_anew, find_states
 from trainer.folder import RunFolder, State
@@ -51,8 +51,10 @@ class Status:
         return self.state == "queued" and self.resumes_at is not None and self.resumes_at > time.time()
 
 
-def read_status(folder: RunFolder, lock_is_ours: bool = False) -> Status:
-    """The truth about a run, as far as the disk and the kernel tell it. `lock_is_ours`: the caller holds run.lock."""
+def read_status(folder: RunFolder, lock_is_ours: bool = False, line: list[Ticket] | None = None) -> Status:
+    """The truth about a run, as far as the disk and the kernel tell it. `lock_is_ours`: the caller holds run.lock.
+
+    `line`: as read_line just told it; who looks at many runs need not read it for each."""
     record = read_record(folder)
     if record and record.verdict:
         return _ended(folder, record, record.verdict, is_settled=True)
@@ -63,9 +65,9 @@ def read_status(folder: RunFolder, lock_is_ours: bool = False) -> Status:
     training = find_training(folder, record)
     waits = record.supervisor is None and training is None and is_fresh(record)
     if held or training or waits or record.state == "queued":  # what is queued stays so, whoever died and after a reboot
-        return _active(folder, record, training, guarded=held or waits)
+        return _active(folder, record, training, held or waits, line)
     if read_record(folder) != record:  # its supervisor wrote the verdict and left while we looked
-        return read_status(folder, lock_is_ours)
+        return read_status(folder, lock_is_ours, line)
     return _ended(folder, record, judge_unseen(folder, record), is_settled=False)
 
 
@@ -104,7 +106,7 @@ def judge_unseen(folder: RunFolder, record: Record) -> Verdict:
     return judge(folder, record, ending, get_history(folder.training_log))
 
 
-def _active(folder: RunFolder, record: Record, training: Identity | None, guarded: bool) -> Status:
+def _active(folder: RunFolder, record: Record, training: Identity | None, guarded: bool, line: list[Ticket] | None) -> Status:
     attempt = record.attempts[-1]
     is_queued = record.state == "queued"
     return Status(
@@ -117,7 +119,7 @@ def _active(folder: RunFolder, record: Record, training: Identity | None, guarde
         is_active=True,
         needs_supervisor=not guarded,
         health=record.health if guarded and training else None,
-        queue=find_turn(folder) if is_queued else None,
+        queue=find_turn(folder, line) if is_queued else None,
         places=attempt.places,
         begun_by=attempt.begun_by,
         resumes_at=record.resumes_at if is_queued else None,

@@ -9,6 +9,9 @@ import pytest
 from fluxgym.run import lock
 from fluxgym.run.care import Care, write_care
 from fluxgym.run.identity import Identity
+from fluxgym.run.launch import look_after
+from fluxgym.run.places import CPU, Wish
+from fluxgym.run.queue import Ticket
 from fluxgym.run.record import AGAIN, MONITOR, Health, Verdict, begin_attempt, read_record, write_record
 from fluxgym.run.status import START_LIMIT, read_status
 from tests.small_training import write_state
@@ -180,3 +183,12 @@ def test_how_an_attempt_begins_is_told_until_it_runs(folder, state, note, told, 
     again = begin_attempt(folder, begin_attempt(folder, None, []), []).to(state, training=ME, note=note)
     write_record(folder, dataclasses.replace(again, supervisor=ME))
     assert read_status(folder).message == (told if state == "starting" or lasts else "")
+
+
+def test_the_line_is_read_once_for_many(folder, monkeypatch):
+    write_record(folder, dataclasses.replace(begin_attempt(folder, None, []).to("queued"), supervisor=ME))
+    line = [Ticket(str(path), Wish((CPU,), is_any=True)) for path in (folder.path.parent / "other", folder.path)]
+    monkeypatch.setattr("fluxgym.run.queue.read_line", lambda: [])
+    assert read_status(folder).queue is None
+    assert read_status(folder, line=line).queue.position == 2
+    assert look_after(folder, line).queue.total == 2
