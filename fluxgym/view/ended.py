@@ -131,11 +131,12 @@ def find_state_before(folder: RunFolder, step: int) -> State | None:
 
 def _nan_hint(folder: RunFolder, status: Status, nan_at: int) -> str:
     state = find_state_before(folder, nan_at)
-    since = f"The loss is no number since step {nan_at:,}"
+    is_said = f"since step {nan_at:,}" in status.message  # the monitor's reason
+    since = "" if is_said else f"The loss is no number since step {nan_at:,}. "
     if state is None:
-        return f"{since}, and there is no state from before that: begin again with a lower learning rate."
+        return f"{since}There is no state from before that: begin again with a lower learning rate."
     lower = ", with a lower learning rate" if status.is_ours else ""
-    return f"{since}: resume from step {state.step:,}, which is before that{lower}."
+    return f"{since}Resume from step {state.step:,}, which is before that{lower}."
 
 
 def _resume_hint(status: Status, history: History) -> str:

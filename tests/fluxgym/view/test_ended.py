@@ -120,10 +120,10 @@ def test_a_stop_after_the_loss_was_no_number_prefers_the_state_before(tmp_path):
     folder = make_run(tmp_path / "a", log, Verdict("stopped", said, step=40))
     make_state(folder, 40, 4)
     no_number = "The loss is no number since step 20"
-    none = f"{said} {no_number}, and there is no state from before that: begin again with a lower learning rate."
+    none = f"{said} {no_number}. There is no state from before that: begin again with a lower learning rate."
     assert (tell_run(folder).sentence, tell_run(folder).next_step) == (none, "")
     make_state(folder, 10, 1)
-    before = f"{said} {no_number}: resume from step 10, which is before that, with a lower learning rate."
+    before = f"{said} {no_number}. Resume from step 10, which is before that, with a lower learning rate."
     assert tell_run(folder).sentence == before
 
 
@@ -161,3 +161,12 @@ def test_when_the_loss_was_lost_and_when_it_ended(tmp_path):
 def test_nothing_was_encoded_before_the_first_step(tmp_path):
     folder = make_run(tmp_path / "a", "", failed(None, None, "wrong_setting", "x cannot be used: y"))
     assert tell_run(folder).next_step.startswith("Nothing was saved yet: Resume begins at the beginning. The message")
+
+
+def test_the_monitor_s_reason_is_not_said_twice(tmp_path):
+    log = step_lines(1, 19, 100) + step_lines(20, 40, 100, loss=float("nan"))
+    said = "Stopped by the monitor: the loss is not a number since step 20, at step 40 of 100."
+    folder = make_run(tmp_path / "a", log, Verdict("stopped", said, step=40))
+    make_state(folder, 10, 1)
+    told = tell_run(folder).sentence
+    assert told == f"{said} Resume from step 10, which is before that, with a lower learning rate."

@@ -260,3 +260,18 @@ def test_in_the_line_a_run_is_after_the_one_before_it(outputs, tell, tmp_path):
 
 def test_at_the_end_no_0_seconds_are_left(tell):
     assert tell(RUNNING, step_lines(1, 100, 100)).metrics[0] == ("Time left", "almost done", None)
+
+
+def test_a_pause_of_another_command_says_the_beginning_once(tmp_path):
+    verdict = failed(59, 300, "killed", "Killed by signal 9 (SIGKILL) at step 59 of 300.")
+    folder = make_run(tmp_path / "a", step_lines(1, 59, 300), verdict, command=["python", "x.py"], any_command=True)
+    ended = read_record(folder)
+    note = "The command is started again from its beginning."
+    begun = replace(ended.attempts[0], number=2, verdict=None, training=None, begun_by=MONITOR, note=note)
+    write_record(folder, replace(ended, attempts=[*ended.attempts, begun], resumes_at=NOW + 3640).to("queued"))
+    told = tell_run(folder)
+    assert told.label == "Resumes soon"
+    assert told.sentence.startswith(
+        "The training was killed at step 59 of 300. It resumes by itself in 40 s, from the beginning;"
+    )
+    assert note not in told.sentence
