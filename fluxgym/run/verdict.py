@@ -48,7 +48,7 @@ def _judge(folder: RunFolder, record: Record, ending: Ending, history: History, 
     if _was_stopped(attempt, ending, lines):
         return Verdict("stopped", _tell_stop(record, ending, where), None, missing, step, total)
     kind, message = _find_cause(ending, missing, where, lines, announces=not record.any_command)
-    if kind == "other" and history.nan_at is not None and ending.exit_code and not find_failure(lines):
+    if kind == "other" and history.nan_at is not None and ending.exit_code is not None and not find_failure(lines):
         kind = "nan"  # then the log tells the cause, though in no words
         message = f"The loss is not a number since step {history.nan_at:,}. It ended {where}, exit code {ending.exit_code}."
     quoted = [line[:QUOTED_LENGTH] for line in lines[-QUOTED:]]
@@ -93,6 +93,8 @@ def find_missing(folder: RunFolder, record: Record, ending: Ending, history: His
             missing.append("the log shows no step")
     elif history.step < history.total_steps:
         missing.append(f"the last step was not reached: {history.step:,} of {history.total_steps:,}")
+    if history.nan_at is not None:
+        missing.append(f"the loss is not a number since step {history.nan_at:,}")
     return missing + (_find_damaged(record, history) if record.any_command else _find_lora_missing(folder, record.attempts[-1]))
 
 

@@ -157,6 +157,14 @@ def test_a_cause_in_the_log_comes_before_the_signal(folder, words, exit_code, ki
     assert message in found.message
 
 
+def test_what_learned_nothing_to_its_end_is_not_completed(folder):
+    """Whatever the exit code says: the weights are no numbers either."""
+    train(folder, "--steps", "9", "--nan-from", "4")
+    found = verdict(folder, exit_code=0)
+    assert (found.state, found.kind) == ("failed", "nan")
+    assert "the loss is not a number since step 4" in found.missing
+
+
 def test_a_loss_that_was_no_number_is_the_cause_where_the_log_tells_no_other(folder):
     train(folder, "--steps", "9", "--end-at", "7", "--nan-from", "4")
     found = verdict(folder, exit_code=1)
