@@ -40,6 +40,11 @@ def see(page: Page, server: Server, run: str, *sentences: str) -> None:
         page.get_by_text(sentence).first.wait_for()
 
 
+def told(page: Page, words: str | re.Pattern[str]) -> Locator:
+    """A sentence of the page; the log of the monitor, which lies closed below, may have the same."""
+    return page.locator("p", has_text=words)
+
+
 def badge(page: Page, word: str) -> Locator:
     return page.locator(".stMarkdownBadge", has_text=word)
 
@@ -57,7 +62,7 @@ def test_a_stalled_run_says_so_while_somebody_looks(
     start_small("--steps", "500", "--pause", "0.1", "--hang-at", "30", care=Care(place=NONE))
     see(page, server, "small", "Learning.")
     badge(page, "Stalled").wait_for()
-    page.get_by_text("Nothing is done about it by itself: stop it, or wait.").wait_for()
+    told(page, "Nothing is done about it by itself: stop it, or wait.").wait_for()
     page.get_by_role("link", name="Runs").click()
     badge(page, "Stalled").wait_for()
 
@@ -77,12 +82,12 @@ def test_a_pause_before_it_goes_on_can_be_ended(
     monkeypatch.setenv("FLUXGYM_RESUME_PAUSE", "600")
     folder = start_small(*CRASH, "-9", care=Care(place=NONE, resume_after_crash=True))
     see(page, server, "small", "The training was killed at step 30 of 50. It resumes by itself in")
-    expect(page.get_by_text(re.compile(r"from the state of step 20; 1 of 3\."))).to_be_visible()
+    expect(told(page, re.compile(r"from the state of step 20; 1 of 3\."))).to_be_visible()
     page.get_by_role("button", name="Do not resume").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Resume goes on from the state of step 20")
     dialog.get_by_role("button", name="Do not resume").click()
-    page.get_by_text("Removed from the queue before it went on by itself.").wait_for()
+    told(page, "Removed from the queue before it went on by itself.").wait_for()
     assert read_status(folder).state == "stopped"
 
 
@@ -134,7 +139,7 @@ def test_the_line_is_shown_changed_and_left(
     others = [start_small("--steps", "5", name=name, care=Care()) for name in ("second", "third")]
     wait_until(lambda: all(turn and turn.total == 2 for turn in (read_status(folder).queue for folder in others)))
     page.goto(server.url)
-    page.get_by_text(re.compile(r"First in line for .*, after first\.")).wait_for()
+    told(page, re.compile(r"First in line for .*, after first\.")).wait_for()
     names = page.locator("[class*='st-key-card-'] strong")
     expect(names).to_have_text(["first", "second", "third"])
     third = page.locator(".st-key-card-third")
@@ -142,7 +147,7 @@ def test_the_line_is_shown_changed_and_left(
     expect(names).to_have_text(["first", "third", "second"])
     third.get_by_role("button", name="Remove", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
-    page.get_by_text("Removed from the queue before it began.").wait_for()
+    told(page, "Removed from the queue before it began.").wait_for()
     assert read_status(others[0]).state == "queued"
 
 
