@@ -44,7 +44,7 @@ class Place:
 
     @property
     def is_free(self) -> bool:
-        return not lock.is_held(self.lock)
+        return not locks_path().exists() or not lock.is_held(self.lock)  # looking makes no folder
 
     @property
     def holder(self) -> str:
@@ -69,11 +69,16 @@ class Wish:
 CPU = Place("CPU")
 
 
-def locks_folder() -> Path:
+def locks_path() -> Path:
     """FLUXGYM_LOCKS (relative: from the project's folder), or one for each person below TMP, whatever TMPDIR says: all their
-    runs must find the same. Made where it is missing. Raises PlaceError."""
+    runs must find the same. It need not be there."""
     named = os.environ.get("FLUXGYM_LOCKS")
-    path = PROJECT / Path(named).expanduser() if named else TMP / f"fluxgym-{os.getuid()}"
+    return PROJECT / Path(named).expanduser() if named else TMP / f"fluxgym-{os.getuid()}"
+
+
+def locks_folder() -> Path:
+    """locks_path, made where it is missing. Raises PlaceError where it is somebody else's."""
+    named, path = os.environ.get("FLUXGYM_LOCKS"), locks_path()
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700, parents=True)
     there = path.lstat() if not named else path.stat()  # anybody may put a link among temporary files

@@ -14,13 +14,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from fluxgym.run import lock
-from fluxgym.run.places import Place, PlaceError, Wish, locks_folder
+from fluxgym.run.places import Place, PlaceError, Wish, locks_folder, locks_path
 from trainer.folder import RunFolder
 
 NAME = re.compile(r"(\d{20})-([0-9a-f]{16})")
 PATIENCE = 2.0  # s; whoever moves tickets does it in an instant
 SIZE = 4096  # bytes of a ticket at least
-FIRST = "first"
+FIRST, QUEUE = "first", "queue"
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Turn:
     wish: str  # "GPU 0", "GPU 0 and GPU 1", "the first free GPU", "the CPU"
     holder: str = ""  # name of the run that has it now; empty: none of ours
     blocked_by: str = ""  # a sentence, when another program fills the GPU or something else stands in the way
+    before: str = ""  # name of the run right before it in the line; empty: it is the first
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Ticket:
 
 
 def tickets_folder() -> Path:
-    folder = locks_folder() / "queue"
+    folder = locks_folder() / QUEUE
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
@@ -81,7 +82,9 @@ def find_turn(folder: RunFolder, line: list[Ticket] | None = None) -> Turn | Non
         return None
     rivals = [ticket for ticket in line if ticket == mine or {*ticket.wish.places} & {*mine.wish.places}]
     holder = next((place.holder for place in mine.wish.places if place.holder), "")
-    return Turn(rivals.index(mine) + 1, len(rivals), str(mine.wish), holder, mine.blocked_by)
+    at = rivals.index(mine)
+    before = rivals[at - 1].run.name if at else ""
+    return Turn(at + 1, len(rivals), str(mine.wish), holder, mine.blocked_by, before)
 
 
 def find_chances(line: list[Ticket], key: str, is_free: Callable[[Place], bool]) -> list[Place]:
@@ -133,8 +136,11 @@ def move(folder: RunFolder, by: int | str) -> bool:
 
 
 def _paths() -> list[Path]:
+    """The tickets' files; looking for them makes no folder."""
+    if not locks_path().exists():
+        return []
     try:
-        return sorted(path for path in tickets_folder().iterdir() if NAME.fullmatch(path.name))
+        return sorted(path for path in (locks_folder() / QUEUE).iterdir() if NAME.fullmatch(path.name))
     except (OSError, PlaceError):  # nobody can wait there
         return []
 

@@ -30,7 +30,8 @@ WELL, SLOW, STALLED, NAN = "well", "slow", "stalled", "nan"  # verdicts on a tra
 
 AGAIN = "The command is started again from its beginning."
 OTHER_ENVIRONMENT = "Its environment is that of the one who resumed it."
-BEGINNINGS = (AGAIN, OTHER_ENVIRONMENT)  # notes of attempts that are worth a word only until the training runs
+ANEW = "Nothing was saved before: it begins at the beginning."
+BEGINNINGS = (AGAIN, OTHER_ENVIRONMENT, ANEW)  # what is worth a word only until the training runs
 
 
 @dataclass(frozen=True)

@@ -54,13 +54,17 @@ def announced(history: History, record: Record) -> list[Path]:
     return [path for name in history.checkpoints if _can_be_looked_at(path := start / name)]
 
 
-def find_left(state: State, history: History) -> Left | None:
-    """What is left from a state on; None where the log does not say how long the training is."""
-    if not history.total_steps:
+def find_left(state: State, history: History, epochs: int | None = None) -> Left | None:
+    """What is left from a state to the end of so many epochs; None: as many as before. With all that is done between steps.
+
+    None where the log does not say how long the training is."""
+    total = history.total_steps
+    if not total:
         return None
-    steps = max(0, history.total_steps - state.step)
-    pace = history.seconds_per_step
-    return Left(steps, steps * pace if pace else None)
+    if epochs and history.total_epochs:
+        total = total * epochs // history.total_epochs
+    steps = max(0, total - state.step)
+    return Left(steps, history.curve.eta_seconds(steps))
 
 
 def _announced_folders(folder: RunFolder, record: Record) -> set[Path]:

@@ -10,7 +10,7 @@ from fluxgym.run.family import find_family
 from fluxgym.run.folders import list_runs
 from fluxgym.run.identity import Identity
 from fluxgym.run.queue import Ticket, Turn, find_turn, list_abandoned
-from fluxgym.run.record import BEGINNINGS, PERSON, Health, Record, Verdict, read_record
+from fluxgym.run.record import ANEW, BEGINNINGS, PERSON, Health, Record, Verdict, read_record
 from fluxgym.run.resuming import best_state, can_begin_anew, find_states
 from trainer.folder import RunFolder, State
 
@@ -138,7 +138,7 @@ def _active_message(record: Record, training: Identity | None, guarded: bool) ->
     if record.state in ("running", "stopping") and (not attempt.note or attempt.note in BEGINNINGS):
         return ""
     if attempt.number > 1 and not attempt.resumed_from and not attempt.note:
-        return "Nothing was saved before: it begins at the beginning."
+        return ANEW
     return attempt.note
 
 

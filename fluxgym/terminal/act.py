@@ -87,13 +87,12 @@ def sample(options: argparse.Namespace) -> int:
 
 
 def queue(options: argparse.Namespace) -> int:
-    from fluxgym.view.under_way import find_before
-
     for move, by in MOVES.items():
         if name := getattr(options, move):
             move_run(find_run(name), by)
     look_after_queued()
-    line = [(ticket, find_turn(ticket.run)) for ticket in read_line()]
+    tickets = read_line()
+    line = [(ticket, find_turn(ticket.run, tickets)) for ticket in tickets]
     if options.json:
         print(json.dumps([{"name": ticket.run.name} | asdict(turn) for ticket, turn in line if turn], indent=1))
     elif not line:
@@ -106,7 +105,7 @@ def queue(options: argparse.Namespace) -> int:
                     str(number),
                     shown(ticket.run.name),
                     turn.wish,
-                    _why(find_before(ticket.run, turn), turn.blocked_by, ticket.is_paused),
+                    _why(turn.before or turn.holder, turn.blocked_by, ticket.is_paused),
                 ]
                 for number, (ticket, turn) in enumerate(rows, 1)
             ]

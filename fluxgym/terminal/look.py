@@ -12,6 +12,7 @@ from fluxgym.log.history import History, get_history
 from fluxgym.log.tail import tail
 from fluxgym.run.folders import find_run, list_runs, log_of, outputs_root, shown_path
 from fluxgym.run.launch import look_after
+from fluxgym.run.queue import Ticket, read_line
 from fluxgym.run.status import Status
 from fluxgym.terminal.output import DONE, follow, print_table, shown
 from fluxgym.terminal.verbs import Verbs
@@ -33,8 +34,9 @@ def add_verbs(verbs: Verbs) -> None:
 def list_(options: argparse.Namespace) -> int:
     from fluxgym.view.order import sort_runs
 
-    under_way, ended = sort_runs()
-    found = [(folder, *_look(folder)) for folder in [*under_way, *ended]]
+    line = read_line()
+    under_way, ended = sort_runs(line)
+    found = [(folder, *_look(folder, line)) for folder in [*under_way, *ended]]
     if options.json:
         print(json.dumps([_row(*each) for each in found], indent=1))
     elif not found:
@@ -106,10 +108,10 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _look(folder: RunFolder) -> tuple[Status, History]:
+def _look(folder: RunFolder, line: list[Ticket]) -> tuple[Status, History]:
     """Status and log of a run. One that cannot be read says so in its own row, and takes no other's away."""
     try:
-        status = look_after(folder)
+        status = look_after(folder, line)
     except OSError as error:
         return Status(None, f"It cannot be read: {error}."), History(Path(os.devnull))
     history = get_history(log_of(folder))

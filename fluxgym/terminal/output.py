@@ -57,7 +57,6 @@ def print_table(rows: list[list[str]]) -> None:
 
 def sentence(folder: RunFolder, status: Status) -> str:
     from fluxgym.view.ended import STARTS_AGAIN
-    from fluxgym.view.under_way import find_before
 
     quoted = "".join(f"\n    {line}" for line in status.last_lines)
     back = f" Resume goes on from {status.resumable.path.name}." if status.resumable else ""
@@ -66,7 +65,7 @@ def sentence(folder: RunFolder, status: Status) -> str:
     where = f" {shown_path(folder.path)}" if status.is_active else ""
     turn = ""
     if status.queue:
-        before = find_before(folder, status.queue)
+        before = status.queue.before or status.queue.holder
         behind = f", behind {shown(before)}" if before else ""
         turn = f" {status.queue.position} of {status.queue.total} in line for {status.queue.wish}{behind}."
         turn += f" {status.queue.blocked_by}" if status.queue.blocked_by else ""

@@ -14,7 +14,7 @@ from fluxgym.run.guarded import GRACE
 from fluxgym.run.launch import ask_sample, ask_save, move_run, resume_now, resume_run, stop_run
 from fluxgym.run.queue import FIRST
 from fluxgym.run.record import STALLED, read_record
-from fluxgym.run.resuming import find_states, last_state
+from fluxgym.run.resuming import best_state, find_states
 from fluxgym.run.status import Status, read_status
 from fluxgym.ui import fields, resume_dialog, routes
 from fluxgym.ui.text import plain
@@ -196,7 +196,7 @@ def _tell_stop(folder: RunFolder) -> str:
     is_other = bool(record and record.any_command)
     if not (is_stalled or is_other):
         return "finishes the step under way, saves its state and ends. Nothing is lost: Resume goes on from that very step."
-    state, limit = last_state(find_states(folder, record)), words.duration(GRACE)
+    state, limit = best_state(record, find_states(folder, record)), words.duration(GRACE)
     if is_other:
         goes_on = f"goes on from {name_state(state)}, which is whole" if state else "starts it again from its beginning"
         return f"is asked to end, and killed if it has not after {limit}. Resume {goes_on}."
@@ -218,7 +218,8 @@ def _ask_to_remove(folder: RunFolder) -> None:
 
 @st.dialog("Not resume by itself?", icon=":material/cancel:")
 def _ask_to_stay(folder: RunFolder) -> None:
-    state = last_state(find_states(folder))
+    record = read_record(folder)
+    state = best_state(record, find_states(folder, record))
     goes_on = f"goes on from {name_state(state)}" if state else "begins at the beginning"
     st.markdown(f"**{plain(folder.name)}** stays as it ended. What it saved is kept: Resume {goes_on}.")
     _draw_choice(folder, "Let it resume", STAY)

@@ -7,6 +7,7 @@ import streamlit as st
 from fluxgym.log.history import History, get_history
 from fluxgym.run.folders import log_of
 from fluxgym.run.launch import look_after
+from fluxgym.run.queue import Ticket
 from fluxgym.run.status import Status
 from fluxgym.ui import actions, routes
 from fluxgym.ui.text import plain
@@ -34,9 +35,9 @@ class Look:
         return self.status.state == "running" and not is_preparing(self.status.state, self.history)
 
 
-def look_at(folder: RunFolder) -> Look:
-    """Reads what is new of a run; sends a supervisor where one is missing."""
-    status = look_after(folder)
+def look_at(folder: RunFolder, line: list[Ticket] | None = None) -> Look:
+    """Reads what is new of a run; sends a supervisor where one is missing. `line`: as read_line just told it."""
+    status = look_after(folder, line)
     history = get_history(log_of(folder))
     history.update()
     return Look(folder, status, history, summarise(folder, status, history))

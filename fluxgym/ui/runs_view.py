@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from fluxgym.run.queue import read_line
 from fluxgym.ui import cards, routes
 from fluxgym.view import words
 from fluxgym.view.order import sort_runs
@@ -31,11 +32,12 @@ def draw_welcome() -> bool:
 
 def draw_active(active: list[RunFolder], earlier: int) -> None:
     """The runs under way. Draws the whole page anew when one began or ended; `earlier` ended before."""
-    now, ended = sort_runs()
+    line = read_line()
+    now, ended = sort_runs(line)
     if set(now) != set(active) or len(ended) != earlier:
         st.rerun()
     for folder in now:
-        cards.draw_card(cards.look_at(folder))
+        cards.draw_card(cards.look_at(folder, line))
     if ended and not now:
         st.caption("No training is under way.")
 

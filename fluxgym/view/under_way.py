@@ -7,9 +7,9 @@ from fluxgym.log.failures import Failure
 from fluxgym.log.history import History, get_history
 from fluxgym.run.care import RESUME, read_care
 from fluxgym.run.folders import log_of, outputs_root
-from fluxgym.run.queue import Turn, read_line
-from fluxgym.run.record import MONITOR, NAN, SLOW, STALLED, WELL, Health, Verdict, read_record
-from fluxgym.run.resuming import find_states, last_state
+from fluxgym.run.queue import Turn
+from fluxgym.run.record import BEGINNINGS, MONITOR, NAN, SLOW, STALLED, WELL, Health, Verdict, read_record
+from fluxgym.run.resuming import best_state, find_states
 from fluxgym.run.status import Status, read_status
 from fluxgym.view import words
 from fluxgym.view.ended import name_state, tell_failed, tell_learned
@@ -18,10 +18,6 @@ from trainer.folder import RunFolder, read_state
 PATIENCE = 2  # validations without a new lowest loss, from which on the samples should decide
 ENCODED = {"latents": "images", "text embeddings": "captions and prompts"}
 PREPARING = ("downloading", "loading", "caching", "compiling")  # phases before the first step, and before going on
-BEGINNINGS = (  # notes of fluxgym.run that are worth a word only until the attempt runs
-    "The command is started again from its beginning.",
-    "Nothing was saved before: it begins at the beginning.",
-)
 WORSE = "Worse than the base model since it began: stop it, and try a lower learning rate."
 RECOVERING = "Still worse than the base model; but the validation loss fell the last time, so let it run."
 ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
@@ -97,7 +93,8 @@ def _tell_going_on(folder: RunFolder, status: Status, health: Health | None) -> 
     is_nan = health is not None and health.verdict == NAN
     if is_nan or read_care(folder).when_stalled != RESUME or not status.resumes_left:
         return ""
-    state = last_state(find_states(folder))
+    record = read_record(folder)
+    state = best_state(record, find_states(folder, record))
     if state:
         return f", then resumed from step {state.step:,}"
     return ", then resumed from the beginning" if status.is_ours else ", then started again from its beginning"
@@ -196,19 +193,11 @@ def tell_queued(folder: RunFolder, status: Status, history: History, now: float)
     if turn is None:
         return add_note("Waiting for its turn.", status)
     place = ORDINALS[turn.position - 1] if turn.position <= len(ORDINALS) else f"Number {turn.position:,}"
-    before = find_before(folder, turn)
+    before = turn.before or turn.holder
     after = f", after {before}" if before else ""
     starts = f" {_tell_start(turn)}".rstrip()
     blocked = f" {turn.blocked_by} It starts when there is room." if turn.blocked_by else ""
     return add_note(f"{place} in line for {turn.wish}{after}.{starts}{blocked}", status)
-
-
-def find_before(folder: RunFolder, turn: Turn) -> str:
-    """The name of the run after which it is its turn: the one before it in the line, or the one that has its place now."""
-    line = read_line() if turn.position > 1 else []
-    at = next((number for number, ticket in enumerate(line) if ticket.folder == str(folder.path.resolve())), 0)
-    rivals = [ticket for ticket in line[:at] if {*ticket.wish.places} & {*line[at].wish.places}]
-    return rivals[-1].run.name if rivals else turn.holder
 
 
 def _tell_start(turn: Turn) -> str:

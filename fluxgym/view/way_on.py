@@ -12,7 +12,7 @@ from fluxgym.log.remedies import DOWNLOAD, LOWER_RATE, RESUME, SMALLER, find_rem
 from fluxgym.run.base_model import find_model_file, hub_cache
 from fluxgym.run.folders import log_of
 from fluxgym.run.record import read_record
-from fluxgym.run.resuming import find_states
+from fluxgym.run.resuming import find_left, find_states
 from fluxgym.run.settings import SettingsError, read_settings, smaller
 from fluxgym.run.status import Status
 from fluxgym.view import words
@@ -48,17 +48,16 @@ class Choice:
 
     def tell_left(self, history: History, epochs: int | None = None) -> str:
         """What is left from it to the end of so many epochs; None: as many as before. 760 steps left to epoch 16, about 1 h"""
-        steps, epochs_before = history.total_steps, history.total_epochs
-        if not steps:
+        left = find_left(self.state, history, epochs)
+        if left is None:
             return "how much is left is not known"
-        if epochs and epochs_before:
-            steps = steps * epochs // epochs_before
-        left = max(0, steps - self.state.step)
-        if not left:
+        if not left.steps:
             return "nothing left"
-        last, seconds = epochs or epochs_before, history.curve.eta_seconds(left)
+        last = epochs or history.total_epochs
         end = f" to epoch {last:,}" if last else ""
-        return f"{words.plural(left, 'step')} left{end}" + (f", about {words.duration(seconds)}" if seconds else "")
+        return f"{words.plural(left.steps, 'step')} left{end}" + (
+            f", about {words.duration(left.seconds)}" if left.seconds else ""
+        )
 
     @property
     def label(self) -> str:

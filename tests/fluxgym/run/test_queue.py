@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from fluxgym.run.places import Holding, Place, Wish, locks_folder
+from fluxgym.run.places import Holding, Place, Wish, locks_folder, locks_path
 from fluxgym.run.queue import (
     FIRST,
     OwnTicket,
@@ -51,8 +51,11 @@ def chances(name, taken=()):
 
 
 def test_nobody_waits(outputs):
+    """Looking for them makes no folder."""
     assert find_turn(RunFolder(outputs / "a")) is None
     assert read_line() == list_abandoned() == []
+    assert ZERO.is_free
+    assert not locks_path().exists()
 
 
 def test_in_the_order_of_coming(wait_in_line):
@@ -60,7 +63,7 @@ def test_in_the_order_of_coming(wait_in_line):
     wait_in_line("b", "0", order=5)
     folder, _ = wait_in_line("c", "0")
     assert line() == ["b", "a", "c"]
-    assert find_turn(folder) == Turn(3, 3, "GPU 0")
+    assert find_turn(folder) == Turn(3, 3, "GPU 0", before="a")
     assert [chances(name) for name in "bac"] == [["GPU 0"], [], []]
 
 

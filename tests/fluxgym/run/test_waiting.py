@@ -107,7 +107,7 @@ def state(folder):
 def test_one_after_the_other(start_all, release, wait_until):
     first, second, third = start_all("abc")
     assert read_status(first).places == ["CPU"]
-    assert read_status(third).queue == Turn(2, 2, "the CPU", "a")
+    assert read_status(third).queue == Turn(2, 2, "the CPU", "a", before="b")
     assert read_status(second).queue == Turn(1, 2, "the CPU", "a")
     assert not second.training_log.exists()
     for name, folder, after in (("a", first, second), ("b", second, third)):
@@ -230,7 +230,7 @@ def test_the_gpu_of_a_training_whose_supervisor_was_killed_stays_taken(start_all
 def test_deleted_while_they_wait(start_all, release, wait_until, deleted):
     _, second, third = start_all("abc")
     shutil.rmtree(tickets_folder() if deleted == "tickets" else places.locks_folder())
-    wait_until(lambda: read_status(third).queue == Turn(2, 2, "the CPU", "a"))
+    wait_until(lambda: read_status(third).queue == Turn(2, 2, "the CPU", "a", before="b"))
     assert (state(second), state(third)) == ("queued", "queued")
     for name in "abc":
         release(name)

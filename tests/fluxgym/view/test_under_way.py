@@ -8,7 +8,7 @@ import pytest
 from fluxgym.run.care import RESUME, Care, write_care
 from fluxgym.run.identity import Identity
 from fluxgym.run.places import Place, Wish
-from fluxgym.run.queue import OwnTicket, Ticket, Turn, read_line
+from fluxgym.run.queue import OwnTicket, Ticket, Turn, find_turn, read_line
 from fluxgym.run.record import MONITOR, NAN, SLOW, STALLED, Health, Record, read_record, write_record
 from fluxgym.run.status import Status
 from trainer.folder import RunFolder
@@ -252,7 +252,7 @@ def test_in_the_line_a_run_is_after_the_one_before_it(outputs, tell, tmp_path):
         tickets.append(OwnTicket(RunFolder(path), order + 1))
         assert tickets[-1].say(Ticket(str(path.resolve()), wish))
     assert len(read_line()) == 3
-    told = tell(replace(QUEUED, queue=Turn(2, 2, "GPU 0", "robot"))).sentence
+    told = tell(replace(QUEUED, queue=find_turn(RunFolder(tmp_path)))).sentence
     for own in tickets:
         own.give_back(for_good=True)
     assert told == "Second in line for GPU 0, after before."
