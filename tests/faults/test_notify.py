@@ -56,8 +56,8 @@ def test_a_stall_is_told_once_though_its_supervisor_is_replaced(services, start_
     wait_until(lambda: services.got, 40)
     before = read_record(folder)
     killed(before.supervisor)
-    look_after(folder)
-    wait_until(lambda: is_guarded(folder) and read_record(folder).health.reason != before.health.reason)  # it judged anew
+    judged = before.health.reason  # a killed process holds its locks until its last thread is gone: look more than once
+    wait_until(lambda: look_after(folder) and is_guarded(folder) and read_record(folder).health.reason != judged)
     before.attempts[-1].training.signal(signal.SIGKILL)
     wait_until(lambda: len(services.got) > 1, 40)
     assert [got["title"] for got in services.got] == ["small: makes no progress", "small: failed"]
