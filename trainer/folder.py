@@ -47,6 +47,16 @@ class RunFolder:
     def name(self) -> str:
         return self.path.name
 
+    @property
+    def title(self) -> str:
+        """What it is called where people read it; `name` is what it is found by."""
+        return self.name
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether it is somebody else's: it is looked at, and nothing is written into it."""
+        return False
+
     # ---- what the person set -------------------------------------------------------------------------------------
     @property
     def config(self) -> Path:

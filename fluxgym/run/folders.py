@@ -5,6 +5,7 @@ import itertools
 import os
 from pathlib import Path
 
+from fluxgym.run.opened import OpenedFolder, read_opened
 from trainer.folder import RunFolder
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -37,9 +38,19 @@ def list_runs() -> list[RunFolder]:
     return sorted((folder for folder in folders if written[folder]), key=lambda folder: (-written[folder], folder.name))
 
 
+def opened_root() -> Path:
+    """Where it is kept which folders were opened to be read."""
+    return outputs_root() / ".opened"
+
+
+def list_opened() -> list[OpenedFolder]:
+    """The folders that were opened to be read, the last opened first; those that are gone too."""
+    return read_opened(opened_root())
+
+
 def find_run(name: str) -> RunFolder:
-    """The run of this name. The name is compared, never joined to a path. Raises NoSuchRun."""
-    folders = {folder.name: folder for folder in list_runs()}
+    """The run, or the opened folder, of this name, which is compared, never joined to a path. Raises NoSuchRun."""
+    folders = {folder.name: folder for folder in [*list_opened(), *list_runs()]}
     if name not in folders:
         raise NoSuchRun(name, outputs_root(), sorted(folders))
     return folders[name]
@@ -56,8 +67,15 @@ def free_name(name: str) -> str:
 
 def log_of(folder: RunFolder) -> Path:
     """The training's log: ours, or another tool's where that is the one there."""
+    if isinstance(folder, OpenedFolder):
+        return folder.log
     others = (folder.path / name for name in OTHER_LOGS if not folder.training_log.exists())
     return next(filter(Path.is_file, others), folder.training_log)
+
+
+def roots_of(folder: RunFolder) -> list[Path]:
+    """The real folders in which its files lie: its own, and that of the pages' notes of one that is only read."""
+    return [path.resolve() for path in ([folder.path, folder.kept] if isinstance(folder, OpenedFolder) else [folder.path])]
 
 
 def shown_path(path: Path) -> str:
