@@ -54,6 +54,10 @@ class RunIsNotActive(RunError):
     """The run is not under way."""
 
 
+class OnlyToRead(RunError):
+    """The folder was opened to be read."""
+
+
 class NothingToResume(RunError):
     """No state, or not this one, can be resumed from."""
 
@@ -110,6 +114,7 @@ def start_run(
 
     `command` trains; None: our trainer. `care`: the choices for it; None: those that are in its folder. `cwd`: where the
     command is started; None: the project. `any_command`: it need not be a trainer that we know."""
+    refuse_read_only(folder)
     if not command and not folder.config.is_file():
         raise RunError(
             folder, f"{folder.config.name} is missing in {shown_path(folder.path)}, expected the settings of the run"
@@ -152,6 +157,7 @@ def resume_run(folder: RunFolder, state: State | None = None, changes: dict[str,
 
     `changes`: settings by dotted name, such as {"train.epochs": 20}; a completed run goes on for more epochs than before.
     Raises RunIsActive, NothingToResume, or RunError where the changes cannot be made."""
+    refuse_read_only(folder)
     _settle(folder)
     with _locked(folder):
         status = refuse_active(folder, lock_is_ours=True)
@@ -225,6 +231,7 @@ def resume_now(folder: RunFolder) -> Status:
 
 def _signal(folder: RunFolder, number: signal.Signals, check: Callable[[Status], None]) -> None:
     """Sends a signal to the run's supervisor, which may have to come up first. `check` raises where the status forbids it."""
+    refuse_read_only(folder)
     deadline = time.monotonic() + ADOPTION
     while True:
         check(look_after(folder))
@@ -247,6 +254,7 @@ def wait_for_end(folder: RunFolder, timeout: float) -> Status:
 def move_run(folder: RunFolder, by: int | str) -> Status:
     """Moves a waiting run in the line: -1 up, 1 down, "first" to its head. Raises RunIsNotActive where it does not wait, and
     RunError where it is not in the line yet."""
+    refuse_read_only(folder)
     status = look_after(folder)
     if status.state != "queued":
         raise RunIsNotActive(folder, f"{folder.name} does not wait in the queue, it is {status.state or 'no run of FluxGym'}")
@@ -267,6 +275,7 @@ def ask_sample(folder: RunFolder) -> Status:
 
 
 def _ask(folder: RunFolder, wish: Path, what: str) -> Status:
+    refuse_read_only(folder)
     status = look_after(folder)
     if status.state != "running":
         raise RunIsNotActive(folder, f"{folder.name} cannot {what} now: it is {status.state or 'no run of FluxGym'}")
@@ -316,6 +325,15 @@ def _settle(folder: RunFolder) -> None:
             return
         look_after(folder)
         time.sleep(lock.RETRY)
+
+
+def refuse_read_only(folder: RunFolder) -> None:
+    """Raises OnlyToRead for a folder that was opened to be read: what is in it stays as it is."""
+    if folder.is_read_only:
+        raise OnlyToRead(
+            folder,
+            f"got {shown_path(folder.path)}, which was opened to be read, expected a run of {shown_path(outputs_root())}",
+        )
 
 
 def refuse_active(folder: RunFolder, lock_is_ours: bool = False) -> Status:

@@ -1,7 +1,7 @@
 """What is true of a run now, from disk: verdict written? identities alive? lock held? Starts nothing and writes nothing."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fluxgym.log.failures import Failure
 from fluxgym.run import lock
@@ -55,6 +55,11 @@ def read_status(folder: RunFolder, lock_is_ours: bool = False, line: list[Ticket
     """The truth about a run, as far as the disk and the kernel tell it. `lock_is_ours`: the caller holds run.lock.
 
     `line`: as read_line just told it; who looks at many runs need not read it for each."""
+    status = _read(folder, lock_is_ours, line)
+    return _only_to_read(folder, status) if folder.is_read_only else status
+
+
+def _read(folder: RunFolder, lock_is_ours: bool, line: list[Ticket] | None) -> Status:
     record = read_record(folder)
     if record and record.verdict:
         return _ended(folder, record, record.verdict, is_settled=True)
@@ -67,8 +72,17 @@ def read_status(folder: RunFolder, lock_is_ours: bool = False, line: list[Ticket
     if held or training or waits or record.state == "queued":  # what is queued stays so, whoever died and after a reboot
         return _active(folder, record, training, held or waits, line)
     if read_record(folder) != record:  # its supervisor wrote the verdict and left while we looked
-        return read_status(folder, lock_is_ours, line)
+        return _read(folder, lock_is_ours, line)
     return _ended(folder, record, judge_unseen(folder, record), is_settled=False)
+
+
+def _only_to_read(folder: RunFolder, status: Status) -> Status:
+    """Nobody is sent to it. What may be under way on another machine is for us neither alive nor lost."""
+    if status.is_active and status.pid is None and not lock.is_held(folder.lock):
+        status = Status(None, f"It was {status.state} when its {folder.record.name} was written last.")
+    elif status.needs_supervisor and not status.is_active:  # it has no verdict
+        status = Status(None, f"Its {folder.record.name} does not say how it ended.")
+    return replace(status, can_restart=False, needs_supervisor=False)
 
 
 def is_fresh(record: Record) -> bool:

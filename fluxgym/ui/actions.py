@@ -42,7 +42,7 @@ def name_stop(status: Status) -> str:
 
 def draw_stop(folder: RunFolder, status: Status) -> None:
     """The button that `name_stop` names. Only asks: `answer` opens the dialog, outside of the refreshing part."""
-    label = name_stop(status)
+    label = name_stop(status) if not folder.is_read_only else ""
     if label and st.button(label, icon=f":material/{STOP_ICONS[label]}:", key=f"stop:{folder.name}"):
         st.session_state.asked = (label, folder)
         st.rerun()
@@ -50,6 +50,8 @@ def draw_stop(folder: RunFolder, status: Status) -> None:
 
 def draw_moves(folder: RunFolder, status: Status) -> None:
     """Up in the line, and to its head, for a run that waits; an end of its pause for one that goes on by itself after that."""
+    if folder.is_read_only:
+        return
     if name_stop(status) == STAY:
         if st.button("Resume now", icon=":material/resume:", key=f"now:{folder.name}"):
             _try(folder, resume_now)
@@ -65,7 +67,7 @@ def draw_moves(folder: RunFolder, status: Status) -> None:
 
 def draw_wishes(folder: RunFolder, status: Status, history: History, is_learning: bool) -> None:
     """Save now and Sample now, which the training fulfils at its next step. A wish that waits says so in its own place."""
-    if status.state != "running" or not status.is_ours:
+    if status.state != "running" or not status.is_ours or folder.is_read_only:
         return
     for wish, ask, label, waits, icon in (
         (folder.save_now, ask_save, "Save now", "Will save", "save"),
@@ -105,7 +107,7 @@ def draw_granted(folder: RunFolder, history: History) -> None:
 
 def draw_resume(folder: RunFolder, status: Status, kind: Kind = "secondary") -> None:
     """Resume from the furthest state of use at once, where there is one or nothing was saved yet."""
-    if status.is_active or not (status.resumable or status.can_restart):
+    if status.is_active or folder.is_read_only or not (status.resumable or status.can_restart):
         return
     if st.button("Resume", icon=":material/resume:", key=f"resume:{folder.name}", type=kind):
         _try(folder, lambda folder: resume_run(folder, find_start(folder)))
@@ -113,7 +115,7 @@ def draw_resume(folder: RunFolder, status: Status, kind: Kind = "secondary") -> 
 
 def draw_choose_state(folder: RunFolder, status: Status) -> None:
     """The dialog with all states, for how long and how fast; for a completed run, Train longer."""
-    if status.is_active or status.state is None:
+    if status.is_active or status.state is None or folder.is_read_only:
         return
     title = resume_dialog.title_for(folder, status)
     icon = "more_time" if title == resume_dialog.LONGER else "history"
@@ -124,6 +126,8 @@ def draw_choose_state(folder: RunFolder, status: Status) -> None:
 
 def draw_way_on(folder: RunFolder, status: Status) -> WayOn | None:
     """After a failure: the one button that helps most; none is primary where something else must be set right before."""
+    if folder.is_read_only:
+        return None
     way = find_way_on(folder, status)
     kind: Kind = "primary" if way and way.is_cure else "secondary"
     if way is None:
@@ -137,7 +141,7 @@ def draw_way_on(folder: RunFolder, status: Status) -> WayOn | None:
 
 def draw_again(folder: RunFolder, status: Status, kind: Kind = "tertiary") -> None:
     """Again: the Train page with this run's settings and a name that is free."""
-    can_repeat = not status.is_active and folder.config.is_file()
+    can_repeat = not status.is_active and not folder.is_read_only and folder.config.is_file()
     if can_repeat and st.button("Again", icon=":material/content_copy:", key=f"again:{folder.name}", type=kind):
         _open_again(folder)
 

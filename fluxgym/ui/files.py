@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
-from fluxgym.run.folders import OTHER_LOGS, NoSuchRun, find_run
+from fluxgym.run.folders import OTHER_LOGS, NoSuchRun, find_run, roots_of
 from trainer.folder import RunFolder
 
 DAY = 24 * 60 * 60  # s
@@ -45,7 +45,7 @@ def find_file(run: str, kind: str, file: str) -> Path | None:
     try:
         folder = find_run(run)
         path = (KINDS[kind].place(folder) / file).resolve()
-        return path if path.is_file() and path.is_relative_to(folder.path.resolve()) else None
+        return path if path.is_file() and any(map(path.is_relative_to, roots_of(folder))) else None
     except (NoSuchRun, OSError):  # OSError: a name that is too long, a folder that may not be read
         return None
 

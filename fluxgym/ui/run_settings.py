@@ -19,7 +19,7 @@ from trainer.folder import RunFolder
 def draw(folder: RunFolder, status: Status) -> None:
     """The choices of a run of ours, then its settings; of another command its words and where it was started."""
     record = read_record(folder)
-    if record and not record.problem:
+    if record and not record.problem and not folder.is_read_only:
         with st.container(border=True):
             st.markdown("**Care**")
             _draw_care(folder, status, record.is_ours)

@@ -8,8 +8,10 @@ import pytest
 
 from fluxgym.run import lock
 from fluxgym.run.care import Care, write_care
+from fluxgym.run.folders import opened_root
 from fluxgym.run.identity import Identity
 from fluxgym.run.launch import look_after
+from fluxgym.run.opened import remember
 from fluxgym.run.places import CPU, Wish
 from fluxgym.run.queue import Ticket
 from fluxgym.run.record import AGAIN, MONITOR, Health, Verdict, begin_attempt, read_record, write_record
@@ -192,3 +194,37 @@ def test_the_line_is_read_once_for_many(folder, monkeypatch):
     assert read_status(folder).queue is None
     assert read_status(folder, line=line).queue.position == 2
     assert look_after(folder, line).queue.total == 2
+
+
+@pytest.mark.parametrize("supervisor", [GONE, OLD_BOOT])
+def test_an_opened_folder_that_says_it_runs_is_neither_alive_nor_lost_here(folder, supervisor):
+    write(folder, "running", supervisor, supervisor, since=1.0)
+    opened = remember(opened_root(), folder.path, folder.training_log)
+    before = sorted(folder.path.iterdir())
+    status = look_after(opened)
+    assert (status.state, status.is_active, status.needs_supervisor) == (None, False, False)
+    assert "does not say how it ended" in status.message
+    assert sorted(folder.path.iterdir()) == before
+    assert read_status(folder).needs_supervisor, "as a run of ours it is looked after"
+
+
+def test_an_opened_folder_that_waits_elsewhere_is_not_queued_here(folder):
+    write(folder, "queued", GONE, None)
+    status = read_status(remember(opened_root(), folder.path, None))
+    assert (status.state, status.is_active) == (None, False)
+    assert "It was queued when its run.json was written last" in status.message
+
+
+def test_an_opened_folder_that_trains_on_this_machine_is_running(folder):
+    write(folder, "running", ME, ME)
+    status = read_status(remember(opened_root(), folder.path, None))
+    assert (status.state, status.pid, status.is_active) == ("running", os.getpid(), True)
+
+
+def test_an_opened_folder_with_a_verdict_ended_as_it_says(folder):
+    write(folder, "running", GONE, GONE)
+    record = read_record(folder)
+    write_record(folder, record.to("failed", verdict=Verdict("failed", "Out of memory.", "oom")))
+    status = read_status(remember(opened_root(), folder.path, None))
+    assert (status.state, status.failure.kind, status.can_restart) == ("failed", "oom", False)
+    assert read_status(folder).can_restart

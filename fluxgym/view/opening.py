@@ -1,0 +1,85 @@
+"""Opening a folder to be read: one that is there and holds a training's log or LoRA files, of FluxGym or of another tool."""
+
+import difflib
+import itertools
+from pathlib import Path
+
+from fluxgym.run.folders import PROJECT, list_runs, opened_root
+from fluxgym.run.opened import OpenedFolder, remember
+from fluxgym.view.show import find_log
+from trainer.folder import RunFolder
+
+LORAS = ("*.safetensors", "*/*.safetensors")  # beside the log, or in a folder for each checkpoint
+SHOWN = 3  # names that a message lists
+
+
+class NotOpened(ValueError):
+    """A path that cannot be opened; the message says what was got, what was expected, and what is near."""
+
+
+def open_folder(text: str) -> RunFolder:
+    """Remembers the folder of a path, and gives it; a run of ours stays a run of ours. Raises NotOpened, or OSError where
+    nothing can be written below outputs/."""
+    path = parse_path(text)
+    for run in list_runs():
+        if run.path.resolve() == path:
+            return run
+    try:
+        log: Path | None = find_log(path)
+    except FileNotFoundError as error:
+        log = None
+        if not any(any(path.glob(pattern)) for pattern in LORAS):
+            raise NotOpened(f"{error}, or LoRA files (*.safetensors); {_tell_content(path)}") from error
+    except OSError as error:
+        raise NotOpened(f"got {path}, which cannot be read: {error.strerror or error}") from error
+    return remember(opened_root(), path, log)
+
+
+def look_again(folder: OpenedFolder) -> OpenedFolder:
+    """The folder with the log that is its newest by now. For a whole page, not for each refresh."""
+    try:
+        log = find_log(folder.path)
+        return folder if log == folder.log else remember(opened_root(), folder.path, log)
+    except OSError:  # it is gone, or has no log, or is shown by somebody who cannot write
+        return folder
+
+
+def parse_path(text: str) -> Path:
+    """The folder that somebody means: with quotes or a "~", relative to the project. Raises NotOpened."""
+    said = text.strip()
+    said = said[1:-1] if len(said) > 1 and said[0] == said[-1] and said[0] in "\"'" else said
+    if not said:
+        raise NotOpened("got no path, expected that of a folder on the machine where FluxGym runs")
+    shown = said if len(said) <= 200 else f"{said[:200]}... ({len(said)} characters)"
+    try:
+        path = (PROJECT / Path(said).expanduser()).resolve()
+        if path.is_dir():
+            return path
+        is_there = path.exists()
+    except (OSError, ValueError, RuntimeError) as error:  # a name that no file can have, or nobody's home
+        raise NotOpened(f"got the path {shown!r}, expected a folder that is there: {error}") from error
+    if is_there:
+        raise NotOpened(f"got the file {path}, expected a folder; its own is {path.parent}")
+    raise NotOpened(f"got the path {shown!r}, expected a folder that is there{_tell_near(path)}")
+
+
+def _tell_near(path: Path) -> str:
+    """What of the path is there, and what in it is called alike."""
+    there = next(parent for parent in path.parents if parent.is_dir())
+    missing = path.relative_to(there).parts[0]
+    try:
+        names = [each.name for each in itertools.islice(there.iterdir(), 1000) if each.is_dir()]
+    except OSError:
+        names = []
+    near = difflib.get_close_matches(missing, names, n=SHOWN, cutoff=0.6)
+    hint = f"; did you mean {' or '.join(str(there / name) for name in near)}?" if near else ""
+    return f"; {there} is, {missing} is not in it{hint}" if len(missing) < 100 else ""
+
+
+def _tell_content(path: Path) -> str:
+    """it is empty; it holds a.txt, b and 17 more"""
+    names = sorted(each.name for each in path.iterdir())
+    if not names:
+        return "it is empty"
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return f"it holds {', '.join(names[:SHOWN])}{more}"
