@@ -22,7 +22,8 @@ class Curve:
         self.rewinds = 0  # how often the training went back
         self.attempt_steps = 0  # steps and seconds of this attempt, pauses included
         self.attempt_seconds = 0.0
-        self._pauses = array("q")  # entries before which more than a step was done
+        self.pauses = array("q")  # entries before which more than a step was done, `breaks` among them
+        self.breaks = array("q")  # entries of which is not known when they began: the first of an attempt, or the clock was set
         self._without_loss = 0
         self._is_paused = False
         self._is_fresh = True
@@ -89,7 +90,8 @@ class Curve:
             kept = slice(drop, self.end)
             self.steps, self.losses, self.times = self.steps[kept], self.losses[kept], self.times[kept]
             self._without_loss = count_unknown(self.losses)
-            self._pauses = array("q", (pause - drop for pause in self._pauses if pause >= drop))
+            self.pauses = array("q", (pause - drop for pause in self.pauses if pause >= drop))
+            self.breaks = array("q", (entry - drop for entry in self.breaks if entry >= drop))
             self.end = len(self.steps)
 
     def _go_on(self, at: int, steps: "array[int]", times: "array[float]", is_stamped: bool) -> None:
@@ -97,10 +99,13 @@ class Curve:
         is_next = at == self.end and not self._is_fresh and is_stamped == self._is_stamped
         if at < self.end:
             self.rewinds += 1
-        while self._pauses and self._pauses[-1] >= at:
-            self._pauses.pop()
+        for entries in (self.pauses, self.breaks):
+            while entries and entries[-1] >= at:
+                entries.pop()
         if self._is_paused or not is_next:
-            self._pauses.append(at)
+            self.pauses.append(at)
+        if not is_next:
+            self.breaks.append(at)
         if is_next and at > 0:
             self._measure(array("q", [self.steps[at - 1], steps[0]]), array("d", [self.times[at - 1], times[0]]))
         self._measure(steps, times)
@@ -114,14 +119,14 @@ class Curve:
 
     def seconds_per_step(self) -> float | None:
         """The pace of the last steps, without what was done between them."""
-        seconds, done, pause = 0.0, 0, len(self._pauses) - 1
+        seconds, done, pause = 0.0, 0, len(self.pauses) - 1
         for entry in range(self.end - 1, max(0, self.end - 1 - FARTHEST), -1):
             if entry == self.end - 1 - WINDOW and seconds >= LEAST_SECONDS:
                 break
-            while pause >= 0 and self._pauses[pause] > entry:
+            while pause >= 0 and self.pauses[pause] > entry:
                 pause -= 1
             taken = self.times[entry] - self.times[entry - 1]
-            if taken >= 0 and (pause < 0 or self._pauses[pause] != entry):  # clocks are set back, twice a year at least
+            if taken >= 0 and (pause < 0 or self.pauses[pause] != entry):  # clocks are set back, twice a year at least
                 seconds += taken
                 done += self.steps[entry] - self.steps[entry - 1]
         return seconds / done if seconds > 0 else None

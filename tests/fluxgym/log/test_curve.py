@@ -89,3 +89,17 @@ def test_means_of_epochs():
     curve.begin_attempt()
     told([(2, 1.0, 9.0)], curve)
     assert means.read(curve, [(1, 1)], False) == [(1, 1.0, False)]
+
+
+def test_where_the_clock_breaks_is_known_and_forgotten_when_the_training_goes_back_before_it():
+    curve = Curve()
+    for step in range(1, 6):
+        curve.add(step, 0.5, float(step), True)
+    curve.begin_attempt()
+    curve.add(6, 0.5, 100.0, True)
+    curve.pause()
+    curve.add(7, 0.5, 150.0, True)
+    assert (list(curve.breaks), list(curve.pauses)) == ([0, 5], [0, 5, 6])
+    curve.begin_attempt()
+    curve.add(3, 0.5, 200.0, True)
+    assert (list(curve.breaks), list(curve.pauses)) == ([0, 2], [0, 2])

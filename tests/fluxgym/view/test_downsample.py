@@ -114,3 +114,31 @@ def test_one_for_each_history_and_none_kept_when_it_is_gone(tmp_path):
     log.write_text(step_lines(1, 3, 8))
     history.update()
     assert get_bins(history).taken == 2
+
+
+def test_the_pace_is_without_pauses_and_over_seconds_that_can_be_measured():
+    curve = Curve()
+    for step in range(1, 31):
+        if step == 16:
+            curve.pause()
+        curve.add(step, 0.5, 2.0 * step + (100 if step >= 16 else 0), True)
+    steps, seconds = look(curve).pace()
+    assert seconds.tolist() == [2.0] * 5
+    assert steps.tolist() == [6, 11, 17, 22, 27]
+    assert look(tell(Curve(), 1, 5)).pace()[0].tolist() == []
+
+
+def test_the_clock_is_the_same_when_bins_are_merged():
+    steps, seconds = look(tell(Curve(), 1, 50_000)).clock()
+    assert steps[-1] == 50_000
+    np.testing.assert_allclose(seconds, steps - 1)
+
+
+def test_a_pace_that_changes_is_seen_in_a_long_run():
+    curve, time = Curve(), 0.0
+    for step in range(1, 20_001):
+        time += 1 if step <= 10_000 else 3
+        curve.add(step, 0.5, time, True)
+    steps, seconds = look(curve).pace()
+    assert set(seconds[steps <= 9_900]) == {1.0}
+    assert set(seconds[steps > 10_100]) == {3.0}
