@@ -15,6 +15,10 @@ class Step:
     clock: float | None  # seconds: of the time stamp where the line has one, else since the bar began
     elapsed: float | None  # seconds since the bar began; None where a minute or second is over 59
     is_stamped: bool
+    epoch: int | None = None  # where the bar names it
+    total_epochs: int | None = None
+    is_in_epoch: bool = False  # `step`, `total` and `elapsed` begin anew with each epoch
+    is_ahead: bool = False  # drawn again, it has the loss of the next step
 
     @property
     def shown(self) -> float | None:
@@ -35,7 +39,8 @@ class Resume:
     """The training goes on after `step` steps."""
 
     step: int
-    total: int
+    total: int | None = None
+    epochs: int = 0  # that are over, where the line says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class Epoch:
     epoch: int
     total: int | None = None
     is_hint: bool = False
+    is_counted_anew: bool = False  # from where the attempt went on: epochs that were over before it are not counted
+    is_start: bool = False  # see Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,9 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The training says that it is done."""
+    """The training says that it is done, and with `path` that the last LoRA was written."""
+
+    path: str | None = None
 
 
 Event = Attempt | Resume | Plan | Epoch | Phase | Validation | Checkpoint | Sample | Finished

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from operator import sub
 
-from fluxgym.log.dialects import KEYS, hour_base, read_bar
+from fluxgym.log.dialects import find_words, hour_base, read_bar
 from fluxgym.log.events import Step
 
 SAME = bytes.maketrans(b"0123456789", b"0" * 10)
@@ -72,11 +72,11 @@ def read_run(data: bytes, shape: bytes, bar: re.Match[bytes]) -> Run | None:
     count = min(count_alike(shape, start, width), 10**LOW - first % 10**LOW)
     kind = "" if bar["hour"] else "bar_"
     base, loss = hour_base(bar["hour"], bar["bar_hour"]), loss_span(bar)
-    if count < FEWEST or base is None or loss is None:
+    if count < FEWEST or base is None or loss is None or find_words(bar["name"])[0].is_in_epoch:
         return None
-    # The hour and the higher digits of the step must stay; a run ends with the hour.
+    # The hour, the epoch and the higher digits of the step must stay; a run ends with the hour.
     fixed = [(bar.start("step") - start, step_end - low)]
-    fixed += [(at - start, end - start) for at, end in [bar.span(kind + "hour")] if at >= 0]
+    fixed += [(at - start, end - start) for at, end in map(bar.span, (kind + "hour", "epoch", "epochs")) if at >= 0]
     count = count_fixed(Table(data, start, width, count), fixed)
     table = Table(data, start, width, count)
     if count < FEWEST or not counts_up(table, step_end, low, first) or not all(table.is_constant(*span) for span in fixed):
@@ -127,7 +127,7 @@ def count_alike(shape: bytes, start: int, width: int) -> int:
 def loss_span(bar: re.Match[bytes]) -> tuple[int, int] | None:
     """Where the step's loss stands, or where there is none the average; None unless it is a plain decimal number."""
     start, stop = bar.span("postfix")
-    for word in KEYS[bar["name"]][:2]:
+    for word in find_words(bar["name"])[1][:2]:
         at = bar.string.find(b" %s=" % word, start - 1, stop)
         if at >= 0:
             begin = at + len(word) + 2

@@ -1,12 +1,13 @@
 """What a training log says so far: fed line by line, the same however the lines arrive."""
 
 import math
-import re
 from array import array
+from dataclasses import replace
 from pathlib import PurePath
 
 from fluxgym.log.curve import Curve, EpochMeans
 from fluxgym.log.dialects import BAR, read_bar, read_text, split_line
+from fluxgym.log.epoch_bars import EpochBars
 from fluxgym.log.events import (
     Attempt,
     Checkpoint,
@@ -20,12 +21,19 @@ from fluxgym.log.events import (
     Step,
     Validation,
 )
-from fluxgym.log.failures import ERROR_LEVELS, Failure, FailureFinder
+from fluxgym.log.failures import Failure, FailureFinder
+from fluxgym.log.levels import level_of_line
 from fluxgym.log.lines import LIMIT, clean
 from fluxgym.log.runs import JUMP, Run
 
 TRAINING = Phase("training")
-PYTHON_WARNING = re.compile(r"\S+:\d+: \w*Warning: ")
+WIDEST = 1000  # bytes of a bar that is wrapped
+
+
+def is_begun(text: bytes) -> bool:
+    """Whether it may be a bar without its end."""
+    at = text.rfind(b"%|")
+    return at >= 0 and b"]" not in text[at:] and len(text) < WIDEST
 
 
 class Story:
@@ -60,8 +68,11 @@ class Story:
         self._clock: float | None = None  # of the last step, see Step.clock
         self._elapsed: float | None = None
         self._is_announced = False  # an epoch of this attempt was
+        self._epochs_before = 0  # that were over when this attempt went on, and are not counted in it
+        self._epoch_bars = EpochBars()
         self._open: str | None = None  # a text that may go on in the next line
         self._open_is_read = False
+        self._wrapped = b""  # the beginning of a bar that a terminal wrapped
 
     # ---- what it says --------------------------------------------------------------------------------------------
     @property
@@ -138,10 +149,11 @@ class Story:
         while plain is not text and (bar := BAR.match(plain.encode())):  # it was hidden by colour codes
             self.hear_bar(read_bar(bar))
             plain = plain.encode()[bar.end() :].decode()
-        if not plain.strip():
+        if not plain.strip() or self._hear_wrapped(plain.encode()):
             return
         line = split_line(plain)
-        self._count(line.level, line.text, line.goes_on)
+        level = level_of_line(line)
+        self.warnings, self.errors = self.warnings + (level == "warning"), self.errors + (level == "error")
         self._finder.feed(line)
         text = line.text
         if line.goes_on and self._open is not None:
@@ -154,16 +166,28 @@ class Story:
             self._apply(event)
         self.version += 1
 
-    def _count(self, level: str | None, text: str, goes_on: bool) -> None:
-        if not goes_on:
-            self.warnings += level == "WARNING" or PYTHON_WARNING.match(text) is not None
-            self.errors += level in ERROR_LEVELS or text.startswith("Traceback (most recent call last):")
+    def _hear_wrapped(self, line: bytes) -> bool:
+        """Takes a bar whose end stands on the next line or lines; true with the line where it ends."""
+        whole = self._wrapped + line
+        if self._wrapped and (bar := BAR.fullmatch(whole)):
+            self.hear_bar(read_bar(bar))
+            return True
+        self._wrapped = next((text for text in (whole, line) if is_begun(text)), b"")
+        return False
 
     def hear_bar(self, bar: Step, run: Run | None = None) -> None:
         """Takes a step, or a run of them of which `bar` is the last."""
+        self._wrapped = b""
+        if bar.is_in_epoch:
+            if self.epoch is None or self.total_epochs is None:
+                return self._hear_unplaced(bar)
+            bar = self._epoch_bars.place(bar, self.epoch, self.total_epochs)
         first = bar.step - len(run.steps) + 1 if run else bar.step
         if not self._is_fresh and first < self._position:
             self._begin_again()
+        is_again = first <= self._position or (self._is_fresh and bar.shown is None)  # or drawn where it goes on
+        if bar.epoch is not None and (bar.epoch, bar.total_epochs) != (self.epoch, self.total_epochs):
+            self._hear_epoch(Epoch(bar.epoch, bar.total_epochs))
         if self._is_fresh:
             self._meet_first(first)
         elif first > self._position and self._has_jumped(*((run.times[0], run.elapsed) if run else (bar.clock, bar.elapsed))):
@@ -180,13 +204,19 @@ class Story:
         self.version += 1
         if run:
             self.curve.place(run.steps, run.losses, run.times, bar.is_stamped)
-        elif bar.step > 0:
+        elif bar.step > 0 and not (is_again and (bar.is_ahead or bar.shown is None)):
             self.curve.add(
                 bar.step,
                 math.nan if bar.shown is None else bar.shown,
                 math.nan if bar.clock is None else bar.clock,
                 bar.is_stamped,
             )
+
+    def _hear_unplaced(self, bar: Step) -> None:
+        """A bar of an epoch of which the log does not say which one it is: it tells the losses, and no step."""
+        self._hear_losses(replace(bar, step=self._position))
+        self._phase = TRAINING
+        self.version += 1
 
     def _has_jumped(self, clock: float | None, elapsed: float | None) -> bool:
         """The time stamps went on much farther than the bar's own clock, as when summer time begins."""
@@ -198,7 +228,9 @@ class Story:
     def _meet_first(self, first: int) -> None:
         """The first step of an attempt is there: from now on it is known where the attempt goes on."""
         self._is_fresh = False
-        done = max(first - 1, 0)
+        done = first if first == self._position else max(first - 1, 0)  # where it goes on a bar is drawn before its first step
+        if self.epochs and self.epochs[-1][1] <= done:
+            self.epochs[-1] = (self.epochs[-1][0], done + 1)  # it was announced when nobody knew where the attempt goes on
         self.attempts[-1:] = [(self.attempts[-1][0] if self.attempts else 1, done)]
         while self.validation and self.validation[-1][0] > done:
             self.validation.pop()
@@ -225,6 +257,7 @@ class Story:
         self._finder.forget()
         self.nan_at, self._phase, self._said_finished = None, None, False
         self._is_fresh, self._is_announced = True, False
+        self._epochs_before, self._epoch_bars = 0, EpochBars()
         self.curve.begin_attempt()
 
     def _apply(self, event: Event) -> None:
@@ -233,7 +266,10 @@ class Story:
             case Attempt():
                 self._begin(event)
             case Resume():
-                self.step, self.total_steps, self._position = event.step, event.total, event.step
+                if not self._is_fresh:
+                    self._begin_again()
+                self.step, self.total_steps, self._position = event.step, event.total or self.total_steps, event.step
+                self._epochs_before = event.epochs
                 if self.attempts:
                     self.attempts[-1] = (self.attempts[-1][0], event.step)
             case Plan():
@@ -246,9 +282,7 @@ class Story:
                     self.validation.pop()
                 self.validation.append((event.step, event.loss))
             case Checkpoint():
-                self.checkpoints.append(event.path)
-                self.saved[PurePath(event.path).name] = (self.epoch, self._position)
-                self._phase = Phase("saving", f"Saved {event.path}"[:200])
+                self._hear_saved(event.path)
             case Sample():
                 self.samples.append(event.path)
                 self._phase = Phase("sampling", f"Saved {event.path}"[:200])
@@ -257,17 +291,27 @@ class Story:
                     self._begin_again()
                 self._phase = event
             case Finished():
+                if event.path is not None:
+                    self._hear_saved(event.path)
                 self._said_finished = True
         if not isinstance(event, Epoch | Plan):
             self.curve.pause()
 
+    def _hear_saved(self, path: str) -> None:
+        self.checkpoints.append(path)
+        self.saved[PurePath(path.replace("\\", "/")).name] = (self.epoch, self._position)
+        self._phase = Phase("saving", f"Saved {path}"[:200])
+
     def _hear_epoch(self, event: Epoch) -> None:
+        if event.is_start and not self._is_fresh:
+            self._begin_again()
         if event.is_hint and self._is_announced:
             return  # the loader's workers say it late, and each of them
         self._is_announced = self._is_announced or not event.is_hint
-        self.epoch, self.total_epochs = event.epoch, event.total or self.total_epochs
+        before = self._epochs_before if event.is_counted_anew else 0
+        self.epoch, self.total_epochs = before + event.epoch, before + event.total if event.total else self.total_epochs
         self._phase = TRAINING
-        while self.epochs and self.epochs[-1][0] > event.epoch:
+        while self.epochs and self.epochs[-1][0] > self.epoch:
             self.epochs.pop()
-        if not self.epochs or self.epochs[-1][0] < event.epoch:
-            self.epochs.append((event.epoch, self._position + 1))
+        if not self.epochs or self.epochs[-1][0] < self.epoch:
+            self.epochs.append((self.epoch, self._position + 1))

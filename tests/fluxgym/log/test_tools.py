@@ -1,0 +1,142 @@
+"""Whole logs of other tools, in the shapes that those tools write: one file in tests/recordings/logs for each dialect."""
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fluxgym.log.dialects import BAR, DIALECTS, KOHYA, OURS
+from fluxgym.log.history import History
+
+LOGS = Path(__file__).parents[2] / "recordings" / "logs"
+HERE = {OURS.name, KOHYA.name}  # their logs are in logs.py
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a log says at its end."""
+
+    steps: int
+    epochs: list[tuple[int, int]]
+    total_epochs: int | None
+    attempts: list[tuple[int, int]]
+    checkpoints: list[str]
+    lr: float | None
+    has_mean: bool
+    finished: bool
+    pace: float  # seconds per step
+
+
+CAT = "output/My Cat: v2, FLUX/My Cat: v2, FLUX"
+TOOLS = {
+    "ai-toolkit": Said(
+        40, [], None, [(1, 0), (2, 20)], [f"{CAT}_000000020.safetensors", f"{CAT}.safetensors"], 1e-4, False, True, 2.1
+    ),
+    "SimpleTuner": Said(30, [(1, 1), (2, 11), (3, 21)], 3, [(1, 0), (2, 20)], [], 1e-4, False, True, 1.4),
+    "OneTrainer": Said(
+        32,
+        [(1, 1), (2, 9), (3, 17), (4, 25)],
+        4,
+        [(1, 0), (2, 16)],
+        ["/ws/backup/2024-10-02_14-41-07-backup-16-2-0", "models/cat.safetensors"],
+        None,
+        True,
+        False,  # it says so never
+        1.5,
+    ),
+    "diffusers": Said(
+        30,
+        [],
+        6,
+        [(1, 0)],
+        [
+            "out/checkpoint-20/pytorch_lora_weights.safetensors",
+            "out/checkpoint-20",
+            "out/pytorch_lora_weights.safetensors",
+        ],
+        1e-4,
+        False,
+        True,
+        2.44,
+    ),
+}
+
+
+def loss_of(step):
+    """The losses in the logs: made by this, rounded to three digits."""
+    return 0.9 / (1 + step / 30) + step * 7 % 5 / 50
+
+
+def log_of(tool):
+    return LOGS / f"{tool.lower()}.log"
+
+
+def read(path):
+    history = History(path)
+    history.update()
+    return history
+
+
+def test_each_dialect_has_its_log_and_each_log_its_dialect():
+    assert {dialect.name for dialect in DIALECTS} - HERE == set(TOOLS)
+    assert sorted(LOGS.glob("*.log")) == sorted(map(log_of, TOOLS))
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_what_a_tool_says_at_its_end(tool):
+    expected, said = TOOLS[tool], read(log_of(tool))
+    assert (said.step, said.total_steps) == (expected.steps, expected.steps)
+    assert (said.epochs, said.total_epochs) == (expected.epochs, expected.total_epochs)
+    assert (said.attempts, said.checkpoints) == (expected.attempts, expected.checkpoints)
+    assert (said.lr, said.avr_loss is not None) == (expected.lr, expected.has_mean)
+    assert (said.finished, said.failure, said.errors) == (expected.finished, None, 0)
+    assert said.seconds_per_step == pytest.approx(expected.pace, rel=0.05)  # bars have whole seconds
+    assert list(said.steps) == list(range(1, expected.steps + 1))
+    assert not any(map(math.isnan, said.losses))
+    assert said.losses[-1] == pytest.approx(loss_of(expected.steps), rel=0.005)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_losses_are_those_of_their_steps(tool):
+    said = read(log_of(tool))
+    assert [step for step, loss in zip(said.steps, said.losses, strict=True) if abs(loss - loss_of(step)) > 0.006] == []
+
+
+PHASES = [
+    ("ai-toolkit", "Loading transformer", "loading"),
+    ("ai-toolkit", "Caching latents for /data/cat", "caching"),
+    ("ai-toolkit", "Generating baseline samples before training", "sampling"),
+    ("ai-toolkit", "Saving at step 20", "saving"),
+    ("SimpleTuner", "Load VAE: black-forest-labs/FLUX.1-dev\x1b[0m", "loading"),
+    ("SimpleTuner", "-  Total optimization steps = 30", "training"),
+    ("OneTrainer", "/ws/backup/2024-10-02_14-41-07-backup-16-2-0", "saving"),
+    ("diffusers", "***** Running training *****", "training"),
+    ("diffusers", "Running validation... ", "sampling"),
+    ("diffusers", "Saving current state to out/checkpoint-20", "saving"),
+]
+
+
+@pytest.mark.parametrize(("tool", "line", "phase"), PHASES)
+def test_what_a_tool_does_at_a_moment(tmp_path, tool, line, phase):
+    whole = log_of(tool).read_bytes()
+    (tmp_path / "a.log").write_bytes(whole[: whole.index(line.encode()) + len(line)] + b"\n")
+    assert read(tmp_path / "a.log").phase == phase
+
+
+@pytest.mark.parametrize(
+    ("tool", "names"),
+    [
+        ("ai-toolkit", {b"My Cat: v2, FLUX"}),
+        (
+            "SimpleTuner",
+            {b"Epoch 1/3 Steps", b"Epoch 1/3, Steps", b"Epoch 2/3, Steps", b"Epoch 3/3 Steps", b"Epoch 3/3, Steps"},
+        ),
+        ("OneTrainer", {b"step"}),
+        ("diffusers", {b"Steps"}),
+    ],
+)
+def test_of_all_bars_only_those_of_the_training_are_steps(tool, names):
+    drawn = re.split(rb"[\r\n]", log_of(tool).read_bytes())
+    assert {bar["name"] for bar in map(BAR.match, drawn) if bar} == names
