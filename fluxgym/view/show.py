@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from fluxgym.log.find import find_log
 from fluxgym.log.history import History
-from fluxgym.run.folders import OTHER_LOGS
 from fluxgym.run.status import Status, read_status
 from fluxgym.view.summary import proven_state
 from trainer.folder import RunFolder
 
-OURS, NOT_A_TRAINING = "training.log", ("monitor.log",)
+__all__ = ["find_log", "show_fields"]
 
 
 def show_fields(target: Path) -> dict[str, Any]:
@@ -45,19 +45,6 @@ def show_fields(target: Path) -> dict[str, Any]:
         "samples": list(history.samples),
         "failure": failure,
     }
-
-
-def find_log(folder: Path) -> Path:
-    """The training's log in a folder of any tool: training.log, else the newest of train.log, log.txt and *.log."""
-    if (folder / OURS).is_file():
-        return folder / OURS
-    found = {*(folder / name for name in OTHER_LOGS), *folder.glob("*.log")} - {folder / name for name in NOT_A_TRAINING}
-    logs = sorted((path for path in found if path.is_file()), key=lambda path: (path.stat().st_mtime, path.name))
-    if not logs:
-        raise FileNotFoundError(
-            f"got the folder {folder}, expected a log in it: {OURS}, {', '.join(OTHER_LOGS)} or another *.log"
-        )
-    return logs[-1]
 
 
 def _failure(status: Status, history: History) -> dict[str, str] | None:
