@@ -1,63 +1,153 @@
-"""Reads only what is new in a growing file, however it is cut, shortened, replaced or deleted."""
+"""Reads only what is new in a growing log, however it is cut, shortened, replaced, moved away in parts, or deleted."""
 
 import os
 from dataclasses import dataclass
-from io import FileIO
+from io import BytesIO, FileIO
 from pathlib import Path
 
 from fluxgym.log.lines import end_of_whole, show_line
+from fluxgym.log.parts import Part, find_parts, is_packed, open_part, read_part, seek_part
 
+FIRST, LIVE = 0, -1  # parts to begin with: the oldest one, the file that is written
 HEAD = 256  # bytes at the beginning by which a file is known again
 READ = 2 * 1024 * 1024  # bytes of one read
 
 
 class Source:
-    """A file read by offset. A file is another one when its inode or its first bytes changed, or when it is shorter.
+    """A log read by offset. A file is another one when its inode or first bytes changed, or when it is shorter. Where it was
+    moved to logs/ as a part it is read to its end there, and then what was written after it; else the log is begun anew.
 
-    With `holds` it stays open, so that what is written to it up to its renaming or its end is read before the next file."""
+    Begins at `offset` of that `part`: its number, FIRST for the oldest one, LIVE for the file that is written now. With `holds`
+    that file stays open, so that what comes to it after somebody else renamed it is read too."""
 
-    def __init__(self, path: Path, offset: int = 0, holds: bool = False):
-        self.path, self.offset, self._holds = path, offset, holds
+    def __init__(self, path: Path, offset: int = 0, part: int = LIVE, holds: bool = False):
+        self.path, self.offset, self.part = path, offset, part
+        self.size = 0  # bytes that were read in all, as they are unpacked
         self.modified: float | None = None  # seconds since 1970; None where there is no file
-        self._inode: tuple[int, int] | None = None
+        self._holds, self._begins_first = holds, part == FIRST
+        self._inode: tuple[int, int] | None = None  # of the file that is written, where it was read already
         self._head = b""
-        self._held: FileIO | None = None
+        self._held: FileIO | None = None  # that file
+        self._old: Part | None = None  # the part that is read
+        self._is_in_line = False
 
     def read(self) -> tuple[bytes, bool]:
-        """Up to READ new bytes (b"" where there are none yet), and whether the file was begun anew."""
+        """Up to READ new bytes (b"" where there are none yet), and whether the log was begun anew."""
+        is_new = False
+        while True:
+            if self._old:
+                if data := self._read_old(self._old):
+                    return data, is_new
+                continue
+            # The file at the path is opened before the parts are listed: what is no part even then was none when it was opened.
+            file = self._open()
+            if file and self._is_same(file):
+                return self._read(file), is_new
+            parts = find_parts(self.path)
+            if self.part <= FIRST:
+                self._place(parts)
+            if self._enter(parts):
+                self._close(file)
+            elif (data := self._read_held()) or file is None:
+                self._close(file)
+                return data, is_new
+            elif self._goes_on_with(file, parts):
+                return self._read(file), is_new
+            else:
+                self._close(file)
+                self._place(parts)
+                self.offset, self.size, is_new = 0, 0, True
+                self._forget()
+
+    def _place(self, parts: dict[int, Path]) -> None:
+        """Chooses the part to begin with."""
+        self.part = min(parts, default=1) if self._begins_first else max(parts, default=0) + 1
+
+    def _forget(self) -> None:
+        """What comes next is another file."""
+        self._inode, self._head, self._is_in_line = None, b"", False
+        self._held = self._close(self._held)
+
+    def _open(self) -> FileIO | None:
+        """The file that is written now; None where there is none, as where all of the log is packed."""
         try:
             file = FileIO(self.path)
         except (FileNotFoundError, NotADirectoryError):
-            data, is_new = self._read(self._held) if self._held else (b"", False)
             self.modified = None
-            return data, is_new
-        if not self._holds:
-            with file:
-                return self._read(file)
-        # The file that is at the path was opened before the old one is looked at: nothing is written to the old one later.
-        if self._held:
-            data, is_new = self._read(self._held)
-            if data or is_new:
-                file.close()
-                return data, is_new
-            self._held.close()
-        self._held = file
-        return self._read(file)
+            return None
+        self.modified = os.fstat(file.fileno()).st_mtime
+        return self._close(file) if is_packed(self.path) else file
 
-    def _read(self, file: FileIO) -> tuple[bytes, bool]:
+    @staticmethod
+    def _close(file: FileIO | None) -> None:
+        if file:
+            file.close()
+
+    def _is_same(self, file: FileIO) -> bool:
+        """Whether it is the file that was read before."""
         there = os.fstat(file.fileno())
-        self.modified = there.st_mtime
+        return (
+            self._inode == (there.st_dev, there.st_ino)
+            and there.st_size >= self.offset
+            and file.read(HEAD).startswith(self._head)
+        )
+
+    def _goes_on_with(self, file: FileIO, parts: dict[int, Path]) -> bool:
+        """Whether this file, which was not read before, is what was written after the last part that was read."""
+        is_next = self.part == 1 or self.part - 1 in parts
+        return self._inode is None and is_next and os.fstat(file.fileno()).st_size >= self.offset
+
+    def _read(self, file: FileIO) -> bytes:
+        there = os.fstat(file.fileno())
         file.seek(0)
-        head = file.read(HEAD)
-        inode = (there.st_dev, there.st_ino)
-        same = self._inode in (None, inode) and head.startswith(self._head) and there.st_size >= self.offset
-        if not same:
-            self.offset = 0
-        self._inode, self._head = inode, head
+        self._inode, self._head = (there.st_dev, there.st_ino), file.read(HEAD)
         file.seek(self.offset)
-        data = file.read(min(READ, max(0, there.st_size - self.offset)))
-        self.offset += len(data)
-        return data, not same
+        data = self._take(file.read(min(READ, max(0, there.st_size - self.offset))))
+        if self._holds:
+            self._close(self._held)
+            self._held = file
+        else:
+            file.close()
+        return data
+
+    def _read_held(self) -> bytes:
+        """What was written to the file that is not at the path any more."""
+        if self._held is None:
+            return b""
+        self._held.seek(self.offset)
+        return self._take(self._held.read(READ))
+
+    def _enter(self, parts: dict[int, Path]) -> bool:
+        """Goes on in a part: that which the file that was written has become, or the next one."""
+        if self._inode is None:
+            self.part = min((number for number in parts if number >= self.part), default=self.part)
+        if self.part not in parts:
+            return False
+        file: Part
+        try:
+            file = open_part(parts[self.part])
+        except FileNotFoundError:  # a fresh start moved it away in this moment
+            file = BytesIO()
+        if self._inode and not (read_part(file, HEAD).startswith(self._head) and seek_part(file, self.offset)):
+            file.close()
+            return False
+        self._old = file if self._inode or seek_part(file, self.offset) else BytesIO()
+        return True
+
+    def _read_old(self, file: Part) -> bytes:
+        """More of a part. After its end: an end of line, where it had none."""
+        if data := read_part(file, READ):
+            return self._take(data)
+        file.close()
+        is_in_line, self._old = self._is_in_line, None
+        self.part, self.offset = self.part + 1, 0
+        self._forget()
+        return b"\n" if is_in_line else b""
+
+    def _take(self, data: bytes) -> bytes:
+        self.offset, self.size = self.offset + len(data), self.size + len(data)
+        self._is_in_line = data[-1:] != b"\n" if data else self._is_in_line
+        return data
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,11 @@ class Decoder:
         self._begin: bytes | None = b""  # what came before it was clear whether the file has a mark; None since then
         self._utf16: codecs.IncrementalDecoder | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it gives what it is given."""
+        return self._begin is None and self._utf16 is None
+
     def feed(self, data: bytes) -> bytes:
         if self._begin is not None:
             data = self._begin + data
@@ -43,11 +48,13 @@ def end_of_whole(data: bytes) -> int:
     return max(line, data.rfind(b"\r", line + 1, -1) + 1)
 
 
-def show_line(raw: bytes) -> str:
-    """One line, as a terminal would leave it: what stands after the last carriage return, cut to SHOWN characters."""
+def show_line(raw: bytes, dropped: int = 0) -> str:
+    """One line, as a terminal would leave it: what stands after the last carriage return, cut to SHOWN characters.
+
+    `dropped`: bytes at its end that are not given any more."""
     raw = raw.rstrip(b"\r\n")
     raw = raw[raw.rfind(b"\r") + 1 :]
     text = clean(raw[: 4 * SHOWN].decode("utf-8", "replace"))
-    if len(text) <= SHOWN and len(raw) <= 4 * SHOWN:
+    if len(text) <= SHOWN and len(raw) <= 4 * SHOWN and not dropped:
         return text
-    return f"{text[:SHOWN]}... (+{len(raw) - len(text[:SHOWN].encode()):,} bytes)"
+    return f"{text[:SHOWN]}... (+{dropped + len(raw) - len(text[:SHOWN].encode()):,} bytes)"
