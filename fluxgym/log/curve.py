@@ -3,6 +3,9 @@
 import math
 from array import array
 from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from operator import mul
+from typing import NamedTuple
 
 WINDOW = 100  # steps over which the pace is measured ...
 LEAST_SECONDS = 10  # ... or FARTHEST, where they took less than this: time stamps have whole seconds
@@ -143,10 +146,37 @@ def count_unknown(losses: "array[float]") -> int:
     return 0 if math.isfinite(sum(losses)) else sum(not math.isfinite(loss) for loss in losses)
 
 
-def sum_known(losses: "array[float]") -> tuple[float, int]:
-    """Sum and number of the finite ones."""
-    known = losses if not count_unknown(losses) else array("d", filter(math.isfinite, losses))
-    return math.fsum(known), len(known)
+class EpochMean(NamedTuple):
+    """The losses of an epoch: `spread` is their standard deviation."""
+
+    epoch: int
+    mean: float
+    is_complete: bool
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Of finite losses: how many, their sum, and the sum of their squares."""
+
+    count: int = 0
+    first: float = 0.0
+    second: float = 0.0
+
+    @classmethod
+    def of(cls, losses: "array[float]") -> "Sums":
+        known = losses if not count_unknown(losses) else array("d", filter(math.isfinite, losses))
+        return cls(len(known), math.fsum(known), math.fsum(map(mul, known, known)))
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(self.count + other.count, self.first + other.first, self.second + other.second)
+
+    def tell(self, epoch: int, is_complete: bool) -> list[EpochMean]:
+        """What they say of an epoch; nothing where there is no loss."""
+        if not self.count:
+            return []
+        mean = self.first / self.count
+        return [EpochMean(epoch, mean, is_complete, math.sqrt(max(0.0, self.second / self.count - mean * mean)))]
 
 
 class EpochMeans:
@@ -155,32 +185,27 @@ class EpochMeans:
     def __init__(self) -> None:
         self._rewinds = 0
         self._marks: list[tuple[int, int]] = []
-        self._over: list[tuple[int, float, bool]] = []  # of all marks but the last
-        self._entry, self._sum, self._count = 0, 0.0, 0  # of the last mark: where it is summed to, and what that gave
+        self._over: list[EpochMean] = []  # of all marks but the last
+        self._entry, self._sums = 0, Sums()  # of the last mark: where it is summed to, and what that gave
 
-    def read(self, curve: Curve, epochs: list[tuple[int, int]], is_over: bool) -> list[tuple[int, float, bool]]:
-        """(epoch, mean, is complete) of each epoch that has a loss. `epochs` holds (epoch, first step)."""
+    def read(self, curve: Curve, epochs: list[tuple[int, int]], is_over: bool) -> list[EpochMean]:
+        """One of each epoch that has a loss. `epochs` holds (epoch, first step)."""
         if curve.rewinds != self._rewinds or self._marks != epochs[: len(self._marks)]:
             self.__init__()  # type: ignore[misc]
             self._rewinds = curve.rewinds
         for epoch, first in epochs[len(self._marks) :]:
             start = bisect_left(curve.steps, first, 0, curve.end)
             if self._marks:
-                self._close(curve, start)
-            self._entry, self._sum, self._count = start, 0.0, 0
+                self._add(curve, start)
+                self._over += self._sums.tell(self._marks[-1][0], is_complete=True)
+            self._entry, self._sums = start, Sums()
             self._marks.append((epoch, first))
         if not self._marks:
             return []
         self._add(curve, max(self._entry, curve.end - 1))  # the last step may still be drawn again
-        total, count = sum_known(curve.losses[self._entry : curve.end])
-        total, count = total + self._sum, count + self._count
-        return self._over + ([(self._marks[-1][0], total / count, is_over)] if count else [])
-
-    def _close(self, curve: Curve, stop: int) -> None:
-        self._add(curve, stop)
-        if self._count:
-            self._over.append((self._marks[-1][0], self._sum / self._count, True))
+        sums = self._sums + Sums.of(curve.losses[self._entry : curve.end])
+        return self._over + sums.tell(self._marks[-1][0], is_over)
 
     def _add(self, curve: Curve, stop: int) -> None:
-        total, count = sum_known(curve.losses[self._entry : stop])
-        self._entry, self._sum, self._count = max(stop, self._entry), self._sum + total, self._count + count
+        self._sums += Sums.of(curve.losses[self._entry : stop])
+        self._entry = max(stop, self._entry)

@@ -20,6 +20,7 @@ SAME = bytes.maketrans(b"0123456789", b"0" * 10)
 FEWEST = 32  # lines from which on a run is worth its preparation
 JUMP = 60  # s; longer steps are no matter of runs: their clock may have been set forward
 LOW = 4  # digits of the step that may change within a run, so that it has at most 10,000 lines
+RATE = re.compile(rb"\d+(?:\.\d+)?(?:e[+-]?\d+)?(?=[,\]]|$)")
 DECIMAL = re.compile(rb"(\d+)\.(\d+)")
 
 
@@ -32,6 +33,7 @@ class Run:
     times: "array[float]"  # seconds, see Step.clock; never falling
     elapsed: float  # of the first step, see Step.elapsed
     last: Step
+    rates: list[tuple[int, float]]  # since which step the learning rate is what
     size: int  # bytes of the text
 
 
@@ -97,7 +99,24 @@ def read_run(data: bytes, shape: bytes, bar: re.Match[bytes]) -> Run | None:
     places = [at - start for at in range(*loss) if data[at] != ord(".")]
     numbers = Numbers.of(len(data[loss[0] : loss[1]].partition(b".")[2]))
     losses = array("d", map(numbers.__getitem__, table.keys(places, 8)))
-    return Run(array("q", range(first, first + count)), losses, array("d", times), elapsed, last, count * width)
+    steps, rates = array("q", range(first, first + count)), read_rates(table, bar, first)
+    return Run(steps, losses, array("d", times), elapsed, last, rates, count * width)
+
+
+def read_rates(table: Table, bar: re.Match[bytes], first: int) -> list[tuple[int, float]]:
+    """The learning rate of the first line, then each that differs from the one before, with its step."""
+    rate = find_words(bar["name"])[1][2]
+    at = bar.string.find(b" %s=" % rate, bar.start("postfix") - 1, bar.end("postfix"))
+    number = RATE.match(bar.string, at + len(rate) + 2, bar.end("postfix")) if at >= 0 else None
+    if number is None:
+        return []
+    start, stop = number.start() - bar.start(), number.end() - bar.start()
+    if table.is_constant(start, stop):
+        return [(first, float(number[0]))]
+    begins = range(table.start + start, table.start + table.count * table.width, table.width)
+    texts = [table.data[begin : begin + stop - start] for begin in begins]
+    changes = [0, *(line for line in range(1, table.count) if texts[line] != texts[line - 1])]
+    return [(first + line, float(texts[line])) for line in changes]
 
 
 def count_fixed(table: Table, spans: list[tuple[int, int]]) -> int:

@@ -5,7 +5,7 @@ from array import array
 from dataclasses import replace
 from pathlib import PurePath
 
-from fluxgym.log.curve import Curve, EpochMeans
+from fluxgym.log.curve import Curve, EpochMean, EpochMeans
 from fluxgym.log.dialects import BAR, read_bar, read_text, split_line
 from fluxgym.log.epoch_bars import EpochBars
 from fluxgym.log.events import (
@@ -24,6 +24,7 @@ from fluxgym.log.events import (
 from fluxgym.log.failures import Failure, FailureFinder
 from fluxgym.log.levels import level_of_line
 from fluxgym.log.lines import LIMIT, clean
+from fluxgym.log.marks import Marks
 from fluxgym.log.runs import JUMP, Run
 
 TRAINING = Phase("training")
@@ -58,6 +59,7 @@ class Story:
         self.warnings = self.errors = 0
         self.version = 0  # grows with everything that is said
         self.curve = Curve()
+        self.marks = Marks()
         self._means = EpochMeans()
         self._finder = FailureFinder()
         self._phase: Phase | None = None
@@ -136,8 +138,8 @@ class Story:
             return None
         return self.curve.eta_seconds(self.total_steps - self.step)
 
-    def epoch_means(self) -> list[tuple[int, float, bool]]:
-        """(epoch, mean loss, is complete) of each epoch."""
+    def epoch_means(self) -> list[EpochMean]:
+        """The losses of each epoch that has one."""
         at_end = self._said_finished or (self.total_steps is not None and self._position >= self.total_steps)
         return self._means.read(self.curve, self.epochs, at_end)
 
@@ -203,6 +205,8 @@ class Story:
         self._open = None
         self.version += 1
         if run:
+            for step, rate in run.rates:
+                self.marks.hear_rate(step, rate)
             self.curve.place(run.steps, run.losses, run.times, bar.is_stamped)
         elif bar.step > 0 and not (is_again and (bar.is_ahead or bar.shown is None)):
             self.curve.add(
@@ -245,6 +249,7 @@ class Story:
             self.avr_loss = bar.average
         if bar.lr is not None and math.isfinite(bar.lr):
             self.lr = bar.lr
+            self.marks.hear_rate(bar.step, bar.lr)
 
     def _begin_again(self) -> None:
         """Another attempt that nobody announced."""
@@ -285,6 +290,7 @@ class Story:
                 self._hear_saved(event.path)
             case Sample():
                 self.samples.append(event.path)
+                self.marks.add(self.marks.samples, self._position)
                 self._phase = Phase("sampling", f"Saved {event.path}"[:200])
             case Phase():
                 if event.is_start and not self._is_fresh:
@@ -299,6 +305,7 @@ class Story:
 
     def _hear_saved(self, path: str) -> None:
         self.checkpoints.append(path)
+        self.marks.add(self.marks.checkpoints, self._position)
         self.saved[PurePath(path.replace("\\", "/")).name] = (self.epoch, self._position)
         self._phase = Phase("saving", f"Saved {path}"[:200])
 

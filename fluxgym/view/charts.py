@@ -61,13 +61,13 @@ def epoch_figure(history: History) -> Figure:
     if not every:
         return {"data": [], "layout": _layout("epoch", note="No epoch yet")}
     means = every[-MOST_EPOCHS:]
-    values = [round(mean, DIGITS) for _, mean, _ in means]
+    values = [round(each.mean, DIGITS) for each in means]
     bars: dict[str, Any] = {
         "type": "bar",
         "name": "mean loss",
-        "x": [epoch for epoch, _, _ in means],
+        "x": [each.epoch for each in means],
         "y": values,
-        "marker": {"color": BLUE, "opacity": [0.85 if complete else 0.4 for _, _, complete in means]},
+        "marker": {"color": BLUE, "opacity": [0.85 if each.is_complete else 0.4 for each in means]},
         "hovertemplate": "%{y:.4f}<extra></extra>",
     }
     if len(means) <= MOST_LABELS:

@@ -164,7 +164,7 @@ def _metrics(status: Status, history: History, took: float | None) -> list[tuple
 def _change_in_an_epoch(history: History) -> str | None:
     if history.nan_at is not None:
         return None
-    means = [mean for _, mean, is_complete in history.epoch_means()[-3:] if is_complete]
+    means = [each.mean for each in history.epoch_means()[-3:] if each.is_complete]
     return f"{means[-1] - means[-2]:+.4f} in 1 epoch" if len(means) > 1 else None
 
 

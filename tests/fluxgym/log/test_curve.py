@@ -5,7 +5,7 @@ from array import array
 
 import pytest
 
-from fluxgym.log.curve import Curve, EpochMeans
+from fluxgym.log.curve import Curve, EpochMean, EpochMeans
 
 
 def told(entries, curve=None):
@@ -80,15 +80,16 @@ def test_means_of_epochs():
     curve, means = Curve(), EpochMeans()
     epochs = [(1, 1)]
     told([(1, 1.0, 1.0), (2, 2.0, 2.0), (2, 3.0, 2.0)], curve)
-    assert means.read(curve, epochs, False) == [(1, 2.0, False)]
+    assert means.read(curve, epochs, False) == [EpochMean(1, 2.0, False, spread=1.0)]
     told([(2, 5.0, 2.0), (3, math.nan, 3.0)], curve)
     epochs.append((2, 4))
-    assert means.read(curve, epochs, False) == [(1, 3.0, True)]
+    first = EpochMean(1, 3.0, True, spread=2.0)
+    assert means.read(curve, epochs, False) == [first]
     told([(4, 7.0, 4.0)], curve)
-    assert means.read(curve, epochs, True) == [(1, 3.0, True), (2, 7.0, True)]
+    assert means.read(curve, epochs, True) == [first, EpochMean(2, 7.0, True, spread=0.0)]
     curve.begin_attempt()
     told([(2, 1.0, 9.0)], curve)
-    assert means.read(curve, [(1, 1)], False) == [(1, 1.0, False)]
+    assert means.read(curve, [(1, 1)], False) == [EpochMean(1, 1.0, False, spread=0.0)]
 
 
 def test_where_the_clock_breaks_is_known_and_forgotten_when_the_training_goes_back_before_it():

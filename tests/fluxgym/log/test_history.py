@@ -35,7 +35,8 @@ STATE = [
 def state(history):
     said = {name: getattr(history, name) for name in STATE}
     curve = history.curve
-    numbers = [repr(list(values)) for values in (curve.losses, curve.times)]  # repr: nan equals nan
+    marks = vars(history.marks).values()
+    numbers = [repr(list(values)) for values in (curve.losses, curve.times, curve.breaks, *marks)]  # repr: nan equals nan
     return said, numbers, history.epoch_means(), (curve.end, curve.rewinds, curve.attempt_seconds, curve.attempt_steps)
 
 

@@ -37,6 +37,18 @@ def test_kohya_bars_of_one_width_are_a_run_too():
     assert list(run.times) == [bar.clock for bar in bars]
 
 
+def test_each_change_of_the_learning_rate_is_in_a_run():
+    text = "".join(
+        line.replace("lr=2e-04", f"lr={2 + (number >= 50) + (number >= 70)}e-0{4 if number < 90 else 5}")
+        for number, line in enumerate(regular_steps(1000, 1199, 10, 0.4).splitlines(keepends=True))
+    )
+    run, bars = run_of(text), one_by_one(text)
+    assert len(run.steps) > 90
+    assert run.rates == [(1000, 2e-4), (1050, 3e-4), (1070, 4e-4), (1090, 4e-5)]
+    assert [bar.lr for bar in bars[88:92]] == [4e-4, 4e-4, 4e-5, 4e-5]
+    assert run_of(text.replace(", lr=", ", rate=")).rates == []
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -1,6 +1,7 @@
 """What a log says: whole stories of ours and of kohya's."""
 
 import math
+import statistics
 
 import pytest
 
@@ -36,7 +37,10 @@ def test_ours(read):
     assert said.eta_seconds == 0
     assert (said.warnings, said.errors) == (1, 0)
     means = said.epoch_means()
-    assert [(epoch, complete) for epoch, _, complete in means] == [(1, True), (2, True), (3, True)]
+    assert [(mean.epoch, mean.is_complete) for mean in means] == [(1, True), (2, True), (3, True)]
+    assert means[1].spread == pytest.approx(statistics.pstdev(said.losses[20:40]))
+    assert (list(said.marks.checkpoints), list(said.marks.samples)) == ([20, 60], [0])
+    assert (list(said.marks.rate_steps), list(said.marks.rates)) == ([1], [2e-4])
     assert means[1][1] == pytest.approx(math.fsum(said.losses[20:40]) / 20)
 
 
