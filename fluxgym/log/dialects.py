@@ -246,7 +246,6 @@ AI_TOOLKIT = Dialect(
         Rule("Saving at step ", r"\d{1,15}$", phase("saving")),
         Rule("Saved checkpoint to ", r"(.*_\d{9}\b[^\\/]*)$", checkpoint),
         Rule("Saved checkpoint to ", r"(.+)$", lambda line: Finished(line[1])),  # without a step in its name: the last one
-        Rule("- ", r"[1-9]\d{0,8} completed jobs?$", lambda line: Finished()),
     ),
     is_ahead=True,
 )

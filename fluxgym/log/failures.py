@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fluxgym.log.dialects import BAR, Line, read_text, split_line
 from fluxgym.log.events import Attempt, Event, Finished, Phase
 from fluxgym.log.lines import LIMIT, clean
-from fluxgym.log.signatures import ERROR_LINE, EXCEPTION, find_signature
+from fluxgym.log.signatures import ERROR_LINE, EXCEPTION, OUTLIVED, find_signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Failure:
 
 
 EXCEPTION_LINE = re.compile(r"[A-Za-z_][\w.]{0,200}(?:: .*)?$")
+TRACEBACK = "Traceback (most recent call last):"
 CHAINED = ("During handling of the above exception", "The above exception was the direct cause")
 ERROR_LEVELS = ("ERROR", "CRITICAL")
 QUOTED = 500  # characters of a line
@@ -55,7 +56,7 @@ class FailureFinder:
 
     def progress(self, step: int) -> None:
         """A step was made. A bar that is only drawn again, as tqdm does when it is torn down, is no progress."""
-        if self.failure and step > self.failed_at:
+        if self.failure and step != self.failed_at:
             self.forget()
         self.step = step
 
@@ -63,8 +64,10 @@ class FailureFinder:
         text = line.text
         if text.startswith("Exception ignored in"):
             self.is_ignored = True
-        elif text.startswith("Traceback (most recent call last):"):
+        elif text.startswith(TRACEBACK):
             self.in_traceback = not self.is_ignored
+        elif OUTLIVED.match(text):
+            self.forget(self.step)
         elif text.startswith(CHAINED):
             self.is_chained = True
         elif self.is_ignored and EXCEPTION_LINE.match(text):
@@ -82,6 +85,7 @@ class FailureFinder:
             self._found(Failure("other", text), EXCEPTION)
         elif is_error:
             self._found(Failure("other", text), ERROR_LINE)
+        self.in_traceback = self.in_traceback or text.endswith(TRACEBACK)  # behind a message, where a program logs both
 
     def _found(self, failure: Failure, weight: int) -> None:
         """What weighs more stays. Of equal ones the first stays (it is the cause, the others follow from it)."""

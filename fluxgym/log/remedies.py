@@ -86,6 +86,10 @@ REMEDIES = {
         "A setting cannot be used",
         "The message says which one and what is expected; change it, then start again.",
     ),
+    "missing_package": Remedy(
+        "A Python package is missing",
+        "Install it into the environment that the training runs in, then start again.",
+    ),
     "stopped": Remedy("The training was stopped", "Resume goes on from its last state.", RESUME),
     "other": Remedy(
         "The training broke off",

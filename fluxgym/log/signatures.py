@@ -36,6 +36,9 @@ SIGNATURES = [
     for kind, weight, pattern in (
         ("stopped", KNOWN, r"Training stopped (?:at step \d|before its first step)"),
         ("stopped", KNOWN, r"KeyboardInterrupt$"),
+        ("stopped", KNOWN, r" *Stop signal received; terminating process\. *$"),  # ai-toolkit's
+        ("stopped", KNOWN, r"(?:Exception: )?Job stopped$"),
+        ("stopped", KNOWN, r"Aborting training run\.$"),  # SimpleTuner's
         ("stopped", KNOWN, LAUNCHER + r"died with <Signals\.SIGINT: 2>"),
         # memory of the GPU
         ("oom", KNOWN, ERROR + r"OutOfMemoryError(?:: |$)"),
@@ -43,6 +46,8 @@ SIGNATURES = [
         ("oom", KNOWN, RUNTIME + r"CUDA (?:driver )?error: (?:out of memory|CUBLAS_STATUS_ALLOC_FAILED)"),
         ("oom", KNOWN, RUNTIME + r"cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
         ("oom", KNOWN, THROWN + r"CUDA (?:out of memory|error: out of memory)"),
+        ("oom", KNOWN, r"(?:RuntimeError: |Error running job: )?OOM during training step \d+ times in a row"),
+        ("oom", KNOWN, r"(?:Error running job: )?CUDA out of memory\. Tried to allocate "),
         ("oom", BEHIND, r"Cuda failure (?:\d+ )?'out of memory'$"),  # of NCCL
         # memory of the machine
         ("host_oom", KNOWN, ERROR + r"(?:_Array)?MemoryError(?:: |$)"),
@@ -60,7 +65,7 @@ SIGNATURES = [
         ("host_oom", KNOWN, LAUNCHER + rf"returned non-zero exit status {ACCESS_VIOLATION}\.?$"),
         ("host_oom", KNOWN, rf"Command exited with code {ACCESS_VIOLATION}$"),
         ("nan", KNOWN, r"the loss became (?:nan|-?inf)\b"),
-        ("nan", KNOWN, r"Training loss became NaN"),
+        ("nan", KNOWN, r"(?:RuntimeError: )?Training loss became NaN"),
         # signals from outside
         ("killed", KNOWN, LAUNCHER + r"died with <Signals\.SIG(?:KILL|TERM|HUP): \d+>"),
         ("killed", KNOWN, LAUNCHER + r"returned non-zero exit status (?:137|143)\.?$"),
@@ -149,14 +154,18 @@ SIGNATURES = [
         ),
         ("wrong_setting", KNOWN, r"voluptuous\.error\.(?:Multiple)?Invalid: "),
         ("wrong_setting", KNOWN, ERROR + r"TomlDecodeError: "),
+        ("missing_package", KNOWN, r"(?:ModuleNotFoundError|ImportError): No module named '?(?P<subject>[\w.]{1,200})'?$"),
         # anything else
         ("other", EXCEPTION, r"Fatal Python error: "),
+        ("other", EXCEPTION, r"Windows fatal exception: "),
         ("other", EXCEPTION, r"terminate called (?:after throwing an instance of |without an active exception)"),
         ("other", EXCEPTION, SHELL + r"(?:Segmentation fault|Aborted|Bus error)(?:$| +\(core dumped\)| {2,}\S)"),
         ("other", EXIT, LAUNCHER + r"(?:returned non-zero exit status|died with) "),
         ("other", EXIT, ERROR + r"ChildFailedError: *$"),
         ("other", EXIT, ELASTIC + r"-?\d+\)"),
         ("other", EXIT, r"Command exited with code (?!0$)-?\d+$"),
+        ("other", EXIT, r"Error running job: "),  # ai-toolkit's, before the traceback
+        ("other", EXIT, r" *- [1-9]\d{0,5} failures?$"),
     )
 ]
 
@@ -164,7 +173,7 @@ BASE, DATA = r"the base model .* cannot be used: ", r"the data set .* cannot be 
 ERROR_SIGNATURES = [  # only in lines of level ERROR, whose text is the program's own: mostly our trainer's
     Signature(kind, KNOWN, re.compile(pattern))
     for kind, pattern in (
-        ("oom", r"(?i:(?:CUDA )?out of memory\b)"),
+        ("oom", r"(?:Failed to run training: )?(?i:(?:CUDA )?out of memory\b)"),
         ("no_space", r"(?P<subject>.+?) could not be written: (?:No space left on device|Disk quota exceeded)(?:;|$)"),
         ("gated", BASE + r"its licence is not accepted: "),
         ("gated", BASE + r"got neither .*\(40[13] Client Error"),
@@ -181,6 +190,15 @@ ERROR_SIGNATURES = [  # only in lines of level ERROR, whose text is the program'
         ("wrong_setting", r".* cannot be resumed from: .*expected the same; put them back"),
     )
 ]
+
+
+# What tools say when something went wrong that they go on without, after it was told.
+OUTLIVED = re.compile(
+    r"Error during sampling, proceeding without sampling$"
+    r"|Error during loading the sample definition file, proceeding without sampling$"
+    r"|Error uploading to hub: .*, continuing training\.$"
+    r"|Failed to log to accelerator; ignoring error: "
+)
 
 
 def _any_of(signatures: list[Signature]) -> re.Pattern[str]:

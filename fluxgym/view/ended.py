@@ -22,6 +22,7 @@ IS_SO = {  # kinds whose title says what is wrong, not what happened at a step
     "driver",
     "no_kernel",
     "bad_image",
+    "missing_package",
     "wrong_setting",
 }
 

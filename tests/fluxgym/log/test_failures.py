@@ -53,5 +53,25 @@ def test_a_destructor_that_fails_harms_nothing():
     assert find_failure([*ignored, *TRACE, "ValueError: real"]).message == "ValueError: real"
 
 
+def test_a_failure_is_forgotten_in_the_next_epoch_whose_bar_begins_anew():
+    bar = "step:  50%|##### | {}/8 [00:06<00:06,  1.50s/it, loss=0.5, smooth loss=0.5]"
+    error = "torch.OutOfMemoryError: CUDA out of memory."
+    assert find_failure([bar.format(7), error, bar.format(7)]).kind == "oom"
+    assert find_failure([bar.format(7), error, bar.format(1)]) is None
+
+
+def test_what_a_tool_goes_on_without_is_no_failure():
+    said = [*TRACE, "OSError: [Errno 28] No space left on device"]
+    assert find_failure(said).kind == "no_space"
+    assert find_failure([*said, "Error during sampling, proceeding without sampling"]) is None
+
+
+def test_a_traceback_may_stand_behind_the_message_of_a_line():
+    lines = ["[ERROR] Failed to run training: it broke, traceback: Traceback (most recent call last):", *TRACE[1:]]
+    assert find_failure([f"2024-08-16 17:22:14,705 {lines[0]}", *lines[1:], "mypkg.OddError: it broke"]).message == (
+        "mypkg.OddError: it broke"
+    )
+
+
 def test_any_text_is_survived():
     assert find_failure(["", "\x00", "\udc80", "Traceback (most recent call last):", "x" * 100_000]) is None

@@ -5,7 +5,8 @@ import pytest
 from fluxgym.log.remedies import DOWNLOAD, LOWER_RATE, REMEDIES, RESUME, SMALLER, find_remedy, is_worth_retrying
 from fluxgym.log.signatures import ERROR_SIGNATURES, SIGNATURES
 
-NEVER = "bad_image damaged_file driver gated missing_file nan no_kernel no_space oom shared_memory stopped wrong_setting"
+NEVER = "bad_image damaged_file driver gated missing_file missing_package nan no_kernel no_space oom shared_memory stopped"
+NEVER += " wrong_setting"
 
 
 def test_each_kind_that_a_log_can_tell_has_a_remedy():
