@@ -7,7 +7,16 @@ from pathlib import Path
 
 import streamlit as st
 
+from fluxgym.log.levels import level_of
+
 _FOLDER = Path(__file__).parent
+
+
+def read_parts(*names: str) -> str:
+    """Scripts or styles of this folder as one: a component is given a single text of each."""
+    return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
+
+
 _mount = st.components.v2.component(
     "fluxgym_log",
     html="""
@@ -17,8 +26,8 @@ _mount = st.components.v2.component(
   <div class="empty"></div>
 </div>
 """,
-    css=(_FOLDER / "log_box.css").read_text(encoding="utf-8"),
-    js=(_FOLDER / "log_box.js").read_text(encoding="utf-8"),
+    css=read_parts("log_box.css"),
+    js=read_parts("log_lines.js", "log_box.js"),
     isolate_styles=False,  # a selection inside of a shadow root is hidden from the page
 )
 
@@ -27,5 +36,6 @@ def draw_log(
     lines: list[str], key: str, label: str, height: int = 360, empty: str = "No lines yet.", wrap: bool = False
 ) -> None:
     """Draws lines, the newest at the end and in view. `label` names the log to those who cannot see it. `wrap`: long ones."""
-    data = {"lines": lines, "label": label, "height": height, "empty": empty, "wrap": wrap}
+    levels = {index: level for index, line in enumerate(lines) if (level := level_of(line))}
+    data = {"lines": lines, "levels": levels, "label": label, "height": height, "empty": empty, "wrap": wrap}
     _mount(key=key, data=data, height=height)
