@@ -121,6 +121,12 @@ class Save(Section):
     dtype: Literal["bf16", "fp16", "fp32"] = Field("bf16", description="Numbers in the LoRA files.")
 
 
+class Log(Section):
+    rotate_mb: float = Field(
+        200, ge=0, le=1_000_000, description="Size of training.log in MB from which on it moves to logs/, packed; 0: never."
+    )
+
+
 class Config(Section):
     """Everything that one training needs to know."""
 
@@ -134,6 +140,7 @@ class Config(Section):
     train: Train = Field(default_factory=Train)
     sample: Sample = Field(default_factory=Sample)
     save: Save = Field(default_factory=Save)
+    log: Log = Field(default_factory=Log)
 
     @field_validator("name")
     @classmethod

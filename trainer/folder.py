@@ -12,6 +12,7 @@ from pathlib import Path
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NAME_RULE = "1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit and not ending with '.'"
+LOG_PART = re.compile(r"training\.(\d{4,9})\.log(?:\.gz)?")
 STATE_FILE = "state.json"
 
 
@@ -66,6 +67,11 @@ class RunFolder:
     def ui_state(self) -> Path:
         return self.path / "ui_state.json"
 
+    @property
+    def board(self) -> Path:
+        """The stars and notes of its LoRA files."""
+        return self.path / "board.json"
+
     # ---- what guards the run -------------------------------------------------------------------------------------
     @property
     def record(self) -> Path:
@@ -100,6 +106,16 @@ class RunFolder:
     @property
     def old_logs(self) -> Path:
         return self.path / "logs"
+
+    def log_part(self, number: int) -> Path:
+        """What was moved out of training.log when it was full, counted from 1: logs/training.0001.log."""
+        return self.old_logs / f"training.{number:04d}.log"
+
+    def log_parts(self) -> dict[int, Path]:
+        """The parts that are there, by number; a packed one ends in .log.gz. Where both are there, the plain one."""
+        names = sorted((path.name for path in self.old_logs.glob("training.*")), reverse=True)
+        found = {int(match[1]): self.old_logs / name for name in names if (match := LOG_PART.fullmatch(name))}
+        return {number: found[number] for number in sorted(found)}
 
     # ---- what the training makes ---------------------------------------------------------------------------------
     @property

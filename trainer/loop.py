@@ -55,6 +55,7 @@ def train(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) ->
                 loss, learning_rate = take_step(training)
             count_step(training, loss)
             lines.say(progress.step, loss, sum(progress.losses) / len(progress.losses), learning_rate)
+            training.log.turn()
 
         if not must_stop(training):
             finish_epoch(training)

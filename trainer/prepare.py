@@ -21,6 +21,7 @@ from trainer.interrupt import Stop
 from trainer.lora import add_lora
 from trainer.model import TEXT_PARTS, Base, Vae, choose_device, find_base, fingerprint, load_transformer
 from trainer.plan import Plan, make_plan
+from trainer.rotate import TrainingLog
 from trainer.sample import Painter, Prompts
 from trainer.wishes import Wishes
 
@@ -59,6 +60,7 @@ class Training:
     settings: Settings  # what the mathematics depends on
     progress: Progress
     wishes: Wishes
+    log: TrainingLog
     resumed_at: int | None = None  # step
 
 
@@ -105,6 +107,7 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
         settings=settings,
         progress=progress,
         wishes=wishes,
+        log=TrainingLog(folder, config.log.rotate_mb, leads=accelerator.is_main_process),
         resumed_at=progress.step if resume else None,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fluxgym.log.history import History
+from fluxgym.log.parts import list_parts
 from fluxgym.log.tail import tail
 from fluxgym.run.evidence import Evidence
 from fluxgym.run.family import Member
@@ -107,17 +108,29 @@ class Monitor:
         return disk.f_bavail * disk.f_frsize
 
     def _is_read(self, training: Identity | None) -> bool:
-        """Whether what the training writes goes into the file that is at the log's path."""
+        """Whether what the training writes goes into the log: into its file, or into the part that this has become. A launcher
+        keeps to the part that it was started with."""
+        output, log = Path(f"/proc/{training.pid if training else 0}/fd/1"), self.folder.training_log
         try:
-            written = Path(f"/proc/{training.pid if training else 0}/fd/1").stat()
+            written = output.stat()
         except OSError:  # it closed its output, or is gone
             return True
         try:
-            return os.path.samestat(written, self.folder.training_log.stat())
-        except FileNotFoundError:
-            return False
+            with contextlib.suppress(FileNotFoundError):  # as in the moment in which it is moved away
+                if os.path.samestat(written, log.stat()):
+                    return True
+            # one that was moved, and packed, since we began to look is not the output any more
+            return any(_is_at(part, written) for part in list_parts(log)) or not _is_at(output, written)
         except OSError:  # a volume that cannot be reached for a while tells nothing
             return True
+
+
+def _is_at(path: Path, there: os.stat_result) -> bool:
+    """Whether that is the file at the path, which may be gone."""
+    try:
+        return os.path.samestat(path.stat(), there)
+    except FileNotFoundError:
+        return False
 
 
 def _bytes_moved(pid: int) -> int:

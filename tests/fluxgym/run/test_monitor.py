@@ -12,6 +12,7 @@ from fluxgym.run.gpu import Gpu
 from fluxgym.run.identity import Identity, read_stat
 from fluxgym.run.monitor import Monitor
 from fluxgym.run.record import Attempt, Record
+from tests.fluxgym.log.rotated import move
 from trainer.folder import RunFolder
 
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
@@ -96,7 +97,12 @@ def test_whether_the_log_that_is_read_is_the_one_that_is_written(tmp_path):
         training = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=file)
     attempt = Attempt(1, 0.0, ["train"], training=Identity.of(training.pid))
     assert monitor.gather(attempt, []).log_is_read
-    log.rename(tmp_path / "elsewhere")
+    part = move(log, 1)
+    assert monitor.gather(attempt, []).log_is_read  # also while there is no new one
+    log.write_text("")
+    assert monitor.gather(attempt, []).log_is_read
+    log.unlink()
+    part.rename(tmp_path / "elsewhere")
     assert not monitor.gather(attempt, []).log_is_read
     log.write_text("")
     assert not monitor.gather(attempt, []).log_is_read
