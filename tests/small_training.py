@@ -26,13 +26,15 @@ def say(text: str) -> None:
     print(time.strftime("%Y-%m-%d %H:%M:%S"), text, flush=True)
 
 
-def write_lora(path: Path, names: tuple[str, ...] = ("a.lora_A.weight", "a.lora_B.weight")) -> None:
+def write_lora(
+    path: Path, names: tuple[str, ...] = ("a.lora_A.weight", "a.lora_B.weight"), metadata: dict[str, str] | None = None
+) -> None:
     """A .safetensors with one tensor of four fp32 numbers for each name."""
     tensors = {
         name: {"dtype": "F32", "shape": [2, 2], "data_offsets": [16 * number, 16 * (number + 1)]}
         for number, name in enumerate(names)
     }
-    header = json.dumps({"__metadata__": {"format": "pt"}, **tensors}).encode()
+    header = json.dumps({"__metadata__": {"format": "pt"} | (metadata or {}), **tensors}).encode()
     beside = path.with_name(path.name + ".new")
     beside.write_bytes(len(header).to_bytes(8, "little") + header + bytes(16 * len(names)))
     beside.replace(path)

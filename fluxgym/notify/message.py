@@ -7,8 +7,9 @@ from fluxgym.log.tail import tail
 from fluxgym.notify.send import Message
 from fluxgym.run.folders import log_of
 from fluxgym.run.status import read_status
-from fluxgym.view.samples import read_pictures, thumbnail
+from fluxgym.view.sample_names import list_pictures
 from fluxgym.view.summary import summarise
+from fluxgym.view.thumbnails import thumbnail
 from trainer.folder import RunFolder
 
 LINES, LINE, SENTENCES = 10, 110, 600  # lines of the log, characters of each, characters before them: Discord takes 2,000
@@ -39,7 +40,7 @@ def compose(folder: RunFolder, event: str) -> Message:
 
 def newest_picture(folder: RunFolder) -> Path | None:
     """The sample that was drawn last; a small one in its place where it is large."""
-    drawn = read_pictures(folder.samples)
+    drawn = list_pictures(folder)
     if not drawn:
         return None
     newest = max(drawn, key=lambda picture: (picture.time, -picture.prompt)).path

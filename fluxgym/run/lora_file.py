@@ -1,10 +1,13 @@
-"""Whether a LoRA file is whole: header and tensors of a .safetensors, checked without torch and without reading the tensors.
+"""What a LoRA file says of itself, and whether it is whole: the header of a .safetensors, read without torch.
 
 Layout: 8 bytes (length of the header, little endian), a JSON header of that length, then the tensors without gaps.
 """
 
 import json
 import math
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,57 @@ BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}  #
 BYTES |= {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1}
 HEADER_LIMIT = 100_000_000  # bytes, as safetensors itself has it
 PAIR = (".lora_A.weight", ".lora_B.weight")
+DOWN = (PAIR[0], ".lora_down.weight", ".lora.down.weight")  # the half whose first dimension is the rank
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
+class NoHeader(ValueError):
+    """The file does not begin as a .safetensors does."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself. None and empty are what it does not say, or cannot be read."""
+
+    metadata: dict[str, str] = field(default_factory=dict)
+    tensors: int = 0
+    parameters: int = 0
+    rank: int | None = None
+    dtype: str = ""  # BF16; of most of its numbers where there are several
+    problem: str = ""  # why it is not whole
+
+
+def read_header(path: Path) -> Header:
+    """The header of a file, read again only when the file has changed."""
+    try:
+        there = path.stat()
+    except OSError as error:
+        return Header(problem=error.strerror or str(error))
+    return _read_header(path, there.st_mtime_ns, there.st_size)
+
+
+@lru_cache(maxsize=512)
+def _read_header(path: Path, _modified: int, _size: int) -> Header:
+    try:
+        header, size = _load(path)
+        tensors, problem = _tensors_of(header), _find_gap(_tensors_of(header), size)
+        metadata = {str(key): str(value) for key, value in header.get("__metadata__", {}).items()}
+        numbers: Counter[str] = Counter()
+        for tensor in tensors.values():
+            numbers[tensor["dtype"]] += math.prod(tensor["shape"])
+        dtype = numbers.most_common(1)[0][0] if numbers else ""
+        return Header(metadata, len(tensors), numbers.total(), _find_rank(tensors, metadata), dtype, problem)
+    except UNREADABLE as error:
+        return Header(problem=_tell(error))
+
+
+def _find_rank(tensors: dict[str, Any], metadata: dict[str, str]) -> int | None:
+    """Of the first pair; else what the metadata say."""
+    for name, tensor in tensors.items():
+        if name.endswith(DOWN) and tensor["shape"]:
+            return int(tensor["shape"][0])
+    said = metadata.get("ss_network_dim", "")
+    return int(said) if said.isdecimal() else None
 
 
 def find_problem(path: Path) -> str:
@@ -26,18 +80,31 @@ def find_damage(path: Path) -> str:
 
 def _find_problem(path: Path, is_lora: bool) -> str:
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(HEADER_LIMIT, size - 8):
-                return f"the header is said to have {length} bytes, the file has {size}"
-            header = json.loads(file.read(length))
-        tensors = {key: value for key, value in header.items() if key != "__metadata__"}
-        return _find_gap(tensors, size - 8 - length) or (_find_widow(set(tensors)) if is_lora else "")
-    except OSError as error:
-        return error.strerror or str(error)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        return f"the header cannot be read: {error}"
+        header, size = _load(path)
+        tensors = _tensors_of(header)
+        return _find_gap(tensors, size) or (_find_widow(set(tensors)) if is_lora else "")
+    except UNREADABLE as error:
+        return _tell(error)
+
+
+def _load(path: Path) -> tuple[dict[str, Any], int]:
+    """The header, and how many bytes the tensors take behind it. Raises one of UNREADABLE."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(HEADER_LIMIT, size - 8):
+            raise NoHeader(f"the header is said to have {length} bytes, the file has {size}")
+        return json.loads(file.read(length)), size - 8 - length
+
+
+def _tensors_of(header: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in header.items() if key != "__metadata__"}
+
+
+def _tell(error: Exception) -> str:
+    if isinstance(error, NoHeader):
+        return str(error)
+    return (error.strerror or str(error)) if isinstance(error, OSError) else f"the header cannot be read: {error}"
 
 
 def _find_gap(tensors: dict[str, Any], size: int) -> str:

@@ -1,33 +1,38 @@
-"""Samples as they change: a row for each prompt, a column for each epoch, the base model first."""
+"""Samples as they change: a row for each prompt, a column for each epoch, the base model first; a click shows one in full size.
 
-from html import escape
+The page is only told which version of the grid there is: the browser fetches it from pictures.py when that is another."""
+
+from pathlib import Path
 
 import streamlit as st
 
-from fluxgym.ui import routes
 from fluxgym.ui.cards import Look
+from fluxgym.ui.pictures import grid_url
 from fluxgym.view import samples
-from fluxgym.view.charts import thinned
-from fluxgym.view.samples import Column, Grid, Row
-from trainer.folder import RunFolder
+from fluxgym.view.samples import Grid
 
-# A table that scrolls sideways, and shows that: Streamlit hides scroll bars until the pointer is over them. Every cell has
-# its size before its picture is there.
-STYLE = """<style>
-.fluxgym-samples{overflow-x:auto;scrollbar-color:rgba(128,128,128,0.6) transparent}
-.fluxgym-samples table{border-collapse:separate;border-spacing:0 0.5rem;margin-top:-0.5rem}
-.fluxgym-samples th,.fluxgym-samples td{padding:0 0.5rem 0 0;border:0;text-align:left;font-weight:400}
-.fluxgym-samples th[scope=row]{min-width:6.5rem;width:14rem;overflow-wrap:anywhere}
-.fluxgym-samples th[scope=col],.fluxgym-samples small{opacity:0.65;font-size:0.85rem}
-.fluxgym-samples small{display:block}
-@media (max-width:640px){ /* a phone shows no scroll bar: a faded edge says that there is more */
-.fluxgym-samples{mask-image:linear-gradient(to right,#000 calc(100% - 2.5rem),transparent)}
-.fluxgym-samples table{padding-right:2.5rem}
-.fluxgym-samples th[scope=row]{width:6.5rem}
-}
-.fluxgym-samples .cell{width:clamp(5.5rem,11vw,10.4rem);aspect-ratio:1;border-radius:0.5rem;background:rgba(128,128,128,0.12)}
-.fluxgym-samples img{width:100%;height:100%;object-fit:contain;border-radius:0.5rem;display:block}
-</style>"""
+_FOLDER = Path(__file__).parent
+_BOX = """
+<div class="fluxgym-samples">
+  <div class="bar"><span class="count"></span><span class="choices"></span></div>
+  <div class="scrolls"><div class="table" role="table"></div></div>
+  <div class="trouble" role="status"></div>
+</div>
+"""
+
+
+def read_parts(*names: str) -> str:
+    """Scripts or style sheets of this folder behind each other, as one."""
+    return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
+
+
+_mount = st.components.v2.component(
+    "fluxgym_samples",
+    html=_BOX,
+    css=read_parts("sample_grid.css", "viewer.css"),
+    js=read_parts("viewer.js", "sample_grid.js"),
+    isolate_styles=False,  # the viewer lies over the whole page
+)
 
 
 def draw_recent(look: Look, most: int) -> None:
@@ -36,43 +41,28 @@ def draw_recent(look: Look, most: int) -> None:
     if grid.rows:
         with st.container(border=True):
             st.markdown("**Samples**")
-            _draw(look.folder, grid, thinned(grid.columns, most))
+            _draw(look, grid, most)
 
 
 def draw_all(look: Look) -> None:
     """Every sample there is: the base model, then the newest first, so that they are in view without scrolling."""
     grid = samples.grid(look.folder)
-    base, learned = ([column for column in grid.columns if (column.number > 0) == later] for later in (False, True))
     with st.container(border=True):
         if grid.rows:
-            _draw(look.folder, grid, base + learned[::-1])
+            _draw(look, grid, 0)
         else:
-            st.caption("This run draws no samples: its settings have no prompts.")
+            st.caption(_tell_none(look))
 
 
-def _draw(folder: RunFolder, grid: Grid, columns: list[Column]) -> None:
-    head = "".join(f'<th scope="col">{escape(column.label)}</th>' for column in columns)
-    rows = "".join(f"<tr>{_row(folder, row, columns)}</tr>" for row in grid.rows)
-    st.html(f'{STYLE}<div class="fluxgym-samples"><table><tr><th scope="row"></th>{head}</tr>{rows}</table></div>')
-    if not columns:
+def _draw(look: Look, grid: Grid, most: int) -> None:
+    """`most` columns, 0 for all of them."""
+    data = {"url": grid_url(look.folder.name), "version": grid.version, "most": most}
+    _mount(key=f"samples:{most}:{look.folder.name}", data=data)
+    if not grid.columns:
         st.caption("No samples yet: the first are drawn before the first step.")
 
 
-def _row(folder: RunFolder, row: Row, columns: list[Column]) -> str:
-    seed = "" if row.seed is None else f"<small>seed {row.seed}</small>"
-    cells = (f'<td><div class="cell">{_picture(folder, row, column)}</div></td>' for column in columns)
-    return f'<th scope="row">{escape(row.prompt)}{seed}</th>{"".join(cells)}'
-
-
-def _picture(folder: RunFolder, row: Row, column: Column) -> str:
-    """A thumbnail that opens the whole picture; nothing where there is none, or where it is not whole yet."""
-    picture = row.pictures.get(column)
-    small = samples.thumbnail(folder, picture) if picture else None
-    if not picture or not small:
-        return ""
-    source, whole = (
-        escape(routes.file_url(folder.name, kind, file), quote=True)
-        for kind, file in (("thumbnails", small.name), ("samples", picture.name))
-    )
-    said = escape(f"{row.prompt}, {column.label}", quote=True)
-    return f'<a href="{whole}" target="_blank"><img loading="lazy" src="{source}" alt="{said}" title="{said}"></a>'
+def _tell_none(look: Look) -> str:
+    if look.folder.is_read_only:
+        return "No samples here. They are looked for in sample, samples and validation_images."
+    return "This run draws no samples: its settings have no prompts."

@@ -166,7 +166,7 @@ def test_the_log_is_searched_and_sorted_by_level(outputs: Path) -> None:
     assert len(sent(page, "lines")[0]["lines"]) == 300
 
 
-def test_samples_are_escaped_and_served_by_address(outputs: Path) -> None:
+def test_of_samples_the_page_is_told_their_version_alone(outputs: Path) -> None:
     from PIL import Image
 
     folder = RunFolder(outputs / "small")
@@ -175,8 +175,6 @@ def test_samples_are_escaped_and_served_by_address(outputs: Path) -> None:
     folder.config.write_text(f'name = "small"\n[sample]\nprompts = ["{prompt}"]\n', encoding="utf-8")
     Image.new("RGB", (32, 32)).save(folder.samples / "small_e000000_00_20261124101502_42.png")
     page = open_page("run", run="small", tab="Samples")
-    body = "".join(part.proto.body for part in page.get("html"))
-    assert "onerror=alert(1)&gt;" in body
-    assert "<img src=x" not in body
-    assert 'loading="lazy" src="files/small/thumbnails/' in body
-    assert "base model" in body
+    (data,) = sent(page, "version")
+    assert data["url"] == "files/small/grid"
+    assert prompt not in json.dumps(data)

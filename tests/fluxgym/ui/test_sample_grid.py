@@ -1,12 +1,13 @@
-"""The grid of samples: prompts and columns, empty cells, nothing for a run that draws none."""
+"""What the page is told of the samples: where they are listed and in which version, whatever their number."""
 
-import re
+import json
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from fluxgym.ui.sample_grid import read_parts
 from trainer.folder import RunFolder
 
 
@@ -19,6 +20,11 @@ def script() -> None:
     sample_grid.draw_all(look)
 
 
+def sent(page: AppTest) -> list[dict]:
+    assert not page.exception
+    return [json.loads(part.proto.json) for part in page.get("bidi_component")]
+
+
 @pytest.fixture
 def folder(outputs: Path) -> RunFolder:
     made = RunFolder(outputs / "small")
@@ -29,23 +35,33 @@ def folder(outputs: Path) -> RunFolder:
 
 def test_a_run_without_prompts(folder: RunFolder) -> None:
     page = AppTest.from_function(script).run()
-    assert not page.exception
-    assert not page.get("html")
+    assert not sent(page)
     assert page.caption[0].value == "This run draws no samples: its settings have no prompts."
 
 
-def test_some_of_the_columns_and_all_of_them(folder: RunFolder) -> None:
-    folder.config.write_text('name = "small"\n[sample]\nprompts = ["a cat", "a dog"]\n', encoding="utf-8")
-    for epoch in range(7):
-        Image.new("RGB", (64, 64)).save(folder.samples / f"small_e{epoch:06d}_00_2026112410150{epoch}_42.png")
-    (folder.samples / "small_e000006_01_20261124101507_43.png").write_bytes(b"not whole yet")
+def test_before_the_first_samples(folder: RunFolder) -> None:
+    folder.config.write_text('name = "small"\n[sample]\nprompts = ["a cat"]\n', encoding="utf-8")
     page = AppTest.from_function(script).run()
-    assert not page.exception
-    few, every = (part.proto.body for part in page.get("html"))
-    assert few.count('scope="col"') < every.count('scope="col"') == 7
-    drawn, all_drawn = (re.findall(r'scope="col">([^<]+)<', html) for html in (few, every))
-    assert drawn == ["base model", *sorted(drawn[1:])] and drawn[-1] == "epoch 6", "as it learned"
-    assert all_drawn == ["base model", *(f"epoch {epoch}" for epoch in range(6, 0, -1))], "the newest in view"
-    assert every.count("<img ") == 7
-    assert every.count('class="cell"') == 14
-    assert "a dog<small>seed 43</small>" in every
+    assert len(sent(page)) == 2, "its prompts are shown"
+    assert "the first are drawn before the first step" in page.caption[0].value
+
+
+def test_the_same_few_bytes_for_one_sample_and_for_hundreds(folder: RunFolder) -> None:
+    folder.config.write_text('name = "small"\n[sample]\nprompts = ["a cat", "a dog"]\n', encoding="utf-8")
+    Image.new("RGB", (64, 64)).save(folder.samples / "small_e000000_00_20261124101500_42.png")
+    few, every = sent(AppTest.from_function(script).run())
+    assert (few["most"], every["most"]) == (3, 0)
+    assert few["version"] == every["version"]
+    for epoch in range(1, 200):
+        (folder.samples / f"small_e{epoch:06d}_00_2026112410{epoch:04d}_42.png").write_bytes(b"x")
+    page = AppTest.from_function(script).run()
+    later, _ = sent(page)
+    assert later["version"] != few["version"]
+    assert len(json.dumps(later)) == len(json.dumps(few))
+    assert not folder.thumbnails.exists(), "none is made by looking at the page"
+
+
+def test_scripts_are_read_as_one() -> None:
+    assert read_parts("viewer.js", "sample_grid.js").index("openViewer") < read_parts("viewer.js", "sample_grid.js").index(
+        "export"
+    )
