@@ -21,6 +21,7 @@ FRAMES = (  # each with the level, where it has one, and the text
     re.compile(r"(DEBUG|INFO):[\w.]{1,200}:(.*)$"),  # Python's logging without a format
     re.compile(r"(WARNING|ERROR|CRITICAL)(?::(?:[\w.]+:)?| ) *(\S.*)$"),
 )
+REMAINS = re.compile(r"(?: *\[A)+")  # of a cursor that was moved up to an outer bar, where the escape before it was lost
 RANK = re.compile(r"\[rank\d+\]: ?")  # torchrun's mark
 INDENT = " " * 20  # a line that only goes on a text wrapped by COLUMNS
 
@@ -38,6 +39,8 @@ class Line:
 def split_line(text: str) -> Line:
     """A line of at most LIMIT characters, freed of time stamp, level, wrapper and rank."""
     level = None
+    if remains := REMAINS.match(text):
+        text = text[remains.end() :]
     if wrapper := WRAPPER.match(text):
         level, text = wrapper[1], text[wrapper.end() :]
     elif stream := STREAM.match(text):

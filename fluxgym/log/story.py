@@ -26,15 +26,9 @@ from fluxgym.log.levels import level_of_line
 from fluxgym.log.lines import LIMIT, clean
 from fluxgym.log.marks import Marks
 from fluxgym.log.runs import JUMP, Run
+from fluxgym.log.wrapped import Wrapped
 
 TRAINING = Phase("training")
-WIDEST = 1000  # bytes of a bar that is wrapped
-
-
-def is_begun(text: bytes) -> bool:
-    """Whether it may be a bar without its end."""
-    at = text.rfind(b"%|")
-    return at >= 0 and b"]" not in text[at:] and len(text) < WIDEST
 
 
 class Story:
@@ -70,11 +64,11 @@ class Story:
         self._clock: float | None = None  # of the last step, see Step.clock
         self._elapsed: float | None = None
         self._is_announced = False  # an epoch of this attempt was
-        self._epochs_before = 0  # that were over when this attempt went on, and are not counted in it
+        self._epochs_before: int | None = None  # that were over where this attempt began; None where that was not seen
         self._epoch_bars = EpochBars()
         self._open: str | None = None  # a text that may go on in the next line
         self._open_is_read = False
-        self._wrapped = b""  # the beginning of a bar that a terminal wrapped
+        self._wrapped = Wrapped()
 
     # ---- what it says --------------------------------------------------------------------------------------------
     @property
@@ -151,8 +145,10 @@ class Story:
         while plain is not text and (bar := BAR.match(plain.encode())):  # it was hidden by colour codes
             self.hear_bar(read_bar(bar))
             plain = plain.encode()[bar.end() :].decode()
-        if not plain.strip() or self._hear_wrapped(plain.encode()):
+        if not plain.strip():
             return
+        if bar := self._wrapped.join_bar(plain):
+            return self.hear_bar(read_bar(bar))
         line = split_line(plain)
         level = level_of_line(line)
         self.warnings, self.errors = self.warnings + (level == "warning"), self.errors + (level == "error")
@@ -162,24 +158,15 @@ class Story:
             text = self._open = f"{self._open} {line.text}"[:LIMIT]
         else:
             self._open, self._open_is_read = line.text if line.is_wrapped else None, False
-        event = None if self._open_is_read else read_text(text)
+        event = None if self._open_is_read else self._wrapped.join_text(text, len(plain), read_text(text))
         if event is not None:
             self._open_is_read = self._open is not None
             self._apply(event)
         self.version += 1
 
-    def _hear_wrapped(self, line: bytes) -> bool:
-        """Takes a bar whose end stands on the next line or lines; true with the line where it ends."""
-        whole = self._wrapped + line
-        if self._wrapped and (bar := BAR.fullmatch(whole)):
-            self.hear_bar(read_bar(bar))
-            return True
-        self._wrapped = next((text for text in (whole, line) if is_begun(text)), b"")
-        return False
-
     def hear_bar(self, bar: Step, run: Run | None = None) -> None:
         """Takes a step, or a run of them of which `bar` is the last."""
-        self._wrapped = b""
+        self._wrapped = Wrapped()
         if bar.is_in_epoch:
             if self.epoch is None or self.total_epochs is None:
                 return self._hear_unplaced(bar)
@@ -262,7 +249,7 @@ class Story:
         self._finder.forget()
         self.nan_at, self._phase, self._said_finished = None, None, False
         self._is_fresh, self._is_announced = True, False
-        self._epochs_before, self._epoch_bars = 0, EpochBars()
+        self._epochs_before, self._epoch_bars = None, EpochBars()
         self.curve.begin_attempt()
 
     def _apply(self, event: Event) -> None:
@@ -315,7 +302,11 @@ class Story:
         if event.is_hint and self._is_announced:
             return  # the loader's workers say it late, and each of them
         self._is_announced = self._is_announced or not event.is_hint
+        if event.is_start and self._epochs_before is None:
+            self._epochs_before = 0
         before = self._epochs_before if event.is_counted_anew else 0
+        if before is None:
+            return  # nobody knows from where it is counted
         self.epoch, self.total_epochs = before + event.epoch, before + event.total if event.total else self.total_epochs
         self._phase = TRAINING
         while self.epochs and self.epochs[-1][0] > self.epoch:

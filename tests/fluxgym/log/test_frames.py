@@ -22,6 +22,7 @@ from fluxgym.log.frames import Line, split_line
         ("ERROR:torch.distributed.api:failed", "ERROR", "failed"),
         ("WARNING it is full", "WARNING", "it is full"),
         ("[rank1]: it broke", None, "it broke"),
+        ("[A[Aepoch:   0%|          | 0/4 [00:00<?, ?it/s]", None, "epoch:   0%|          | 0/4 [00:00<?, ?it/s]"),
         ("INFO is a word", None, "INFO is a word"),
         ("[RANK 0] is a title", None, "[RANK 0] is a title"),
     ],
