@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from fluxgym.run.folders import NoSuchRun, find_run, list_runs
-from fluxgym.ui import actions, cards, routes, run_settings, run_view
+from fluxgym.ui import actions, cards, opened_view, routes, run_settings, run_view
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.live import live
 from fluxgym.ui.text import plain
@@ -18,7 +18,7 @@ if name is None:
         st.switch_page(routes.TRAIN)
     st.stop()
 try:
-    folder = find_run(name)
+    folder = opened_view.look(find_run(name))
 except NoSuchRun as error:
     draw_header("No such run")
     said = str(error)
@@ -30,7 +30,7 @@ except NoSuchRun as error:
 
 routes.show_run(name)
 look = cards.look_at(folder)
-beside, right = draw_header(folder.name)
+beside, right = draw_header(folder.title)
 with beside:
     cards.draw_badge(look.summary)
     actions.draw_granted(folder, look.history)
@@ -44,6 +44,7 @@ with right:
         actions.draw_resume(folder, look.status, "primary")
     actions.draw_download(folder, look.status)
 actions.answer()
+opened_view.draw_where(folder)
 with_settings = run_view.tab_in_view() == run_view.SETTINGS
 live(partial(run_view.draw, folder, cards.find_face(look), with_settings), key="run")
 if with_settings:
