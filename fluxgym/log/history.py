@@ -1,4 +1,4 @@
-"""The history of a training, read from its log: every update takes only what is new. Shared by all who look.
+"""The history of a training, read from all parts of its log: every update takes only what is new. Shared by all who look.
 
 Safe to throw away: it is read from the file again. Hold `lock` while using `curve`, `steps`, `losses` or `times`.
 """
@@ -14,7 +14,7 @@ from fluxgym.log.curve import FARTHEST
 from fluxgym.log.dialects import BAR, read_bar, read_text, split_line
 from fluxgym.log.events import Finished
 from fluxgym.log.failures import Failure, FailureFinder
-from fluxgym.log.follow import Source
+from fluxgym.log.follow import FIRST, Source
 from fluxgym.log.lines import LIMIT, Decoder, clean
 from fluxgym.log.runs import FEWEST, SAME, read_run
 from fluxgym.log.story import Story
@@ -31,10 +31,11 @@ class History(Story):
         self.path, self.keep_curve = Path(path), keep_curve
         self.lock = threading.RLock()
         self._begin_file()
-        self._source = Source(self.path)
+        self._source = Source(self.path, part=FIRST)
 
     def _begin_file(self) -> None:
         self._decoder = Decoder()
+        self._ended, self._is_in_line = 0, False  # lines with an end, and whether there is one without
         self._carry = b""  # the beginning of a line whose end was not there yet
         self._is_endless = False  # that line is longer than LIMIT, its further bytes are dropped
         self._ahead: FailureFinder | None = None  # with what the unfinished last line says already
@@ -73,8 +74,20 @@ class History(Story):
         modified = self._source.modified
         return None if modified is None else max(0.0, time.time() - modified)
 
+    @property
+    def lines(self) -> int:
+        """All lines so far, in all parts; the last may have no end yet."""
+        return self._ended + self._is_in_line
+
+    @property
+    def size(self) -> int:
+        """Bytes so far, in all parts, unpacked."""
+        return self._source.size
+
     def _feed(self, new: bytes) -> None:
         """Takes bytes; what it makes of all bytes does not depend on how they are cut."""
+        if new:
+            self._ended, self._is_in_line = self._ended + new.count(b"\n"), not new.endswith(b"\n")
         data = self._carry + new.replace(b"\r", b"\n")
         end = data.rfind(b"\n") + 1
         start = 0
@@ -90,6 +103,7 @@ class History(Story):
         self._carry = rest[:LIMIT]
         if not self.keep_curve:
             self.curve.keep_last(FARTHEST)
+            self.marks.keep_last(FARTHEST)
         self._look_ahead()
 
     def _hear_lines(self, data: bytes, start: int, end: int) -> None:

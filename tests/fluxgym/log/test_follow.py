@@ -4,13 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from fluxgym.log.follow import Follower, Source
+from fluxgym.log.follow import FIRST, Follower, Source
 from fluxgym.log.tail import tail
 
-
-def append(path, data):
-    with path.open("ab") as file:
-        file.write(data)
+from .rotated import append, move, pack
 
 
 def test_only_whole_lines_and_each_once(tmp_path):
@@ -122,3 +119,112 @@ def test_an_unfinished_last_line_is_given_once_whether_it_ends_or_not(tmp_path, 
     assert (follower.read().lines, follower.rest()) == ([], rest)
     append(log, b"\nnext\n")
     assert (follower.read().lines, follower.rest()) == ([*rest, "next"] if rest else ["", "next"], [])
+
+
+# ---- logs that are moved away in parts ---------------------------------------------------------------------------------
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "training.log"
+
+
+def read_all(source):
+    read, is_new = b"", False
+    while True:
+        data, begins = source.read()
+        is_new = is_new or begins
+        read = data if begins else read + data
+        if not data:
+            return read, is_new
+
+
+def test_a_source_goes_through_all_parts_in_order(log):
+    for number in range(1, 4):
+        append(log, b"part %d\n" % number)
+        part = move(log, number)
+        if number < 3:
+            pack(part)
+    source = Source(log, part=FIRST)
+    assert read_all(source) == (b"part 1\npart 2\npart 3\n", False)
+    append(log, b"new\n")
+    assert read_all(source) == (b"new\n", False)
+    assert (source.part, source.offset, source.size) == (4, 4, 25)
+    assert read_all(Source(log)) == (b"new\n", False)
+    assert read_all(Source(log, 2, part=2)) == (b"rt 2\npart 3\nnew\n", False)
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_what_was_not_read_before_it_was_moved_is_read_after_that(log, is_packed):
+    append(log, b"one\n")
+    source = Source(log, part=FIRST)
+    read_all(source)
+    append(log, b"two\nnot ended")
+    part = move(log, 1)
+    if is_packed:
+        pack(part)
+    append(log, b"three\n")
+    pack(move(log, 2))
+    append(log, b"four\n")
+    assert read_all(source) == (b"two\nnot ended\nthree\nfour\n", False)
+
+
+def test_a_fresh_start_while_a_part_is_read_begins_anew(log):
+    for number in (1, 2):
+        append(log, b"old %d\n" % number)
+        move(log, number)
+    source = Source(log, part=FIRST)
+    assert source.read() == (b"old 1\n", False)
+    for part in (log.parent / "logs").iterdir():
+        part.unlink()
+    append(log, b"new\n")
+    assert read_all(source) == (b"new\n", True)
+    log.unlink()
+    append(log, b"newer\n")
+    assert read_all(source) == (b"newer\n", True)
+
+
+def test_a_part_that_is_missing_is_left_out(log):
+    for number in range(1, 5):
+        append(log, b"part %d\n" % number)
+        move(log, number)
+    append(log, b"new\n")
+    (log.parent / "logs" / "training.0002.log").unlink()
+    (log.parent / "logs" / "training.0003.log").unlink()
+    assert read_all(Source(log, part=FIRST)) == (b"part 1\npart 4\nnew\n", False)
+    (log.parent / "logs" / "training.0001.log").unlink()
+    (log.parent / "logs" / "training.0001.log").symlink_to(log.parent / "nowhere")
+    assert read_all(Source(log, part=FIRST)) == (b"part 4\nnew\n", False)
+
+
+def test_a_log_that_is_cut_after_a_move_is_read_from_its_first_part(log):
+    append(log, b"old\n")
+    move(log, 1)
+    append(log, b"something long\n")
+    source, follower = Source(log, part=FIRST), Follower(log)
+    assert read_all(source) == (b"old\nsomething long\n", False)
+    follower.read()
+    log.write_bytes(b"cut\n")
+    assert read_all(source) == (b"old\ncut\n", True)
+    chunk = follower.read()
+    assert (chunk.lines, chunk.restarted) == (["cut"], True)
+
+
+def test_a_follower_that_slept_through_two_moves_misses_nothing(log):
+    append(log, b"one\n")
+    follower = Follower(log)
+    follower.read()
+    append(log, b"two\nhal")
+    pack(move(log, 1))
+    append(log, b"three\n")
+    move(log, 2)
+    chunk = follower.read()
+    assert (chunk.lines, chunk.restarted) == (["two", "hal", "three"], False)
+    append(log, b"four\n")
+    assert (follower.read().lines, follower.offset) == (["four"], 5)
+
+
+def test_a_packed_log_is_read_as_what_it_was(log):
+    append(log, b"one\n")
+    part = move(log, 1)
+    pack(part).rename(log.with_name("training.log.gz"))
+    source = Source(log.with_name("training.log.gz"), part=FIRST)
+    assert (read_all(source), read_all(source)) == ((b"one\n", False), (b"", False))

@@ -11,6 +11,7 @@ from fluxgym.log.curve import FARTHEST
 from fluxgym.log.history import History, get_history
 
 from .logs import FLUXGYM, KOHYA, OURS, our_step, our_steps, regular_steps, stamp
+from .rotated import append, move, pack
 
 LONG = regular_steps(1, 2500, 0, 0.7) + f"{stamp(9)} Epoch 2/3\n" + regular_steps(2501, 2600, 1800, 0.7)
 ODD = (
@@ -64,6 +65,59 @@ def test_any_cut_gives_the_same(tmp_path, log):
                 at += length
                 history.update()
         assert state(history) == expected, f"seed {seed}"
+
+
+@pytest.mark.parametrize("log", [OURS, KOHYA, FLUXGYM, LONG, ODD], ids=["ours", "kohya", "fluxgym", "long", "odd"])
+@pytest.mark.parametrize("keep_curve", [True, False])
+def test_any_cut_into_parts_gives_the_same(tmp_path, log, keep_curve):
+    """The log is moved away at any end of a line, packed or not, while somebody reads who sleeps now and then."""
+    data = log.encode()
+    whole = tmp_path / "whole.log"
+    whole.write_bytes(data)
+    expected = History(whole, keep_curve)
+    expected.update()
+    for seed in range(8):
+        chance, number = random.Random(seed), 0
+        path = tmp_path / str(seed) / "training.log"
+        path.parent.mkdir()
+        history, rows = History(path, keep_curve), data.splitlines(keepends=True)
+        while rows:
+            count = chance.randint(1, max(2, len(data) // 1500))
+            append(path, b"".join(rows[:count]))
+            rows = rows[count:]
+            if chance.random() < 0.7:
+                history.update()
+            if chance.random() < 0.3 and path.read_bytes().endswith(b"\n"):
+                number += 1
+                part = move(path, number)
+                if chance.random() < 0.5:
+                    pack(part)
+        late = History(path, keep_curve)
+        for each in (history, late):
+            each.update()
+            if keep_curve:
+                assert state(each) == state(expected), f"seed {seed}"
+            assert [getattr(each, name) for name in STATE if name not in ("steps", "points")] == [
+                getattr(expected, name) for name in STATE if name not in ("steps", "points")
+            ]
+            assert (each.lines, each.size) == (log.count("\n") + (not log.endswith("\n")), len(data))
+
+
+def test_a_move_is_no_other_log_and_a_fresh_start_is(tmp_path):
+    path = tmp_path / "training.log"
+    append(path, our_steps(1, 50, 90).encode())
+    history = History(path)
+    history.update()
+    pack(move(path, 1))
+    history.update()
+    assert (history.points, history.last_line_age_seconds) == (50, None)
+    append(path, f"=== Log part 2, goes on from logs/training.0001.log ===\n{our_steps(51, 60, 90)}".encode())
+    history.update()
+    assert (history.points, len(history.attempts), history.lines) == (60, 1, 61)
+    (tmp_path / "logs" / "training.0001.log.gz").unlink()
+    path.write_text(our_steps(1, 20, 30))
+    history.update()
+    assert (history.points, history.total_steps, history.lines) == (20, 30, 20)
 
 
 @pytest.mark.parametrize("log", [OURS, KOHYA, LONG, ODD], ids=["ours", "kohya", "long", "odd"])

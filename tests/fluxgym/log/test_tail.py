@@ -3,7 +3,10 @@
 import os
 import time
 
-from fluxgym.log.tail import MOST, tail
+from fluxgym.log.parts import list_parts
+from fluxgym.log.tail import KEPT, MOST, tail
+
+from .rotated import append, move, pack
 
 
 def test_the_last_lines_of_a_large_file(tmp_path):
@@ -60,3 +63,37 @@ def test_no_file_an_empty_file_and_the_age(tmp_path):
     os.utime(log, (time.time() - 60, time.time() - 60))
     assert tail(log).lines == []
     assert 60 <= tail(log).age_seconds < 120
+
+
+def test_it_goes_back_into_the_parts(tmp_path):
+    log = tmp_path / "training.log"
+    expected = []
+    for number in range(1, 5):
+        text = [f"part {number} line {line}" for line in range(30)]
+        append(log, "".join(f"{line}\n" for line in text).encode())
+        part = move(log, number)
+        expected += text
+        if number != 3:
+            pack(part)
+        for lines in (1, 7, 30, 31, 75, 500):
+            assert tail(log, lines).lines == expected[-lines:], "there is no new file yet"
+    append(log, b"new\nhal")
+    for lines in (1, 2, 3, 40, 100, 500):
+        assert tail(log, lines).lines == [*expected, "new", "hal"][-lines:]
+    end = tail(log, 40, only_whole=True)
+    assert (end.lines, end.size) == ([*expected, "new"][-40:], 4)
+    assert end.age_seconds < 60
+
+
+def test_of_a_packed_part_only_the_end_is_kept(tmp_path):
+    log = tmp_path / "training.log"
+    append(log, b"".join(b"line %d of a long part\n" % line for line in range(100_000)))
+    pack(move(log, 1))
+    append(log, b"new\n")
+    assert tail(log, 3).lines == ["line 99998 of a long part", "line 99999 of a long part", "new"]
+    lines = tail(log, 99_000).lines
+    assert KEPT / 30 < len(lines) < KEPT / 20
+    assert lines == [*(f"line {number} of a long part" for number in range(100_001 - len(lines), 100_000)), "new"]
+    archived = log.parent / "logs" / "training.log.gz"
+    list_parts(log)[0].rename(archived)
+    assert tail(archived, 1).lines == ["line 99999 of a long part"]
