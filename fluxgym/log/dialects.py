@@ -271,10 +271,12 @@ ENDS = tuple(rule.end for rule in RULES if rule.end)
 # A tqdm bar with what may stand before it. Each part is bounded and none goes past the end of the line or the closing
 # bracket, so that a bar is whole as soon as its bracket is there, however the file is cut into reads. A digit may be any
 # digit: log/runs.py relies on it. Blanks and "[A" before it are what is left of a terminal's cursor.
+# Most lines that are no bar have no "|", and end there.
 NAMES = "|".join(row.bar if row.bar != ANY else f"(?P<any>{ANY})" for row in DIALECTS).encode()
 FIRST = "|".join(f"{row.lr}: " for row in DIALECTS if row.bar == ANY).encode()  # word after a bar of any name
 BAR = re.compile(
-    rb"(?: |\[A){0,200}(?:\[?(?P<hour>\d{4}-\d\d-\d\d[ T]\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:[.,]\d{1,9})?Z?\]? "
+    rb"(?=[^|\r\n]{0,900}+\|)(?: |\[A){0,200}+"
+    rb"(?:\[?(?P<hour>\d{4}-\d\d-\d\d[ T]\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:[.,]\d{1,9})?Z?\]? "
     rb"|\[\d\d:\d\d:\d\d\] )?(?:\[[A-Z]{1,9}\] )?"
     rb"(?P<name>" + NAMES + rb"): {1,4}\d{1,3}%\|(?:[^|\r\n\x1b]{0,500}\|)?"
     rb" ?(?P<step>\d{1,15})/(?P<total>\d{1,15}) "

@@ -19,6 +19,8 @@ class Wrapped:
 
     def join_bar(self, line: str) -> re.Match[bytes] | None:
         """The bar that ends with this line and began before it."""
+        if not self._bar and "%|" not in line:
+            return None
         begun, self._bar = self._bar, b""
         if begun and len(line) <= self._width:
             whole = begun + line.encode()
