@@ -8,6 +8,7 @@ import pytest
 from fluxgym.run.record import Verdict
 from fluxgym.view.show import find_log, show_fields
 
+from ..log.test_tools import TOOLS, log_of
 from .runs import failed, make_run, step_lines
 
 KEYS = [
@@ -84,6 +85,23 @@ def test_a_foreign_folder(tmp_path):
     (tmp_path / "training.log").write_text(step_lines(1, 3, 30))
     assert find_log(tmp_path).name == "training.log"
     assert show_fields(tmp_path)["step"] == 3
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_folder_of_another_tool(tmp_path, tool):
+    """What is not in its log is None, and done is only what the log calls so: not what it saved before it crashed."""
+    expected, log = TOOLS[tool], tmp_path / "job" / "log.txt"
+    log.parent.mkdir()
+    log.write_bytes(log_of(tool).read_bytes())
+    fields = show_fields(tmp_path)
+    assert list(fields) == KEYS
+    assert (fields["step"], fields["total_steps"], fields["points"]) == (expected.steps,) * 3
+    assert (fields["total_epochs"], fields["checkpoints"]) == (expected.total_epochs, expected.checkpoints)
+    assert (fields["state"], fields["finished"]) == (("completed", True) if expected.finished else (None, False))
+    log.write_bytes(log_of(tool).read_bytes() + b"\nOSError: [Errno 28] No space left on device\n")
+    fields = show_fields(tmp_path)
+    assert (fields["state"], fields["finished"], fields["failure"]["kind"]) == ("failed", False, "no_space")
+    assert fields["eta_seconds"] is None
 
 
 def test_nothing_there(tmp_path):
