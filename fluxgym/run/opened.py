@@ -58,22 +58,28 @@ def make_key(path: Path) -> str:
     return f"{name}~{zlib.crc32(os.fsencode(path)):08x}"
 
 
+def place(root: Path, path: Path, log: Path | None) -> OpenedFolder:
+    """An opened folder whose notes lie below `root`. `path` is absolute; `log` is None where it has none."""
+    return OpenedFolder(path, root / make_key(path), log or path / "training.log")
+
+
 def remember(root: Path, path: Path, log: Path | None) -> OpenedFolder:
-    """Keeps below `root` that a folder was opened. `path` is absolute; `log` is None where it has none. Raises OSError."""
-    kept = root / make_key(path)
-    kept.mkdir(parents=True, exist_ok=True)
-    told = {"path": str(path), "log": str(log) if log else None, "opened": time.time()}
-    write_whole(kept / MEMO, json.dumps(told, indent=1).encode())
-    return _place(kept, told)
+    """Keeps that a folder was opened. Raises OSError."""
+    folder = place(root, path, log)
+    folder.kept.mkdir(parents=True, exist_ok=True)
+    told = {"path": str(path), "log": str(folder.log), "opened": time.time()}
+    write_whole(folder.kept / MEMO, json.dumps(told, indent=1).encode())
+    return folder
 
 
 def read_opened(root: Path) -> list[OpenedFolder]:
     """What was remembered, the last opened first; also where the folder itself is gone by now."""
     try:
-        known = [(memo["opened"], _place(kept, memo)) for kept in root.iterdir() if (memo := _read_memo(kept))]
+        memos = [memo for kept in root.iterdir() if (memo := _read_memo(kept))]
     except FileNotFoundError:
         return []
-    return [folder for _, folder in sorted(known, key=lambda pair: (-pair[0], pair[1].name))]
+    memos.sort(key=lambda memo: (-memo["opened"], memo["path"]))
+    return [place(root, Path(memo["path"]), Path(memo["log"])) for memo in memos]
 
 
 def forget(folder: OpenedFolder) -> None:
@@ -83,16 +89,11 @@ def forget(folder: OpenedFolder) -> None:
     shutil.rmtree(folder.kept)
 
 
-def _place(kept: Path, memo: dict[str, Any]) -> OpenedFolder:
-    path = Path(str(memo["path"]))
-    return OpenedFolder(path, kept, Path(str(memo["log"])) if memo["log"] else path / "training.log")
-
-
 def _read_memo(kept: Path) -> dict[str, Any]:
     """Empty where there is none that can be read, or it is that of another folder: a key is never trusted alone."""
     try:
         memo = json.loads((kept / MEMO).read_bytes())
-        is_whole = kept.name == make_key(Path(memo["path"])) and memo["opened"] >= 0 and "log" in memo
+        is_whole = kept.name == make_key(Path(memo["path"])) and memo["opened"] >= 0 and Path(memo["log"]).is_absolute()
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return memo if is_whole else {}

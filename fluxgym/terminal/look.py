@@ -1,11 +1,14 @@
-"""The verbs that look: list, show, log. They send a supervisor where one is missing, and change nothing else."""
+"""The verbs that look: list, show, compare, log. They send a supervisor where one is missing, and change nothing else but that
+`show` remembers the folder of somebody else, so that the pages can show it."""
 
 import argparse
 import dataclasses
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fluxgym.log.follow import Follower
 from fluxgym.log.history import History, get_history
@@ -23,6 +26,9 @@ def add_verbs(verbs: Verbs) -> None:
     verbs.add(list_, "all runs").add_argument("--json", action="store_true")
     sub = verbs.add(show, "what is known of a run")
     sub.add_argument("target", metavar="TARGET", help="a run's name, any folder, or any log file")
+    sub.add_argument("--json", action="store_true")
+    sub = verbs.add(compare, "how runs did, and the settings in which they differ")
+    sub.add_argument("targets", metavar="TARGET", nargs="+", help="two runs' names or folders, or more")
     sub.add_argument("--json", action="store_true")
     sub = verbs.add(log, "the training's log")
     sub.add_argument("target", metavar="NAME|PATH")
@@ -59,12 +65,43 @@ def show(options: argparse.Namespace) -> int:
     width = max(map(len, fields))
     for key, value in fields.items():
         print(f"{key:{width}}  {_readable(value)}".replace("  \n", "\n"))
+    if target.is_dir():
+        _tell_pages(target)
+    return DONE
+
+
+def compare(options: argparse.Namespace) -> int:
+    from fluxgym.view import compare as view
+    from fluxgym.view.known_settings import read_known
+    from fluxgym.view.summary import summarise
+
+    folders = list(dict.fromkeys(_folder(_target(text)) for text in options.targets))
+    if len(folders) < 2:
+        raise ValueError("got 1 run, expected two or more to compare")
+    line = read_line()
+    looks = [(folder, *_look(folder, line)) for folder in folders]
+    known = [read_known(folder) for folder in folders]
+    differences = view.find_differences(known)
+    measure = view.tell_measure(known, differences)
+    told = [(history, summarise(folder, status, history)) for folder, status, history in looks]
+    numbers = view.list_numbers(told, is_one_measure=not measure)
+    if options.json:
+        rows = {
+            part: {each.name: each.values for each in rows} for part, rows in (("runs", numbers), ("settings", differences))
+        }
+        print(json.dumps({"names": [folder.title for folder in folders], **rows, "note": measure or None}, indent=1))
+        return DONE
+    print_table(
+        [["", *(shown(folder.title) for folder in folders)], *([each.name, *each.values] for each in numbers + differences)]
+    )
+    if measure:
+        print(measure)
     return DONE
 
 
 def log(options: argparse.Namespace) -> int:
     target = _target(options.target)
-    folder = RunFolder(target) if target.is_dir() else None
+    folder = _folder(target) if target.is_dir() else None
     path = _log_of(folder, options.monitor) if folder else target
     end = tail(path, options.lines, only_whole=options.follow)  # an unfinished line is not printed in two halves
     for line in end.lines:
@@ -73,6 +110,28 @@ def log(options: argparse.Namespace) -> int:
         for line in follow(Follower(path, end.size), lambda: folder is None or _may_go_on(look_after(folder))):
             print(line, flush=True)
     return DONE
+
+
+def _tell_pages(target: Path) -> None:
+    """Remembers a folder of somebody else, and says where the pages show it."""
+    from fluxgym.view.opening import open_path
+
+    try:
+        folder = open_path(target)
+    except (ValueError, OSError) as error:  # outputs/ that cannot be written, say: what was asked for is printed already
+        print(f"fluxgym: the pages cannot show it: {error}", file=sys.stderr)
+    else:
+        if folder.is_read_only:
+            print(f"The pages show it too, only to read: /run?run={quote(folder.name)}")
+
+
+def _folder(target: Path) -> RunFolder:
+    """A run, or the folder of somebody else, which is only read."""
+    from fluxgym.view.opening import look_at
+
+    if not target.is_dir():
+        raise ValueError(f"got the file {target}, expected a run or a folder")
+    return look_at(target)
 
 
 def _log_of(folder: RunFolder, monitor: bool) -> Path:

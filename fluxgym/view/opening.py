@@ -4,9 +4,9 @@ import difflib
 import itertools
 from pathlib import Path
 
+from fluxgym.log.find import find_log
 from fluxgym.run.folders import PROJECT, list_runs, opened_root
-from fluxgym.run.opened import OpenedFolder, remember
-from fluxgym.view.show import find_log
+from fluxgym.run.opened import OpenedFolder, place, remember
 from trainer.folder import RunFolder
 
 LORAS = ("*.safetensors", "*/*.safetensors")  # beside the log, or in a folder for each checkpoint
@@ -18,21 +18,31 @@ class NotOpened(ValueError):
 
 
 def open_folder(text: str) -> RunFolder:
-    """Remembers the folder of a path, and gives it; a run of ours stays a run of ours. Raises NotOpened, or OSError where
+    """The folder that somebody means by a text. Raises as open_path does."""
+    return open_path(parse_path(text))
+
+
+def open_path(path: Path) -> RunFolder:
+    """Remembers a folder that is there, so that the pages find it by its key, and gives it. Raises NotOpened, or OSError where
     nothing can be written below outputs/."""
-    path = parse_path(text)
+    folder = look_at(path)
+    return remember(opened_root(), folder.path, folder.log) if isinstance(folder, OpenedFolder) else folder
+
+
+def look_at(path: Path) -> RunFolder:
+    """A folder that is there; a run of ours stays a run of ours, any other is only to be read. Raises NotOpened."""
+    path = path.resolve()
     for run in list_runs():
         if run.path.resolve() == path:
             return run
     try:
-        log: Path | None = find_log(path)
+        return place(opened_root(), path, find_log(path))
     except FileNotFoundError as error:
-        log = None
         if not any(any(path.glob(pattern)) for pattern in LORAS):
             raise NotOpened(f"{error}, or LoRA files (*.safetensors); {_tell_content(path)}") from error
+        return place(opened_root(), path, None)
     except OSError as error:
         raise NotOpened(f"got {path}, which cannot be read: {error.strerror or error}") from error
-    return remember(opened_root(), path, log)
 
 
 def look_again(folder: OpenedFolder) -> OpenedFolder:

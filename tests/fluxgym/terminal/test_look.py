@@ -1,12 +1,17 @@
 """list, show, log: what they print of any folder, and that what cannot be read takes nothing else away."""
 
+import dataclasses
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
+from fluxgym.run.folders import PROJECT, list_opened
+from fluxgym.run.identity import Identity
 from fluxgym.run.launch import start_run, wait_for_end
-from fluxgym.run.record import read_record
+from fluxgym.run.record import begin_attempt, read_record, write_record
 from fluxgym.run.status import read_status
 from fluxgym.terminal.output import DONE, WRONG_USE
 from tests.conftest import HOSTILE_NAMES
@@ -173,3 +178,65 @@ def test_log_follows_to_a_last_line_without_an_end(outputs, say):
     start_run(folder, ["/bin/sh", "-c", "echo first; sleep 1; printf 'cut in the mid'"])
     code, out, _ = say("log", "small", "-f")
     assert (code, out.splitlines()[-2:]) == (DONE, ["first", "cut in the mid"])
+
+
+def test_show_remembers_the_folder_of_somebody_else_for_the_pages(outputs, say, tmp_path):
+    foreign = RunFolder(tmp_path / "their lora")
+    foreign.path.mkdir()
+    (foreign.path / "train.log").write_text("epoch 1/16\n")
+    code, out, err = say("show", foreign.path, "--json")
+    assert (code, err, json.loads(out)["epoch"], list_opened()) == (DONE, "", 1, [])
+    code, out, err = say("show", foreign.path)
+    [opened] = list_opened()
+    assert (code, err, opened.path) == (DONE, "", foreign.path)
+    assert out.splitlines()[-1] == f"The pages show it too, only to read: /run?run={opened.name}"
+    assert say("show", opened.name)[1].splitlines()[-1] == out.splitlines()[-1], "it is found by its key, too"
+    assert "pages" not in say("show", run_of(outputs, "mine").path)[1]
+
+
+def test_show_of_a_folder_that_cannot_be_remembered_shows_it_all_the_same(outputs, say, tmp_path):
+    (tmp_path / "kohya").mkdir()
+    (tmp_path / "kohya" / "train.log").write_text("epoch 1/16\n")
+    (outputs / ".opened").touch()
+    code, out, err = say("show", tmp_path / "kohya")
+    assert code == DONE
+    assert "\nepoch                  1\n" in out
+    assert err.startswith("fluxgym: the pages cannot show it: ")
+
+
+def test_compare(outputs, say, start_small, tmp_path):
+    for name in ("one", "two"):
+        wait_for_end(start_small("--steps", "4", name=name), 20)
+    (outputs / "one" / "config.toml").write_text("[lora]\nrank = 4\nalpha = 8\n")
+    (outputs / "two" / "config.toml").write_text("[lora]\nrank = 16\nalpha = 8\n")
+    code, out, _ = say("compare", "one", "two")
+    rows = [line.split() for line in out.splitlines()]
+    assert (code, rows[0], rows[1]) == (DONE, ["one", "two"], ["State", "Completed", "Completed"])
+    assert ["lora.rank", "4", "16"] in rows
+    assert "alpha" not in out
+    told = json.loads(say("compare", "one", "two", "--json")[1])
+    assert (told["names"], told["settings"], told["note"]) == (["one", "two"], {"lora.rank": ["4", "16"]}, None)
+    assert told["runs"]["State"] == ["Completed", "Completed"]
+
+
+def test_compare_needs_two(outputs, say):
+    run_of(outputs, "one")
+    assert say("compare", "one") == (WRONG_USE, "", "fluxgym: got 1 run, expected two or more to compare\n")
+    assert say("compare", "one", outputs / "one")[0] == WRONG_USE, "it is the same run"
+    assert "expected a run or a folder" in say("compare", "one", outputs / "one" / "training.log")[2]
+
+
+def test_following_the_log_of_somebody_else_sends_nobody(outputs, tmp_path):
+    theirs = run_of(tmp_path, "theirs", "epoch 1/16\n")
+    record = begin_attempt(theirs, None, ["x"]).to("running", training=Identity(1, 1, "another boot"))
+    write_record(theirs, dataclasses.replace(record, since=1.0))
+    before = sorted(theirs.path.iterdir())
+    command = [sys.executable, "-m", "fluxgym", "log", "-f", theirs.path]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout.readline() == "epoch 1/16\n"
+        for line in ("epoch 2/16\n", "epoch 3/16\n"):  # before each line it looked after the run
+            with theirs.training_log.open("a") as log:
+                log.write(line)
+            assert following.stdout.readline() == line
+        following.terminate()
+    assert sorted(theirs.path.iterdir()) == before
