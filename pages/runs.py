@@ -19,6 +19,8 @@ opened = list_opened()
 _, right = draw_header("Active Training Sessions")
 with right:
     opened_view.draw_open()
+    if len(active) + len(earlier) + len(opened) > 1 and st.button("Compare", icon=":material/compare_arrows:"):
+        st.switch_page(routes.COMPARE)
     if (active or earlier) and st.button("New training", icon=":material/add:", type="primary"):
         st.switch_page(routes.TRAIN)
 actions.answer()

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-RUNS, TRAIN, RUN, SETTINGS = "pages/runs.py", "pages/train.py", "pages/run.py", "pages/settings.py"
+RUNS, TRAIN, RUN, COMPARE, SETTINGS = (f"pages/{name}.py" for name in ("runs", "train", "run", "compare", "settings"))
 LOGO = str(Path(__file__).parent / "logo.svg")
 ICON = str(Path(__file__).parent / "icon.svg")
 # Streamlit leaves 90 px empty above each page; the timer of live.py would have a gap around it; the plan stays in view; a title
@@ -51,3 +51,8 @@ def open_run(name: str) -> None:
 def file_url(run: str, kind: str, file: str) -> str:
     """The address of one file of a run, from any page; the kinds are those of files.py."""
     return f"files/{quote(run, safe='')}/{kind}/{quote(file, safe='')}"
+
+
+def log_url(run: str, log: str) -> str:
+    """The address of one log of a run as a whole, all its parts in one; the logs are those of fluxgym/view/logs.py."""
+    return f"log/{quote(run, safe='')}/{quote(log, safe='')}"
