@@ -31,7 +31,7 @@ class Viewer {
     this.right = button("\u203a", "Next epoch (right arrow)", () => this.step(1));
     this.left.className = "turn previous";
     this.right.className = "turn next";
-    this.stage = make("div", "stage", {}, this.back, this.front, this.line, this.left, this.right);
+    this.stage = make("div", "stage", { tabIndex: -1, autofocus: true }, this.back, this.front, this.line, this.left, this.right);
     this.first = make("select", "", { ariaLabel: "On the left", onchange: () => this.choose() });
     this.second = make("select", "", { ariaLabel: "On the right", onchange: () => this.choose() });
     this.slider = make("input", "", { type: "range", oninput: () => this.slide() });
@@ -169,18 +169,19 @@ class Viewer {
     for (const next of [this.there[place - 2], this.there[place]]) if (next !== undefined) new Image().src = this.cells[next];
   }
 
-  /** Where the picture lies in its box, in px from the stage's left. */
+  /** Where the picture lies in the stage, in px. */
   area() {
     const { clientWidth: width, clientHeight: height } = this.stage;
     const { naturalWidth, naturalHeight } = this.front;
-    const shown = naturalHeight ? Math.min(width, (height * naturalWidth) / naturalHeight) : width;
-    return { left: (width - shown) / 2, width: shown };
+    const scale = naturalHeight ? Math.min(width / naturalWidth, height / naturalHeight) : 1;
+    const shown = naturalHeight ? [naturalWidth * scale, naturalHeight * scale] : [width, height];
+    return { left: (width - shown[0]) / 2, width: shown[0], top: (height - shown[1]) / 2 };
   }
 
   place() {
-    const { left, width } = this.area();
+    const { left, width, top } = this.area();
     const at = left + width * this.divider;
-    this.line.style.left = `${at}px`;
+    Object.assign(this.line.style, { left: `${at}px`, top: `${top}px`, bottom: `${top}px` });
     this.front.style.clipPath = this.pair ? `inset(0 0 0 ${at}px)` : "";
   }
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fluxgym.run.lora_file import find_problem
+from fluxgym.run.lora_file import find_problem, read_header
 from tests.small_training import write_lora
 
 
@@ -71,3 +71,22 @@ def test_other_trouble(lora, tmp_path):
     assert find_problem(lora) == "it holds no tensor"
     lora.write_bytes((2).to_bytes(8, "little") + b"[]")
     assert "cannot be read" in find_problem(lora)
+
+
+def test_what_a_file_says_of_itself(lora):
+    write_lora(lora, metadata={"ss_network_dim": "16"})
+    header = read_header(lora)
+    assert (header.metadata["ss_network_dim"], header.tensors, header.parameters, header.dtype) == ("16", 2, 8, "F32")
+    assert (header.rank, header.problem) == (2, "")
+    write_lora(lora, ("a.alpha",), metadata={"ss_network_dim": "16"})
+    assert read_header(lora).rank == 16, "read again, and where no tensor tells it, as the metadata have it"
+
+
+def test_of_a_file_that_cannot_be_read_only_the_problem_is_known(lora, tmp_path):
+    lora.write_bytes(lora.read_bytes()[:-1])
+    assert "lies at" in read_header(lora).problem or "bytes" in read_header(lora).problem
+    for broken in (b"", b"x" * 100, b"\x02" + bytes(7) + b"[]"):
+        lora.write_bytes(broken)
+        header = read_header(lora)
+        assert (header.metadata, header.tensors, bool(header.problem)) == ({}, 0, True)
+    assert read_header(tmp_path / "gone.safetensors").problem == "No such file or directory"

@@ -1,10 +1,12 @@
-"""LoRA files and states as tables; names are text."""
+"""The board as the page is told of it, the marks that come back, the dialog before a deletion; states as a table."""
 
+import json
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fluxgym.view.board import Mark, read_marks
 from tests.small_training import write_lora, write_state
 from trainer.folder import RunFolder
 
@@ -36,28 +38,82 @@ def test_when_the_first_lora_comes(outputs: Path, every: int, said: str) -> None
     assert AppTest.from_function(script).run().caption[0].value == f"None yet. {said}"
 
 
-def test_files_and_states(outputs: Path) -> None:
-    folder = RunFolder(outputs / "small")
-    folder.path.mkdir()
-    folder.config.touch()
-    write_lora(folder.epoch_lora(4))
-    folder.training_log.write_text(
-        f"Epoch 4/8\nsteps:  50%|#####     | 40/80 [00:40<00:40,  1.00s/it, avr_loss=0.12]\n"
-        f"Validation: loss 0.4321 at step 40\nSaving LoRA: {folder.epoch_lora(4)}\n",
-        encoding="utf-8",
-    )
+@pytest.fixture
+def folder(outputs: Path) -> RunFolder:
+    made = RunFolder(outputs / "small")
+    made.path.mkdir()
+    made.config.touch()
+    for epoch in (4, 8):
+        write_lora(made.epoch_lora(epoch))
+    return made
+
+
+def test_of_the_board_the_page_is_told_its_version_alone(folder: RunFolder) -> None:
+    def sent() -> str:
+        page = AppTest.from_function(script).run()
+        assert not page.exception
+        (part,) = page.get("bidi_component")
+        return part.proto.json
+
+    before = sent()
+    assert json.loads(before)["url"] == "files/small/board"
+    for epoch in range(10, 60):
+        write_lora(folder.epoch_lora(epoch))
     write_lora(folder.path / "<b>&.safetensors")
+    assert sent() != before
+    assert len(sent()) == len(before)
+
+
+def test_states(folder: RunFolder) -> None:
     write_state(folder.path, 7)
-    (folder.epoch_state(9)).mkdir()
+    (folder.path / "<b>-state").mkdir()
     page = AppTest.from_function(script).run()
     assert not page.exception
-    loras, states = (part.proto.body for part in page.get("html"))
-    assert "epoch 4" in loras
-    assert "<td>40</td><td>0.4321</td>" in loras
-    assert "Validation" not in states
-    assert loras.count('class="rest"') == 9, "a head and two rows of what a phone has no room for"
-    assert 'href="files/small/loras/small-000004.safetensors"' in loras
-    assert "&lt;b&gt;&amp;.safetensors" in loras
-    assert "%3Cb%3E%26.safetensors" in loras
+    (states,) = (part.proto.body for part in page.get("html"))
     assert "small-step00000007-state" in states
+    assert "&lt;b&gt;-state" in states
     assert "state.json cannot be read" in states
+    assert states.count('class="rest"') == 9, "a head and two rows of what a phone has no room for"
+
+
+def test_marks_from_the_browser_are_not_trusted(folder: RunFolder) -> None:
+    from fluxgym.ui.checkpoint_list import take_mark
+
+    name = folder.epoch_lora(4).name
+    for said in (
+        None,
+        "x",
+        {},
+        {"place": "../x", "star": True},
+        {"place": ["x"], "star": True},
+        {"place": name, "star": "yes"},
+    ):
+        take_mark(folder, said)
+    assert read_marks(folder) == {}
+    take_mark(folder, {"place": name, "star": True})
+    take_mark(folder, {"place": name, "note": "<b>soft</b>"})
+    assert read_marks(folder) == {name: Mark(star=True, note="<b>soft</b>")}
+
+
+def ask() -> None:
+    import streamlit as st
+
+    from fluxgym.run.folders import find_run
+    from fluxgym.ui import checkpoint_list
+
+    st.session_state[checkpoint_list.ASKED] = "small-000004.safetensors"
+    checkpoint_list.answer(find_run("small"))
+
+
+def test_a_deletion_is_asked_for_first(folder: RunFolder) -> None:
+    page = AppTest.from_function(ask).run()
+    assert not page.exception
+    said = " ".join(part.value for part in page.markdown).replace("\\", "")
+    assert "small-000004.safetensors" in said
+    assert "cannot be brought back" in said
+    assert folder.epoch_lora(4).exists()
+    page.button(key="delete-confirmed").click().run()
+    assert not page.exception
+    assert not folder.epoch_lora(4).exists()
+    assert folder.epoch_lora(8).exists()
+    assert "is not there any more" in page.markdown[0].value

@@ -4,7 +4,8 @@ import json
 import os
 
 from fluxgym.log.history import History
-from fluxgym.view.checkpoints import list_loras, list_states
+from fluxgym.view.checkpoints import list_loras, list_states, place_of
+from tests.small_training import write_lora
 from trainer.folder import RunFolder
 
 from .runs import make_state, stamp, step_lines
@@ -77,6 +78,34 @@ def test_a_lora_that_was_asked_for_is_told_by_its_step(tmp_path):
     folder.step_lora(25).write_bytes(b"x")
     log = f"{stamp(0)} Epoch 3/10\n" + step_lines(21, 25, 100) + f"{stamp(0)} Saving LoRA: {folder.step_lora(25)}\n"
     assert [lora.label for lora in list_loras(folder, read(folder, log))] == ["step 25"]
+
+
+def test_the_loras_of_other_tools(tmp_path):
+    folder = RunFolder(tmp_path / "a")
+    kept = {
+        "a_000000500.safetensors": {"training_info": json.dumps({"step": 500, "epoch": 4})},  # ai-toolkit
+        "checkpoint-600/pytorch_lora_weights.safetensors": {},  # diffusers, SimpleTuner
+        "save/2026-11-24_10-15-02-save-700-7-0.safetensors": {},  # OneTrainer
+        "models/lora.safetensors": {},
+        "a-step00000800.safetensors": {},  # kohya
+        "a-000009.safetensors": {"ss_epoch": "9", "ss_steps": "900"},
+        "a-000010.safetensors": {"ss_epoch": "x", "training_info": "[" * 50_000},
+    }
+    for number, (place, metadata) in enumerate(kept.items()):
+        (folder.path / place).parent.mkdir(parents=True, exist_ok=True)
+        write_lora(folder.path / place, metadata=metadata)
+        os.utime(folder.path / place, (number, number))
+    found = list_loras(folder, read(folder, ""))
+    assert [(lora.label, lora.epoch, lora.step) for lora in reversed(found)] == [
+        ("step 500", 4, 500),
+        ("step 600", None, 600),
+        ("step 700", None, 700),
+        ("final", None, None),
+        ("step 800", None, 800),
+        ("epoch 9", 9, 900),
+        ("epoch 10", 10, None),
+    ]
+    assert place_of(folder, found[-2].path) == "checkpoint-600/pytorch_lora_weights.safetensors"
 
 
 def test_states(tmp_path):
