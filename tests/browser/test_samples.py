@@ -1,4 +1,4 @@
-"""Samples and the board in a real Chromium: hundreds of pictures, refreshes that cost nothing, viewer, stars, notes, deletion."""
+"""Samples and the board in a real Chromium: hundreds of pictures, refreshes that cost nothing, stars, notes, deletion."""
 
 from collections.abc import Callable
 from pathlib import Path
