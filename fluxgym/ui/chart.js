@@ -1,4 +1,5 @@
-// Draws the figure in data.figure (plotly's JSON) into the component's box, and again when data, width or theme change.
+// Draws a plotly figure into the component's box, and again when data, width or theme change. The figure is in data.figure, or
+// it is fetched from data.url: the server sends what changed since the last answer, for all charts of that address at once.
 const library = () =>
   (window.fluxgymPlotly ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
@@ -11,8 +12,45 @@ const library = () =>
     document.head.append(script);
   }));
 
-const LIGHTER = { "#0072B2": "#56B4E9", "#D55E00": "#E69F00" }; // on a dark page; both pairs are of Okabe and Ito
+const LIGHTER = { "#0072B2": "#56B4E9", "#D55E00": "#E69F00", "#009E73": "#2FC79A" }; // on a dark page, of Okabe and Ito too
 const RAISED = 2.2; // times, a line that is faint on a light page
+const NOTE = 20; // px, the line of text below a figure
+const AGAIN = 3000; // ms until an address that did not answer is asked again
+
+// what the server sent, by address without its query: every view of a run has most of its lists in common with the others
+const feeds = (window.fluxgymFeeds ??= new Map());
+
+function ask(url, version) {
+  const address = new URL(url, document.baseURI);
+  const feed = feeds.get(address.pathname) ?? { name: "", frame: null, lists: [], last: Promise.resolve() };
+  feeds.set(address.pathname, feed);
+  const wanted = `${address.search} ${version}`;
+  if (feed.wanted !== wanted) {
+    feed.wanted = wanted;
+    feed.last = feed.last.catch(() => {}).then(() => load(feed, address)); // one after the other: each builds on the last
+    feed.last.catch(() => (feed.wanted = ""));
+  }
+  return feed.last.then(() => feed);
+}
+
+async function load(feed, address) {
+  address.searchParams.set("has", feed.name);
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+  const said = await answer.json();
+  feed.name = said.name;
+  feed.frame = said.frame ?? feed.frame;
+  for (const [number, [kept, more]] of Object.entries(said.lists)) {
+    feed.lists[number] = (feed.lists[number] ?? []).slice(0, kept).concat(more); // a new list: plotly sees that it changed
+  }
+}
+
+function whole(value, lists) {
+  if (Array.isArray(value)) return value.map((each) => whole(each, lists));
+  if (value === null || typeof value !== "object") return value;
+  if ("list" in value) return lists[value.list];
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, whole(each, lists)]));
+}
 
 const luminance = (colour) => {
   const [red, green, blue] = (colour.match(/[\d.]+/g) ?? [255, 255, 255]).map(Number);
@@ -38,34 +76,51 @@ function themed(figure, box) {
   return figure;
 }
 
+async function find(data) {
+  if (data.figure) return JSON.parse(data.figure);
+  const feed = await ask(data.url, data.version);
+  return whole(feed.frame[data.chart], feed.lists);
+}
+
 async function draw(box) {
+  const wanted = box.wanted;
   try {
-    const plotly = await library();
-    if (!box.isConnected) return;
-    const { data, layout } = themed(JSON.parse(box.figure), box);
+    const [plotly, figure] = await Promise.all([library(), find(wanted)]);
+    if (!box.isConnected || wanted !== box.wanted) return;
+    const { data, layout } = themed(figure, box);
     const modeBarButtons = [["zoom2d", "pan2d", "resetScale2d", "toImage"]];
     // without a pointer that hovers the buttons would always be there, over the legend
     const displayModeBar = matchMedia("(pointer: coarse)").matches ? false : "hover";
+    if (box.problem) box.replaceChildren(), (box.problem = false);
     await plotly.react(box, data, layout, { displaylogo: false, responsive: false, displayModeBar, modeBarButtons });
+    box.nextElementSibling.textContent = layout.meta?.note ?? "";
   } catch (error) {
-    box.textContent = `The chart cannot be drawn: ${error.message}`;
+    if (!box.layout) (box.textContent = `The chart cannot be drawn: ${error.message}`), (box.problem = true); // else the last one stays
+    clearTimeout(box.again);
+    box.again = setTimeout(() => box.isConnected && wanted === box.wanted && draw(box), AGAIN);
   }
 }
 
 export default function ({ parentElement, data }) {
   const box = parentElement.querySelector(".chart");
-  box.figure = data.figure;
-  box.style.height = `${data.height}px`;
+  box.wanted = data;
+  box.style.height = `${data.height - NOTE}px`;
+  box.nextElementSibling.style.cssText = `height:${NOTE}px;font-size:0.75rem;opacity:0.65;overflow:hidden`;
   box.setAttribute("aria-label", data.alt);
-  draw(box);
+  if (box.offsetWidth) draw(box); // in a closed expander it has no size, and asks for nothing
 
-  const resized = new ResizeObserver(() => box.layout && box.offsetWidth && window.Plotly.Plots.resize(box));
+  const resized = new ResizeObserver(() => {
+    if (!box.offsetWidth) return;
+    if (box.layout) window.Plotly.Plots.resize(box);
+    else draw(box);
+  });
   resized.observe(box);
   const scheme = matchMedia("(prefers-color-scheme: dark)");
   const repaint = () => setTimeout(() => draw(box), 300); // after the page itself has changed
   scheme.addEventListener("change", repaint);
   return () => {
     resized.disconnect();
+    clearTimeout(box.again);
     scheme.removeEventListener("change", repaint);
   };
 }

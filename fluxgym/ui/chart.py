@@ -9,12 +9,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from fluxgym.view.charts import Figure
+from fluxgym.view.figures import Figure
 
 _FOLDER = Path(__file__).parent
 _mount = st.components.v2.component(
     "fluxgym_chart",
-    html='<div class="chart" role="img"></div>\n<!-- inline: without a newline Streamlit takes it for a path -->',
+    html='<div class="chart" role="img"></div>\n<div class="note"></div>',  # a newline: else Streamlit takes it for a path
     js=(_FOLDER / "chart.js").read_text(encoding="utf-8"),
     isolate_styles=False,  # plotly puts its styles into the page
 )
@@ -23,3 +23,11 @@ _mount = st.components.v2.component(
 def draw_chart(figure: Figure, key: str, height: int, alt: str) -> None:
     """Draws a figure `height` px high. `alt` says in words what it shows."""
     _mount(key=key, data={"figure": json.dumps(figure), "height": height, "alt": alt}, height=height)
+
+
+def draw_fed_chart(source: tuple[str, str, str], key: str, height: int, alt: str) -> None:
+    """Draws a figure that the browser fetches from our server, which sends it what is new (chart_feed.py).
+
+    `source`: the address, which of its charts, and the version of what it shows; another version is fetched again."""
+    url, chart, version = source
+    _mount(key=key, data={"url": url, "chart": chart, "version": version, "height": height, "alt": alt}, height=height)

@@ -2,18 +2,15 @@
 
 import streamlit as st
 
-from fluxgym.ui import actions, cards, checkpoint_list, log_panel, sample_grid
-from fluxgym.ui.chart import draw_chart
+from fluxgym.ui import actions, cards, checkpoint_list, log_panel, progress_tab, sample_grid
 from fluxgym.ui.log_box import draw_log
 from fluxgym.ui.text import plain
-from fluxgym.view import charts
 from fluxgym.view.ended import tell_cause, tell_fix, tell_kept
 from trainer.folder import RunFolder
 
 SETTINGS = "Settings"
 TABS = ["Progress", "Samples", "Checkpoints", "Log", SETTINGS]
-CHART, QUOTE = 320, 190  # px
-RECENT = 6  # columns of samples below the charts; their own tab has all
+QUOTE = 190  # px
 
 
 def tab_in_view() -> str:
@@ -42,25 +39,11 @@ def draw(folder: RunFolder, face: tuple[object, ...], with_settings: bool) -> No
         return
     with st.container(key=f"tab:{tab}"):
         {
-            "Progress": _draw_progress,
+            "Progress": progress_tab.draw,
             "Samples": sample_grid.draw_all,
             "Checkpoints": checkpoint_list.draw,
             "Log": log_panel.draw_both,
         }[tab or TABS[0]](look)
-
-
-def _draw_progress(look: cards.Look) -> None:
-    folder, history = look.folder, look.history
-    loss, epochs = st.columns([2, 1])
-    with loss.container(border=True, height="stretch"):
-        st.markdown("**Loss**")
-        alt = f"Loss of {folder.name} by step, from {history.points:,} steps."
-        draw_chart(charts.loss_figure(history), f"loss:{folder.name}", CHART, alt)
-    with epochs.container(border=True, height="stretch"):
-        st.markdown("**Mean loss by epoch**")
-        draw_chart(charts.epoch_figure(history), f"epochs:{folder.name}", CHART, f"Mean loss of {folder.name} by epoch.")
-    sample_grid.draw_recent(look, RECENT)
-    log_panel.draw_closed(look)
 
 
 def _draw_failure(look: cards.Look) -> None:

@@ -1,65 +1,88 @@
-"""The charts of a run as plotly figures: transparent, so that light and dark pages both fit; colours of Okabe and Ito.
+"""The charts of how a run learns: the loss with all that happened on its way, and the mean of each epoch."""
 
-A figure is the plain dict that plotly.js takes, ready for json.dumps. plotly's own classes would give the same and cost more
-than all the rest of a refresh; the tests have them check each figure.
-"""
-
+import math
+from dataclasses import dataclass
+from html import escape
 from typing import Any
 
+import numpy as np
+
 from fluxgym.log.history import History
-from fluxgym.view import words
-from fluxgym.view.downsample import get_bins
+from fluxgym.view import figures, words
+from fluxgym.view.curves import EPOCH, STEP, TIME, Axis, Curves, read_curves
+from fluxgym.view.downsample import SMOOTHING, Numbers, get_bins
+from fluxgym.view.figures import BLUE, FAINT, GREEN, GREY, PURPLE, VERMILION, Figure, thinned
+from fluxgym.view.health import Health
 from fluxgym.view.summary import smoothed_loss
 
-Figure = dict[str, Any]  # {"data": traces, "layout": ...}
-BLUE, VERMILION = "#0072B2", "#D55E00"
-FAINT = "rgba(128, 128, 128, 0.18)"  # lines that both themes show
 RAW_OPACITY, SMOOTH_WIDTH, VALIDATION_WIDTH = 0.22, 2.4, 2  # px
 DIGITS = 5  # after the point, of a loss
 MOST_EPOCHS = 60  # bars
-MOST_LABELS = 12  # bars with their value written above
+MOST_LABELS, MOST_TICKS = 8, 16  # bars with their value written in them, with their number below
 MOST_MARKS = 24  # epoch lines
+MOST_SIGNS = 60  # of each kind
 MOST_VALIDATIONS = 128  # points
 SPARK = 60  # points
+FAR, HEADROOM = 1.3, 1.1  # times as high as what is usual: an outlier; the top of the picture then
+HOUR = 3600  # s
 
 
-def loss_figure(history: History) -> Figure:
-    """Loss by step: each one faint, smoothed strong, validation with dots, a faint line where an epoch begins."""
+@dataclass(frozen=True)
+class View:
+    """How a person wants to see the curves."""
+
+    axis: str = STEP
+    smoothing: float = SMOOTHING
+    is_log: bool = False
+    clips: bool = True  # outliers lie outside of the picture
+
+    @property
+    def zoom(self) -> str:
+        """What a zoom along y belongs to."""
+        return f"{self.is_log} {self.clips}"
+
+
+def loss_figure(history: History, view: View | None = None, health: Health | None = None) -> Figure:
+    """Loss: each step faint, smoothed strong, validation with dots; where epochs begin and what happened when."""
+    view = view or View()
     with history.lock:
-        bins = get_bins(history)
-        (steps, losses), (smooth_steps, smooth) = bins.raw(), bins.smooth()
-        curve, validation, epochs = history.curve, list(history.validation), list(history.epochs)
-        points, unknown = curve.points, curve.end - curve.points
-        newest = curve.steps[curve.end - 1] if curve.end else None
-    if newest is None and not validation:
-        return {"data": [], "layout": _layout("step", note="No step yet")}
-    x, y = steps.tolist(), losses.round(DIGITS).tolist()
-    if newest is not None and newest not in x[-1:]:  # its loss is no number: the axis still goes on to it
-        x, y = [*x, newest], [*y, None]
+        curves = read_curves(history, view.axis, view.smoothing)
+        place = Place(history, view.axis)
+        signs = find_signs(history, place, health)
+        points, unknown = history.curve.points, history.curve.end - history.curve.points
+        newest = history.curve.steps[history.curve.end - 1] if history.curve.end else None
+    if newest is None and not len(curves.validation):
+        return figures.nothing(place.title, "No step yet")
+    x, y = place.scale(curves.raw_x), curves.raw.round(DIGITS).tolist()
+    if newest is not None and place(newest) not in x[-1:]:  # its loss is no number: the axis still goes on to it
+        x, y = [*x, place(newest)], [*y, None]
     traces = [
-        _line("each step", x, y, BLUE, 1) | {"opacity": RAW_OPACITY},
-        _line("smoothed", smooth_steps.tolist(), smooth.round(DIGITS).tolist(), BLUE, SMOOTH_WIDTH),
+        figures.line("each step", x, y, BLUE, 1) | {"opacity": RAW_OPACITY},
+        figures.line("smoothed", place.scale(curves.x), curves.smooth.round(DIGITS).tolist(), BLUE, SMOOTH_WIDTH),
     ]
-    if validation:
-        shown = thinned(validation, MOST_VALIDATIONS)
-        x, y = [step for step, _ in shown], [round(loss, DIGITS) for _, loss in shown]
+    if len(curves.validation):
+        shown = thinned(list(range(len(curves.validation))), MOST_VALIDATIONS)
+        x, y = place.scale(curves.validation_x[shown]), curves.validation[shown].round(DIGITS).tolist()
         dots = {"mode": "lines+markers", "marker": {"size": 6}}
-        traces.append(_line("validation", x, y, VERMILION, VALIDATION_WIDTH) | dots)
-    layout = _layout("step")
-    layout["shapes"] = [_epoch_line(first) for _, first in thinned(epochs[1:], MOST_MARKS)]
-    notes = [f"{len(steps):,} of {points:,} points"] if len(steps) < points else []
+        traces.append(figures.line("validation", x, y, VERMILION, VALIDATION_WIDTH) | dots)
+    drawn, above = find_range(curves, view)
+    notes = [f"{len(curves.raw):,} of {points:,} points drawn"] if len(curves.raw) < points else []
+    notes += [f"{words.plural(above, 'spike')} above {drawn[1]:.2g} cut off"] if drawn and above else []
     notes += [f"{words.plural(unknown, 'step')} without a number"] if unknown else []
-    if notes:
-        layout["annotations"] = [_note(", ".join(notes), x=1, y=1, xanchor="right", yanchor="bottom")]
-    return {"data": traces, "layout": layout}
+    shape = figures.layout(place.title, note=", ".join(notes), zoom=view.zoom)
+    if view.is_log:
+        shape["yaxis"] |= {"type": "log", "dtick": "D2", "minor": {"showgrid": False}}
+    if drawn:
+        shape["yaxis"]["range"] = [math.log10(each) for each in drawn] if view.is_log else list(drawn)
+    return {"data": traces + signs, "layout": shape}
 
 
 def epoch_figure(history: History) -> Figure:
-    """Mean loss of each epoch; the one under way is paler."""
+    """Mean loss of each epoch with its spread; the one under way is paler."""
     with history.lock:
         every = history.epoch_means()
     if not every:
-        return {"data": [], "layout": _layout("epoch", note="No epoch yet")}
+        return figures.nothing("epoch", "No epoch yet")
     means = every[-MOST_EPOCHS:]
     values = [round(each.mean, DIGITS) for each in means]
     bars: dict[str, Any] = {
@@ -67,19 +90,96 @@ def epoch_figure(history: History) -> Figure:
         "name": "mean loss",
         "x": [each.epoch for each in means],
         "y": values,
+        "error_y": {
+            "type": "data",
+            "array": [round(each.spread, DIGITS) for each in means],
+            "color": GREY,
+            "thickness": 1,
+            "width": 2,
+        },
         "marker": {"color": BLUE, "opacity": [0.85 if each.is_complete else 0.4 for each in means]},
-        "hovertemplate": "%{y:.4f}<extra></extra>",
+        "hovertemplate": "%{y:.4f}, spread %{error_y.array:.4f}<extra></extra>",
     }
     if len(means) <= MOST_LABELS:
-        bars |= {"text": [f"{value:.3f}" for value in values], "textposition": "outside", "cliponaxis": False}
-    layout = _layout("epoch")
-    layout["showlegend"] = False
-    if len(means) <= MOST_LABELS:
-        layout["xaxis"]["dtick"] = 1
-    if len(means) < len(every):
-        text = f"the last {len(means)} of {len(every):,} epochs"
-        layout["annotations"] = [_note(text, x=1, y=1, xanchor="right", yanchor="bottom")]
-    return {"data": [bars], "layout": layout}
+        bars |= {
+            "text": [f"{value:.3f}" for value in values],
+            "textposition": "inside",
+            "insidetextanchor": "start",
+            "textangle": 0,
+        }
+    notes = [f"The last {len(means)} of {len(every):,} epochs."] if len(means) < len(every) else []
+    shape = figures.layout("epoch", note=" ".join([*notes, "Thin lines: the spread of its steps."]))
+    shape["showlegend"] = False
+    if len(means) <= MOST_TICKS:
+        shape["xaxis"]["dtick"] = 1
+    return {"data": [bars], "layout": shape}
+
+
+class Place:
+    """Where steps lie on the axis that is drawn, rounded; `title` names it with its unit."""
+
+    def __init__(self, history: History, axis: str) -> None:
+        """Hold the history's lock."""
+        self._axis = Axis(history, axis)
+        self._unit, self._digits, self.title = 1.0, 0, "step"
+        if axis == EPOCH:
+            self._digits, self.title = 3, "epochs done"
+        elif axis == TIME:
+            end = float(self._axis(history.curve.steps[history.curve.end - 1])) if history.curve.end else 0.0
+            name, self._unit = ("hours", HOUR) if end > 2 * HOUR else ("minutes", 60)
+            self._digits, self.title = 3, f"{name} of training"
+
+    def scale(self, places: Numbers) -> list[Any]:
+        """Places of an Axis as they are drawn."""
+        return places.astype(np.int64).tolist() if not self._digits else (places / self._unit).round(self._digits).tolist()
+
+    def steps(self, steps: Any) -> list[Any]:
+        """The same of steps."""
+        return self.scale(self._axis(steps))
+
+    def __call__(self, step: int) -> Any:
+        return self.steps([step])[0]
+
+
+def find_signs(history: History, place: Place, health: Health | None) -> list[dict[str, Any]]:
+    """A trace for each kind of thing that happened: it can be hidden by the legend. Hold the history's lock."""
+    first_steps = thinned([max(first - 1, 0) for _, first in history.epochs[1:]], MOST_MARKS)
+    later = [(number, done) for number, done in history.attempts if number > 1][-MOST_SIGNS:]
+    found = [figures.verticals("epochs", place.steps(first_steps), FAINT)] if first_steps else []
+    if later:
+        steps = [done for _, done in later]
+        found.append(figures.verticals("attempts", place.steps(steps), GREY, "dot") | {"legendgroup": "attempts"})
+        texts = [f"attempt {number} goes on after step {done:,}" for number, done in later]
+        tags = figures.marks("attempts", place.steps(steps), texts, 0.93, {"color": GREY, "symbol": "triangle-right"})
+        found.append(tags | {"legendgroup": "attempts", "showlegend": False})
+    for name, written, height, look in (
+        ("checkpoints", history.marks.checkpoints, 0.03, {"color": GREEN, "symbol": "diamond"}),
+        ("samples", history.marks.samples, 0.09, {"color": PURPLE, "symbol": "square", "size": 6}),
+    ):
+        shown = thinned(list(written), MOST_SIGNS)
+        if shown:
+            found.append(figures.marks(name, place.steps(shown), [f"{name} at step {step:,}" for step in shown], height, look))
+    alerts = health.alerts[-MOST_SIGNS:] if health else []
+    if alerts:
+        texts = [
+            escape(f"{alert.kind} at step {alert.step:,}{f': {alert.text[:120]}' if alert.text else ''}") for alert in alerts
+        ]
+        look = {"color": VERMILION, "symbol": "x", "size": 9}
+        found.append(figures.marks("alerts", place.steps([alert.step for alert in alerts]), texts, 0.97, look))
+    return found
+
+
+def find_range(curves: Curves, view: View) -> tuple[tuple[float, float] | None, int]:
+    """The losses to draw between, and how many points lie above; None where all are drawn."""
+    if not view.clips or len(curves.raw) < 20:
+        return None, 0
+    known = [curves.usual, float(curves.smooth.max()), *curves.validation.tolist()]
+    usual, low = max(known), min(float(curves.raw.min()), *known)
+    if curves.raw.max() <= FAR * usual:
+        return None, 0
+    top = HEADROOM * usual
+    bottom = (low if low > 0 else usual / 1000) / 1.2 if view.is_log else min(0.0, low)
+    return (bottom, top), int((curves.raw > top).sum())
 
 
 def sparkline(history: History) -> list[float]:
@@ -87,45 +187,3 @@ def sparkline(history: History) -> list[float]:
     last = smoothed_loss(history) if history.nan_at is None else history.loss  # nothing can be drawn at NaN
     values = get_bins(history).smooth()[1].round(DIGITS).tolist()
     return [*thinned(values, SPARK)[:-1], round(last, DIGITS)] if last is not None and len(values) > 1 else []
-
-
-def thinned(values: list[Any], most: int) -> list[Any]:
-    """At most about `most` of the values, evenly, the last one kept."""
-    stride = 1
-    while len(values) > most * stride:
-        stride *= 2  # a power of two: what is shown stays while there come more
-    return values if stride == 1 else [*values[:-1:stride], values[-1]]
-
-
-def _line(name: str, x: list[Any], y: list[Any], colour: str, width: float) -> dict[str, Any]:
-    line = {"color": colour, "width": width}
-    return {"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": line, "hovertemplate": "%{y:.4f}"}
-
-
-def _layout(x_title: str, note: str = "") -> dict[str, Any]:
-    margin = dict.fromkeys("lrb", 8) | {"t": 32}
-    clear = "rgba(0, 0, 0, 0)"
-    layout: dict[str, Any] = {
-        "margin": margin,
-        "paper_bgcolor": clear,
-        "plot_bgcolor": clear,
-        "hovermode": "x unified",
-        "uirevision": "run",  # constant: zoom and legend stay as they are while data come
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-        "xaxis": {"title": {"text": x_title}, "showgrid": False, "zeroline": False, "automargin": True},
-        # not below 0 around a loss that stays the same
-        "yaxis": {"gridcolor": FAINT, "zeroline": False, "automargin": True, "rangemode": "nonnegative"},
-    }
-    if note:
-        layout["xaxis"]["visible"] = layout["yaxis"]["visible"] = False
-        layout["annotations"] = [_note(note, x=0.5, y=0.5, xanchor="center", yanchor="middle")]
-    return layout
-
-
-def _note(text: str, **place: Any) -> dict[str, Any]:
-    return {"text": text, "xref": "paper", "yref": "paper", "showarrow": False, "font": {"size": 12}, "opacity": 0.7, **place}
-
-
-def _epoch_line(step: int) -> dict[str, Any]:
-    line = {"color": FAINT, "width": 1}
-    return {"type": "line", "x0": step, "x1": step, "y0": 0, "y1": 1, "yref": "paper", "layer": "below", "line": line}

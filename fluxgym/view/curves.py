@@ -23,6 +23,7 @@ class Curves:
     validation_x: Numbers
     validation: Numbers
     width: int  # steps that one point of the smooth line stands for
+    usual: float  # a height below which nearly all losses lie
 
 
 class Axis:
@@ -50,7 +51,8 @@ def read_curves(history: History, axis: str = STEP, smoothing: float = SMOOTHING
         bins, place = get_bins(history), Axis(history, axis)
         (raw_steps, raw), (steps, smooth) = bins.raw(), bins.smooth(smoothing, width)
         checked = np.array(history.validation, dtype=np.float64).reshape(-1, 2)
-        return Curves(place(steps), smooth, place(raw_steps), raw, place(checked[:, 0]), checked[:, 1], bins.width)
+        checked_x = place(checked[:, 0])
+        return Curves(place(steps), smooth, place(raw_steps), raw, checked_x, checked[:, 1], bins.width, bins.usual())
 
 
 def _find_clock(history: History) -> tuple[Numbers, Numbers]:

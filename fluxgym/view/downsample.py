@@ -17,6 +17,7 @@ from fluxgym.log.history import History
 MOST = 512
 PIECE = 1 << 18  # entries taken at once when there is much to catch up
 SMOOTHING = 0.9  # weight of what was before, for each point that is drawn
+USUAL, WIDE, UPWARDS = 0.98, 16, 3.0  # see Bins.usual
 LEAST_SECONDS = 10.0  # that a pace is measured over: time stamps have whole seconds
 # Columns of the bins. The sums come last: seconds of its entries, those without pauses, and the steps that took these.
 LOW_X, LOW, HIGH_X, HIGH, LAST_X, SUM, COUNT, SECONDS, AT_WORK, STEPS = range(10)
@@ -79,6 +80,18 @@ class Bins:
             mean, weight = keep * mean + (1 - keep) * value, keep * weight + (1 - keep)
             values[number] = mean / weight
         return steps, values
+
+    def usual(self) -> float:
+        """A height below which nearly all losses lie; 0 where there are none.
+
+        The highest of many entries is an outlier in each bin where there are some, so in a WIDE one what is usual lies
+        UPWARDS times as far above the mean as the lowest lies below it."""
+        bins = self._known()
+        heights = bins[:, HIGH]
+        if self.width >= WIDE:
+            means = bins[:, SUM] / bins[:, COUNT]
+            heights = means + UPWARDS * (means - bins[:, LOW])
+        return float(np.quantile(heights, USUAL)) if len(heights) else 0.0
 
     def clock(self) -> tuple[Numbers, Numbers]:
         """Steps, and the seconds of training until then: pauses within an attempt count, those between attempts do not."""

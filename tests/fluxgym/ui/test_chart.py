@@ -22,3 +22,18 @@ def test_the_figure_its_height_and_its_words_arrive() -> None:
     sent = json.loads(page.get("bidi_component")[0].proto.json)
     assert (sent["height"], sent["alt"]) == (200, "A line that rises.")
     assert json.loads(sent["figure"])["data"][0]["name"] == "loss"
+
+
+def fed_script() -> None:
+    from fluxgym.ui.chart import draw_fed_chart
+
+    draw_fed_chart(("charts/a/learns?axis=step", "loss", "7.1"), "test", 200, "A line that rises.")
+
+
+def test_a_figure_that_is_fetched_is_named_and_not_sent() -> None:
+    page = AppTest.from_function(fed_script).run()
+    assert not page.exception
+    sent = json.loads(page.get("bidi_component")[0].proto.json)
+    assert sent == {
+        "url": "charts/a/learns?axis=step", "chart": "loss", "version": "7.1", "height": 200, "alt": "A line that rises."
+    }  # fmt: skip

@@ -8,13 +8,14 @@ import pytest
 
 from fluxgym.log.history import History
 from fluxgym.view import charts
-from fluxgym.view.charts import sparkline, thinned
+from fluxgym.view.charts import View, sparkline, thinned
+from fluxgym.view.health import get_health
 
 from .runs import stamp, step_lines
 
 
-def loss_figure(history):
-    return checked(charts.loss_figure(history))
+def loss_figure(history, view=None):
+    return checked(charts.loss_figure(history, view))
 
 
 def epoch_figure(history):
@@ -24,6 +25,10 @@ def epoch_figure(history):
 def checked(figure):
     """The figure as it comes to the browser, by plotly, which raises ValueError for anything that it does not know."""
     return go.Figure(json.loads(json.dumps(figure, allow_nan=False)))
+
+
+def note(figure):
+    return figure.layout.meta["note"]
 
 
 @pytest.fixture
@@ -48,23 +53,23 @@ def epochs(count, steps):
 
 def test_the_loss(read):
     figure = loss_figure(read(epochs(4, 50)))
-    each, smooth, validation = figure.data
-    assert [trace.name for trace in figure.data] == ["each step", "smoothed", "validation"]
+    each, smooth, validation, marked = figure.data
+    assert [trace.name for trace in figure.data] == ["each step", "smoothed", "validation", "epochs"]
     assert list(each.x) == list(range(1, 201))
     assert (each.y[:2], each.opacity) == ((1.0, 1.0), 0.22)
     assert smooth.line.width == 2.4
     assert 0.25 < smooth.y[-1] < 0.3
     assert (validation.x, validation.y) == ((50, 100, 150, 200), (0.9, 0.45, 0.3, 0.225))
     assert (validation.line.color, validation.mode) == ("#D55E00", "lines+markers")
-    assert [shape.x0 for shape in figure.layout.shapes] == [51, 101, 151]
-    assert figure.layout.annotations == ()
+    assert (marked.x, marked.y) == ((50, 50, None, 100, 100, None, 150, 150, None), (0, 1, None) * 3)
+    assert note(figure) == ""
 
 
 def test_a_long_loss_says_that_it_is_thinned(read):
     figure = loss_figure(read(epochs(3, 1000)))
     shown = len(figure.data[0].x)
     assert shown <= 1025
-    assert figure.layout.annotations[0].text == f"{shown:,} of 3,000 points"
+    assert note(figure) == f"{shown:,} of 3,000 points drawn"
     assert figure.data[0].x[-1] == 3000
     assert len(figure.to_json()) < 60_000
 
@@ -73,8 +78,8 @@ def test_losses_without_a_number_are_told_and_the_axis_goes_on(read):
     log = step_lines(1, 5, 100) + step_lines(6, 9, 100, loss=math.nan)
     figure = loss_figure(read(log))
     assert (figure.data[0].x, figure.data[0].y) == ((1, 2, 3, 4, 5, 9), (0.5, 0.5, 0.5, 0.5, 0.5, None))
-    assert figure.layout.annotations[0].text == "4 steps without a number"
-    assert loss_figure(read(step_lines(1, 1, 100, loss=math.nan))).layout.annotations[0].text == "1 step without a number"
+    assert note(figure) == "4 steps without a number"
+    assert note(loss_figure(read(step_lines(1, 1, 100, loss=math.nan)))) == "1 step without a number"
 
 
 def test_no_axis_goes_below_a_loss_that_can_be(read):
@@ -85,12 +90,12 @@ def test_no_axis_goes_below_a_loss_that_can_be(read):
 def test_many_epochs_and_validations_stay_few(read):
     history = read(epochs(1000, 2))
     figure = loss_figure(history)
-    assert len(figure.layout.shapes) <= 25
+    assert len(figure.data[3].x) <= 3 * 25
     assert len(figure.data[2].x) <= 129
     assert figure.data[2].x[-1] == 2000
     bars = epoch_figure(history)
     assert len(bars.data[0].x) == 60
-    assert bars.layout.annotations[0].text == "the last 60 of 1,000 epochs"
+    assert note(bars) == "The last 60 of 1,000 epochs. Thin lines: the spread of its steps."
 
 
 def test_epochs(read):
@@ -137,3 +142,74 @@ def test_thinning_keeps_the_end_and_its_places():
 def test_a_loss_that_is_no_number_is_not_drawn(read):
     history = read(step_lines(1, 20, 100) + step_lines(21, 22, 100, loss=float("nan")))
     assert charts.sparkline(history)[-1] == 0.5
+
+
+def test_the_spread_of_an_epoch(read):
+    log = f"{stamp(0)} Epoch 1/2\n" + step_lines(1, 5, 20, loss=0.2) + step_lines(6, 10, 20, loss=0.4)
+    (bars,) = epoch_figure(read(log)).data
+    assert (bars.y, bars.error_y.array) == ((0.3,), (0.1,))
+
+
+@pytest.mark.parametrize(
+    ("axis", "title", "x"), [("step", "step", 40), ("epoch", "epochs done", 2.0), ("time", "minutes of training", 1.3)]
+)
+def test_each_axis_and_what_is_marked_on_it(read, axis, title, x):
+    figure = loss_figure(read(epochs(2, 20) + f"{stamp(0)} Saving sample: a.png\n"), View(axis))
+    assert figure.layout.xaxis.title.text == title
+    marked = {trace.name: trace for trace in figure.data}
+    assert marked["each step"].x[-1] == marked["validation"].x[-1] == marked["samples"].x[-1] == x
+
+
+def test_the_hours_of_a_long_training(read):
+    log = step_lines(1, 3, 9, pace=1.0) + step_lines(4, 4, 9, pace=9000 / 4)
+    figure = loss_figure(read(log.replace("[00:00<", "[00:00<", 1).replace(" 4/9 [00:00", " 4/9 [2:30:00")), View("time"))
+    assert figure.layout.xaxis.title.text == "hours of training"
+    assert figure.data[0].x[-1] == pytest.approx(2.5, abs=0.01)
+
+
+def test_smoothing_and_a_log_scale(read):
+    history = read(epochs(2, 50))
+    rough, calm = (loss_figure(history, View(smoothing=weight)).data[1].y for weight in (0.0, 0.99))
+    assert rough[-1] == 0.5
+    assert calm[-1] > 0.6
+    assert loss_figure(history, View(is_log=True)).layout.yaxis.type == "log"
+
+
+def test_spikes_are_cut_off_and_told_and_can_be_seen(read):
+    log = step_lines(1, 99, 300) + step_lines(100, 100, 300, loss=90) + step_lines(101, 200, 300)
+    history = read(log)
+    # the spike pulls at what is smoothed, so that the picture holds the smooth line
+    figure = loss_figure(history)
+    top = figure.layout.yaxis.range[1]
+    assert max(figure.data[1].y) < top < 90
+    assert note(figure) == f"1 spike above {top:.2g} cut off"
+    low, high = loss_figure(history, View(is_log=True)).layout.yaxis.range
+    assert high == pytest.approx(math.log10(top))
+    assert 10**low < 0.5
+    whole = loss_figure(history, View(clips=False))
+    assert (whole.layout.yaxis.range, note(whole)) == (None, "")
+    assert loss_figure(read(step_lines(1, 99, 300))).layout.yaxis.range is None
+
+
+def test_attempts_checkpoints_and_alerts_are_marked(read, tmp_path):
+    log = (
+        f"=== Attempt 1, {stamp(0)} ===\n" + step_lines(1, 10, 40) + f"{stamp(0)} Saving LoRA: outputs/a/a-000001.safetensors\n"
+    )
+    log += f"=== Attempt 2, {stamp(30)}, resumed from a-1-state ===\n{stamp(30)} Resuming: step 10 of 40\n"
+    (tmp_path / "monitor.log").write_text(f"{stamp(0)} health stalled, at step 7: No <b>step</b> for 9 m.\n")
+    health = get_health(tmp_path / "monitor.log")
+    figure = checked(charts.loss_figure(read(log + step_lines(11, 20, 40)), View(), health))
+    marked = {trace.name: trace for trace in figure.data}
+    assert (marked["checkpoints"].x, marked["checkpoints"].text) == ((10,), ("checkpoints at step 10",))
+    assert (marked["attempts"].x, marked["attempts"].text) == ((10,), ("attempt 2 goes on after step 10",))
+    assert (marked["alerts"].x, marked["alerts"].text) == ((7,), ("stalled at step 7: No &lt;b&gt;step&lt;/b&gt; for 9 m.",))
+    assert {trace.yaxis for trace in figure.data[2:]} == {"y2"}
+
+
+def test_the_zoom_is_kept_while_the_axes_are_the_same(read):
+    history = read(epochs(2, 10))
+    one, other = loss_figure(history, View()).layout, loss_figure(history, View("time", is_log=True)).layout
+    assert one.xaxis.uirevision != other.xaxis.uirevision
+    assert one.yaxis.uirevision != other.yaxis.uirevision
+    assert one.uirevision == other.uirevision
+    assert loss_figure(history, View(smoothing=0.5)).layout.yaxis.uirevision == one.yaxis.uirevision

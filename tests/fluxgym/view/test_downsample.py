@@ -134,6 +134,17 @@ def test_the_clock_is_the_same_when_bins_are_merged():
     np.testing.assert_allclose(seconds, steps - 1)
 
 
+def test_what_is_usual_does_not_heed_spikes_in_a_short_or_a_long_run():
+    for length in (400, 100_000):
+        curve = tell(Curve(), 1, length)
+        before = look(curve).usual()
+        assert np.quantile(curve.losses, 0.97) < before < 1
+        for entry in range(100, length, 150):
+            curve.losses[entry] = 5.0
+        assert before <= look(curve).usual() < 2
+    assert look(Curve()).usual() == 0
+
+
 def test_a_pace_that_changes_is_seen_in_a_long_run():
     curve, time = Curve(), 0.0
     for step in range(1, 20_001):

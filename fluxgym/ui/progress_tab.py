@@ -1,0 +1,76 @@
+"""How a run goes, as charts: what it learned on top, how the machine did below, samples and logs in between and after."""
+
+import streamlit as st
+
+from fluxgym.ui import chart_feed, csv_files, log_panel, sample_grid
+from fluxgym.ui.cards import Look
+from fluxgym.ui.chart import draw_fed_chart
+from fluxgym.view.charts import View
+from fluxgym.view.curves import EPOCH, STEP, TIME
+from fluxgym.view.downsample import SMOOTHING
+from fluxgym.view.health import get_health
+
+LOSS, SMALL = 372, 216  # px, with the line of text below
+RECENT = 6  # columns of samples; their own tab has all
+AXES = {STEP: "Step", EPOCH: "Epoch", TIME: "Time"}
+HONEST = (
+    "One step's loss says little: each step draws its own images and its own amount of noise, and the loss depends far more on "
+    "how much noise that was than on what was learned. Trust the smoothed line and the means of epochs for the direction, the "
+    "validation loss (same images, same noise every time) for how far to go, and your eyes on the samples for the rest."
+)
+
+
+def draw(look: Look) -> None:
+    """The charts, the latest samples, and both logs, closed."""
+    health = get_health(look.folder.monitor_log)
+    version = f"{look.history.version}.{health.version}"
+    left, right = st.columns([2, 1])
+    with left.container(border=True, height="stretch"):
+        view = draw_controls()
+        alt = f"Loss of {look.folder.name} by {view.axis}, from {look.history.points:,} steps."
+        _draw_chart(look, (chart_feed.LEARNS, "loss"), view, version, alt)
+    with right.container(border=True, height="stretch"):
+        with st.container(horizontal=True, vertical_alignment="center", key="epoch-head"):
+            st.markdown("**Mean loss by epoch**", width="stretch", help=HONEST)
+            csv_files.draw_downloads(look)
+        _draw_chart(look, (chart_feed.LEARNS, "epochs"), view, version, f"Mean loss of {look.folder.name} by epoch.")
+    sample_grid.draw_recent(look, RECENT)
+    where = "GPU" if health.gpus() else "Machine"
+    for column, (chart, title) in zip(
+        st.columns(3), {"pace": "Seconds per step", "rate": "Learning rate", "machine": where}.items(), strict=True
+    ):
+        with column.container(border=True):
+            st.markdown(f"**{title}**")
+            _draw_chart(look, (chart_feed.RUNS, chart), view, version, f"{title} of {look.folder.name} by {view.axis}.")
+    log_panel.draw_closed(look)
+
+
+def draw_controls() -> View:
+    """How the curves are to be seen: in the address, so that a reload and a link show the same."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="chart-controls"):
+        st.markdown("**Loss**", width="content", help=HONEST)
+        axis = st.segmented_control(
+            "Axis", list(AXES), default=STEP, required=True, format_func=AXES.get, key="axis", bind="query-params",
+            label_visibility="collapsed",
+        )  # fmt: skip
+        st.caption("Smoothing", width="content")
+        smoothing = st.slider(
+            "Smoothing",
+            0.0,
+            chart_feed.STRAIGHT,
+            SMOOTHING,
+            key="smoothing",
+            bind="query-params",
+            width=150,
+            label_visibility="collapsed",
+        )
+        is_log = st.toggle("Log scale", key="log", bind="query-params")
+        clips = st.toggle("Clip spikes", value=True, key="clip", bind="query-params")
+    return View(axis or STEP, smoothing, is_log, clips)
+
+
+def _draw_chart(look: Look, chart: tuple[str, str], view: View, version: str, alt: str) -> None:
+    name = look.folder.name
+    group, figure = chart
+    height = LOSS if group == chart_feed.LEARNS else SMALL
+    draw_fed_chart((chart_feed.chart_url(name, group, view), figure, version), f"{figure}:{name}", height, alt)

@@ -1,0 +1,89 @@
+"""The charts of how a run runs: learning rate, seconds per step, and the machine as the monitor saw it."""
+
+from typing import Any
+
+import numpy as np
+
+from fluxgym.log.history import History
+from fluxgym.view import words
+from fluxgym.view.charts import FAR, HEADROOM, Place, View
+from fluxgym.view.downsample import USUAL, get_bins
+from fluxgym.view.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, Figure, layout, line, nothing, thinned
+from fluxgym.view.health import Health
+
+MOST_RATES = 256  # points
+MOST_GPUS = 4  # with lines of their own
+WIDTH = 1.6  # px
+# of one GPU: the last word of its name in monitor.log, what it is called, what a hover says, colour; all within 0 to 100
+GPU = (("memory", "memory", "%", BLUE), ("use", "use", "%", GREEN), ("temperature", "temperature", " \u00b0C", VERMILION))
+
+
+def rate_figure(history: History, view: View) -> Figure:
+    """The learning rate by step."""
+    with history.lock:
+        place = Place(history, view.axis)
+        marks, end = history.marks, history.step
+        shown = thinned(list(range(len(marks.rates))), MOST_RATES)
+        steps, rates = [marks.rate_steps[at] for at in shown], [marks.rates[at] for at in shown]
+        if not steps:
+            return nothing(place.title, "Its log names no learning rate")
+        if end is not None and end > steps[-1]:
+            steps, rates = [*steps, end], [*rates, rates[-1]]
+        x = place.steps(steps)
+    trace = line("learning rate", x, rates, ORANGE, WIDTH)
+    trace |= {"hovertemplate": "%{y:.2e}<extra></extra>", "line": trace["line"] | {"shape": "hv"}}
+    shape = _small(place.title)
+    shape["yaxis"] |= {"tickformat": ".1e", "rangemode": "tozero"}
+    return {"data": [trace], "layout": shape}
+
+
+def pace_figure(history: History, view: View) -> Figure:
+    """Seconds per step without pauses."""
+    with history.lock:
+        place = Place(history, view.axis)
+        steps, seconds = get_bins(history).pace()
+        x = place.steps(steps)
+    if not x:
+        return nothing(place.title, "Known after 10 s of steps")
+    trace = line("seconds per step", x, seconds.round(4).tolist(), PURPLE, WIDTH)
+    usual = float(np.quantile(seconds, USUAL))
+    above = int((seconds > HEADROOM * usual).sum()) if view.clips and seconds.max() > FAR * usual else 0
+    shape = _small(place.title, note=f"{words.plural(above, 'spike')} above {HEADROOM * usual:.2g} s cut off" if above else "")
+    shape["yaxis"] |= {"range": [0, HEADROOM * usual]} if above else {"rangemode": "tozero"}
+    return {"data": [trace | {"hovertemplate": "%{y:.3~f} s<extra></extra>"}], "layout": shape}
+
+
+def machine_figure(history: History, health: Health, view: View) -> Figure:
+    """GPU memory, use and temperature; of a machine without a GPU its CPU and the memory of the training."""
+    with history.lock:
+        place = Place(history, view.axis)
+    with health.lock:
+        rows, gpus, totals = list(health.rows), health.gpus()[:MOST_GPUS], dict(health.totals)
+    if not rows:
+        return nothing(place.title, "The monitor has seen nothing yet")
+    x = place.steps([row.step for row in rows])
+    traces = []
+    for gpu in gpus:
+        for name, called, unit, colour in GPU:
+            key = f"gpu {gpu} {name}"
+            factor = 100 / totals[key] if name == "memory" and totals.get(key) else 1.0
+            drawn = _trace(
+                f"{called}" if len(gpus) == 1 else f"{gpu} {called}", x, [row.mean(key) for row in rows], factor, colour
+            )
+            traces.append(drawn | {"hovertemplate": f"%{{y:.0f}}{unit}"})
+    shape = _small(place.title, legend=True)
+    if gpus:
+        shape["yaxis"] |= {"range": [0, 105], "title": {"text": "%, \u00b0C"}}
+        return {"data": traces, "layout": shape}
+    cpu = _trace("CPU cores", x, [row.mean("cpu") for row in rows], 0.01, GREEN)
+    memory = _trace("memory, GiB", x, [row.mean("memory") for row in rows], 1 / 1024, BLUE)
+    shape["yaxis"]["rangemode"] = "tozero"
+    return {"data": [each | {"hovertemplate": "%{y:.1f}"} for each in (cpu, memory)], "layout": shape}
+
+
+def _trace(name: str, x: list[Any], values: list[float | None], factor: float, colour: str) -> dict[str, Any]:
+    return line(name, x, [None if value is None else round(value * factor, 2) for value in values], colour, WIDTH)
+
+
+def _small(x_title: str, legend: bool = False, note: str = "") -> dict[str, Any]:
+    return layout(x_title, note) | {"showlegend": legend}

@@ -1,0 +1,85 @@
+"""The figures over HTTP: whole at first, then what is new; nothing for addresses that are nonsense."""
+
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from fluxgym.ui.chart_feed import GROUPS, ROUTES, chart_url, read_view
+from fluxgym.view.charts import View
+from trainer.folder import RunFolder
+
+BAR = (
+    "2026-11-24 10:{minute:02d}:{second:02d} steps:  1%|     | {step}/9000 [00:00<00:27, 11.00it/s, loss=0.{loss}, lr=2e-04]\n"
+)
+
+
+def steps(first: int, last: int) -> str:
+    return "".join(
+        BAR.format(minute=step // 60 % 60, second=step % 60, step=step, loss=4000 + step % 97) for step in range(first, last)
+    )
+
+
+@pytest.fixture
+def run(outputs: Path) -> RunFolder:
+    folder = RunFolder(outputs / "robot")
+    folder.path.mkdir()
+    folder.training_log.write_text(steps(1, 2001), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def client() -> TestClient:
+    return TestClient(Starlette(routes=ROUTES))
+
+
+def test_whole_at_first_then_what_is_new(run: RunFolder, client: TestClient) -> None:
+    url = chart_url(run.name, "learns", View())
+    first = client.get(url)
+    assert first.headers["content-encoding"] == "gzip"
+    said = first.json()
+    assert set(said["frame"]) == {"loss", "epochs"}
+    assert said["lists"]["0"][1][:3] == [1, 2, 3] or len(said["lists"]["0"][1]) > 500
+    with run.training_log.open("a", encoding="utf-8") as log:
+        log.write(steps(2001, 2011))
+    second = client.get(f"{url}&has={said['name']}")
+    assert len(second.content) < 2500
+    kept, more = second.json()["lists"]["0"]
+    assert kept > 900
+    assert more[-1] == 2010
+    again = client.get(f"{url}&has={second.json()['name']}")
+    assert again.json() == {"name": second.json()["name"], "lists": {}}
+
+
+def test_another_view_of_the_same_run_sends_only_what_differs(run: RunFolder, client: TestClient) -> None:
+    said = client.get(chart_url(run.name, "learns", View())).json()
+    other = client.get(f"{chart_url(run.name, 'learns', View(smoothing=0.5))}&has={said['name']}").json()
+    assert list(other["lists"]) == ["3"]  # y of the smooth line
+    assert len(said["lists"]) > 3
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_each_group_of_a_run_that_has_written_nothing(outputs: Path, client: TestClient, group: str) -> None:
+    (outputs / "empty").mkdir()
+    (outputs / "empty" / "config.toml").touch()
+    frame = client.get(chart_url("empty", group, View())).json()["frame"]
+    assert all(figure["data"] == [] for figure in frame.values())
+
+
+@pytest.mark.parametrize("query", ["axis=week", "smoothing=2", "smoothing=nan", "smoothing=x"])
+def test_a_view_that_there_is_not(run: RunFolder, client: TestClient, query: str) -> None:
+    answer = client.get(f"charts/{run.name}/learns?{query}")
+    assert answer.status_code == 400
+    assert "expected an axis of step, epoch, time" in answer.text
+
+
+def test_no_such_run_or_group(run: RunFolder, client: TestClient, hostile_name: str) -> None:
+    assert client.get(chart_url(run.name, "none", View())).status_code == 404
+    assert client.get(chart_url(hostile_name, "learns", View())).status_code == 404
+
+
+def test_an_address_gives_back_its_view() -> None:
+    view = View("time", 0.25, is_log=True, clips=False)
+    asked = dict(part.split("=") for part in chart_url("a", "learns", view).partition("?")[2].split("&"))
+    assert read_view(asked) == view

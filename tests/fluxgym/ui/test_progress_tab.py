@@ -1,0 +1,70 @@
+"""The charts of a run: what each is told to fetch, and that what a person chose is in it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fluxgym.ui.chart_feed import chart_url
+from fluxgym.view.charts import View
+from trainer.folder import RunFolder
+
+LINE = "2026-11-24 10:00:00 steps:  1%|     | 1/9 [00:00<00:27, 11.00it/s, loss=0.4000, lr=2e-04]\n"
+
+
+def script() -> None:
+    from fluxgym.run.folders import find_run
+    from fluxgym.ui import cards, progress_tab
+
+    progress_tab.draw(cards.look_at(find_run("small")))
+
+
+@pytest.fixture
+def folder(outputs: Path) -> RunFolder:
+    made = RunFolder(outputs / "small")
+    made.path.mkdir()
+    made.training_log.write_text(LINE, encoding="utf-8")
+    return made
+
+
+def charts(page: AppTest) -> dict[str, dict]:
+    assert not page.exception
+    sent = [json.loads(part.proto.json) for part in page.get("bidi_component")]
+    return {data["chart"]: data for data in sent if "chart" in data}
+
+
+def test_every_chart_fetches_its_figures_and_nothing_else_is_sent(folder: RunFolder) -> None:
+    page = AppTest.from_function(script).run()
+    found = charts(page)
+    assert list(found) == ["loss", "epochs", "pace", "rate", "machine"]
+    assert found["loss"]["url"] == chart_url("small", "learns", View())
+    assert found["machine"]["url"] == chart_url("small", "runs", View())
+    assert all(len(json.dumps(data)) < 300 for data in found.values())
+    version = found["loss"]["version"]
+    with folder.training_log.open("a") as log:
+        log.write(LINE.replace(" 1/9", " 2/9"))
+    assert charts(page.run())["loss"]["version"] != version
+
+
+def test_what_is_chosen_is_in_each_address(folder: RunFolder) -> None:
+    page = AppTest.from_function(script).run()
+    page.slider(key="smoothing").set_value(0.5)
+    page.toggle(key="log").set_value(True)
+    page.toggle(key="clip").set_value(False)
+    page.get("button_group")[0].set_value("time")
+    found = charts(page.run())
+    view = View("time", 0.5, is_log=True, clips=False)
+    assert found["loss"]["url"] == chart_url("small", "learns", view)
+    assert found["pace"]["url"] == chart_url("small", "runs", view)
+
+
+def test_the_page_says_how_little_one_step_says(folder: RunFolder) -> None:
+    page = AppTest.from_function(script).run()
+    assert any("One step's loss says little" in (part.help or "") for part in page.markdown)
+
+
+def test_what_a_monitor_saw_names_the_chart(folder: RunFolder) -> None:
+    assert "**Machine**" in [part.value for part in AppTest.from_function(script).run().markdown]
+    folder.monitor_log.write_text("2026-11-24 10:00:00 state running, step 1/9, gpu 0 use 98%\n", encoding="utf-8")
+    assert "**GPU**" in [part.value for part in AppTest.from_function(script).run().markdown]

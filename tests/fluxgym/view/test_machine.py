@@ -1,0 +1,86 @@
+"""How a run runs, as figures that plotly takes."""
+
+import json
+
+import plotly.graph_objects as go
+import pytest
+
+from fluxgym.log.history import History
+from fluxgym.view import machine
+from fluxgym.view.charts import View
+from fluxgym.view.health import Health
+
+from .runs import stamp, step_lines
+from .test_health import evidence
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(log, monitor=""):
+        (tmp_path / "a.log").write_text(log)
+        (tmp_path / "monitor.log").write_text(monitor)
+        history, health = History(tmp_path / "a.log"), Health(tmp_path / "monitor.log")
+        history.update()
+        health.update()
+        return history, health
+
+    return read
+
+
+def checked(figure):
+    return go.Figure(json.loads(json.dumps(figure, allow_nan=False)))
+
+
+def note(figure):
+    return figure.layout.meta["note"]
+
+
+def test_the_rate_goes_on_to_the_last_step(read):
+    history, _ = read(step_lines(1, 5, 20) + step_lines(6, 9, 20).replace("lr=2e-04", "lr=1e-04"))
+    (trace,) = checked(machine.rate_figure(history, View())).data
+    assert (trace.x, trace.y, trace.line.shape) == ((1, 6, 9), (2e-4, 1e-4, 1e-4), "hv")
+
+
+def test_the_pace_and_a_step_that_took_for_ever(read):
+    log = step_lines(1, 100, 300, pace=2.0)
+    (trace,) = checked(machine.pace_figure(read(log)[0], View())).data
+    assert set(trace.y) == {2.0}
+    slow = read(log + step_lines(129, 129, 300).replace(" 129/", " 101/") + step_lines(130, 160, 300))[0]
+    figure = checked(machine.pace_figure(slow, View()))
+    assert max(figure.data[0].y) > 4
+    assert note(figure).startswith("1 spike above ")
+    assert figure.layout.yaxis.range[1] < max(figure.data[0].y)
+    assert note(checked(machine.pace_figure(slow, View(clips=False)))) == ""
+
+
+def test_a_gpu_in_percent_of_its_memory(read):
+    history, health = read(step_lines(1, 20, 30), evidence(10, memory=12_288) + evidence(20, memory=24_576))
+    memory, use, temperature = checked(machine.machine_figure(history, health, View())).data
+    assert (memory.name, memory.x, memory.y) == ("memory", (10, 20), (50, 100))
+    assert (use.y, temperature.y) == ((98, 98), (71, 71))
+
+
+def test_more_gpus_have_their_number(read):
+    both = evidence(10).rstrip() + ", gpu 3 use 7%\n"
+    figure = checked(machine.machine_figure(*read(step_lines(1, 20, 30), both), View()))
+    assert [trace.name for trace in figure.data][::3] == ["0 memory", "3 memory"]
+    assert figure.data[4].y == (7,)
+
+
+def test_a_machine_without_a_gpu_shows_its_cpu(read):
+    line = f"{stamp(0)} state running, health well, step 5/30, cpu 150%, memory 2,048 MiB in 3 processes\n"
+    cpu, memory = checked(machine.machine_figure(*read(step_lines(1, 20, 30), line), View())).data
+    assert ((cpu.name, cpu.y), (memory.name, memory.y)) == (("CPU cores", (1.5,)), ("memory, GiB", (2.0,)))
+
+
+def test_what_is_not_known_is_said(read):
+    history, health = read("")
+    said = [
+        checked(figure).layout.annotations[0].text
+        for figure in (
+            machine.rate_figure(history, View()),
+            machine.pace_figure(history, View()),
+            machine.machine_figure(history, health, View()),
+        )
+    ]
+    assert said == ["Its log names no learning rate", "Known after 10 s of steps", "The monitor has seen nothing yet"]
