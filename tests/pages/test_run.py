@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from fluxgym.run.launch import stop_run, wait_for_end
 from fluxgym.run.status import read_status
+from fluxgym.ui import chart_feed
 from tests.pages.opened import open_page, press, primary, told
 from trainer.config import dump_config, load_config
 from trainer.folder import RunFolder
@@ -18,8 +21,15 @@ MARKUP = "<script>alert(1)</script> $x$ :red[y] [z](javascript:1) \x1b[31mred\x1
 
 
 def sent(page: AppTest, kind: str) -> list[dict]:
-    """What the page's charts (figure) or logs (lines) are given."""
+    """What the page's charts (chart) or logs (lines) are given."""
     return [data for part in page.get("bidi_component") if kind in (data := json.loads(part.proto.json))]
+
+
+def with_open_logs(page: AppTest) -> AppTest:
+    """The page after somebody has opened both logs."""
+    for log in ("training", "monitor"):
+        page.session_state[f"expander:{log}"] = True
+    return page.run()
 
 
 def test_without_any_run_it_shows_the_way(outputs: Path) -> None:
@@ -63,17 +73,18 @@ def test_a_run_under_way(start_small: Callable[..., RunFolder], wait_until: Call
         "Last line",
     ]
     assert primary(page) == []
-    assert [button.label for button in page.button] == ["Stop", "Refresh", "Refresh"]
-    loss, epochs = sent(page, "figure")
-    assert max(json.loads(loss["figure"])["data"][0]["x"]) >= 30
-    assert json.loads(epochs["figure"])["data"][0]["type"] == "bar"
-    training, monitor = sent(page, "lines")
-    assert "steps: " in training["lines"][-1]
-    assert len(training["lines"]) <= 100
-    assert any("started the training" in line for line in monitor["lines"])
+    assert [button.label for button in page.button] == ["Stop"]
+    drawn = TestClient(Starlette(routes=chart_feed.ROUTES)).get(sent(page, "chart")[0]["url"]).json()
+    assert 30 in drawn["lists"]["0"][1]
+    assert [data["chart"] for data in sent(page, "chart")] == ["loss", "epochs", "pace", "rate", "machine"]
     panels = {panel.label: panel for panel in page.expander}
     assert list(panels) == ["Training Log (Persisted)", "Monitor Status & Logs"]
     assert not any(panel.proto.expanded for panel in panels.values())
+    assert sent(page, "lines") == [], "what is closed costs nothing"
+    training, monitor = sent(with_open_logs(page), "lines")
+    assert "steps: " in training["lines"][-1]
+    assert len(training["lines"]) <= 100
+    assert any("started the training" in line for line in monitor["lines"])
     stop_run(folder, wait=30)
     page.run()
     assert ":material/stop_circle: Stopped" in told(page)
@@ -120,7 +131,7 @@ def test_the_log_of_another_tool_is_shown_under_its_own_name(outputs: Path) -> N
     folder.path.mkdir()
     bar = "steps:  50%|#####     | 20/40 [01:00<01:00,  3.00s/it, avr_loss=0.12]"
     (folder.path / "train.log").write_text(f"{bar}\n", encoding="utf-8")
-    page = open_page("run", run="theirs")
+    page = with_open_logs(open_page("run", run="theirs"))
     assert "Its log ends at step 20 of 40" in told(page)
     assert bar in [line for log in sent(page, "lines") for line in log["lines"]]
 
@@ -141,28 +152,19 @@ def test_what_a_log_says_is_never_markup(outputs: Path) -> None:
     folder = RunFolder(outputs / "small")
     folder.path.mkdir()
     folder.training_log.write_text(f"{MARKUP}\n", encoding="utf-8")
-    page = open_page("run", run="small", tab="Log")
+    page = with_open_logs(open_page("run", run="small"))
     training, monitor = sent(page, "lines")
     assert training["lines"] == ["<script>alert(1)</script> $x$ :red[y] [z](javascript:1) red"]
     assert monitor["lines"] == []
     assert "<script>" not in told(page)
 
 
-def test_the_log_is_searched_and_sorted_by_level(outputs: Path) -> None:
+def test_of_logs_the_page_is_told_which_there_are(outputs: Path) -> None:
     folder = RunFolder(outputs / "small")
     folder.path.mkdir()
-    lines = [f"2026-11-24 10:15:00 line {number}" for number in range(300)]
-    lines[5] = "2026-11-24 10:15:00 WARNING the needle"
-    folder.training_log.write_text("\n".join(lines), encoding="utf-8")
-    page = open_page("run", run="small", tab="Log")
-    assert sent(page, "lines")[0]["lines"] == lines[-100:]
-    page.text_input(key="search").set_value("NEEDLE").run()
-    assert sent(page, "lines")[0]["lines"] == [lines[5]]
-    page.text_input(key="search").set_value("nothing").run()
-    assert sent(page, "lines")[0]["lines"] == []
-    page.text_input(key="search").set_value("").run()
-    page.selectbox(key="lines").set_value(500).run()
-    assert len(sent(page, "lines")[0]["lines"]) == 300
+    folder.training_log.write_text(f"{MARKUP}\n", encoding="utf-8")
+    (data,) = sent(open_page("run", run="small", tab="Log"), "logs")
+    assert (data["run"], [key for key, _ in data["logs"]]) == ("small", ["training", "monitor"])
 
 
 def test_of_samples_the_page_is_told_their_version_alone(outputs: Path) -> None:
