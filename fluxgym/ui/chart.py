@@ -7,16 +7,14 @@ there. Colours that depend on the theme are taken from the page; plotly.min.js c
 import json
 from pathlib import Path
 
-import streamlit as st
-
+from fluxgym.ui.component import declare
 from fluxgym.view.figures import Figure
 
 _FOLDER = Path(__file__).parent
-_mount = st.components.v2.component(
+_mount = declare(
     "fluxgym_chart",
     html='<div class="chart" role="img"></div>\n<div class="note"></div>',  # a newline: else Streamlit takes it for a path
     js=(_FOLDER / "chart.js").read_text(encoding="utf-8"),
-    isolate_styles=False,  # plotly puts its styles into the page
 )
 
 

@@ -12,6 +12,7 @@ from fluxgym.log.history import get_history
 from fluxgym.run.folders import log_of
 from fluxgym.ui.board_files import board_url
 from fluxgym.ui.cards import Look
+from fluxgym.ui.component import declare
 from fluxgym.ui.sample_grid import read_parts
 from fluxgym.ui.text import plain
 from fluxgym.view import board, words
@@ -19,7 +20,7 @@ from fluxgym.view.board import list_entries, tell_board
 from fluxgym.view.checkpoints import Checkpoint, list_states
 from trainer.folder import RunFolder
 
-_mount = st.components.v2.component(
+_mount = declare(
     "fluxgym_board",
     html="""
 <div class="fluxgym-board">
@@ -35,7 +36,6 @@ _mount = st.components.v2.component(
 """,
     css=read_parts("board.css", "viewer.css"),
     js=read_parts("viewer.js", "board.js"),
-    isolate_styles=False,  # the viewer lies over the whole page
 )
 ASKED = "delete-asked"  # in the session: the file that is to be deleted
 REST = {"After", "Size", "Saved"}  # columns that a phone has no room for

@@ -5,9 +5,8 @@ markup."""
 
 from pathlib import Path
 
-import streamlit as st
-
 from fluxgym.log.levels import level_of
+from fluxgym.ui.component import declare
 
 _FOLDER = Path(__file__).parent
 
@@ -17,7 +16,7 @@ def read_parts(*names: str) -> str:
     return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
 
 
-_mount = st.components.v2.component(
+_mount = declare(
     "fluxgym_log",
     html="""
 <div class="fluxgym-log">
@@ -28,7 +27,6 @@ _mount = st.components.v2.component(
 """,
     css=read_parts("log_box.css"),
     js=read_parts("log_lines.js", "log_box.js"),
-    isolate_styles=False,  # a selection inside of a shadow root is hidden from the page
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from fluxgym.ui.cards import Look
+from fluxgym.ui.component import declare
 from fluxgym.ui.pictures import grid_url
 from fluxgym.view import samples
 from fluxgym.view.samples import Grid
@@ -26,12 +27,11 @@ def read_parts(*names: str) -> str:
     return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
 
 
-_mount = st.components.v2.component(
+_mount = declare(
     "fluxgym_samples",
     html=_BOX,
     css=read_parts("sample_grid.css", "viewer.css"),
     js=read_parts("viewer.js", "sample_grid.js"),
-    isolate_styles=False,  # the viewer lies over the whole page
 )
 
 
