@@ -30,12 +30,8 @@ def outputs_root() -> Path:
 
 def list_runs() -> list[RunFolder]:
     """Every folder that holds a run, ours or another tool's, the most recently written first."""
-    try:
-        folders = [RunFolder(path) for path in outputs_root().iterdir() if not path.name.startswith(".")]
-    except OSError:
-        return []
-    written = {folder: _last_written(folder) for folder in folders}
-    return sorted((folder for folder in folders if written[folder]), key=lambda folder: (-written[folder], folder.name))
+    written = {folder: _last_written(folder) for folder in _list_folders()}
+    return sorted((folder for folder in written if written[folder]), key=lambda folder: (-written[folder], folder.name))
 
 
 def opened_root() -> Path:
@@ -50,10 +46,11 @@ def list_opened() -> list[OpenedFolder]:
 
 def find_run(name: str) -> RunFolder:
     """The run, or the opened folder, of this name, which is compared, never joined to a path. Raises NoSuchRun."""
-    folders = {folder.name: folder for folder in [*list_opened(), *list_runs()]}
-    if name not in folders:
-        raise NoSuchRun(name, outputs_root(), sorted(folders))
-    return folders[name]
+    run = next((folder for folder in _list_folders() if folder.name == name and _last_written(folder)), None)
+    found = run or next((folder for folder in list_opened() if folder.name == name), None)
+    if found is None:
+        raise NoSuchRun(name, outputs_root(), sorted({folder.name for folder in [*list_opened(), *list_runs()]}))
+    return found
 
 
 def free_name(name: str) -> str:
@@ -82,6 +79,14 @@ def shown_path(path: Path) -> str:
     """Relative to the project where it lies inside, as command lines and logs print it; absolute elsewhere."""
     path = path.absolute()
     return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
+
+
+def _list_folders() -> list[RunFolder]:
+    """Every folder that may hold a run."""
+    try:
+        return [RunFolder(path) for path in outputs_root().iterdir() if not path.name.startswith(".")]
+    except OSError:
+        return []
 
 
 def _last_written(folder: RunFolder) -> float:
