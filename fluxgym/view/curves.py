@@ -34,7 +34,8 @@ class Axis:
         if kind not in AXES:
             raise ValueError(f"got the axis {kind!r}, expected one of {', '.join(AXES)}")
         self.kind = kind
-        self._steps, self._values = _find_clock(history) if kind == TIME else _find_epochs(history)
+        find = {EPOCH: _find_epochs, TIME: _find_clock}.get(kind)
+        self._steps, self._values = find(history) if find else (np.zeros(1), np.zeros(1))
 
     def __call__(self, steps: Any) -> Numbers:
         """Places of steps. An axis of which the log says nothing (it names no epochs, it has no clock) has them all at 0."""
