@@ -100,7 +100,8 @@ class Source:
     def _read(self, file: FileIO) -> bytes:
         there = os.fstat(file.fileno())
         file.seek(0)
-        self._inode, self._head = (there.st_dev, there.st_ino), file.read(HEAD)
+        self._head = file.read(HEAD)
+        self._inode = (there.st_dev, there.st_ino) if self._head else None  # an empty file is any file: inodes are used again
         file.seek(self.offset)
         data = self._take(file.read(min(READ, max(0, there.st_size - self.offset))))
         if self._holds:

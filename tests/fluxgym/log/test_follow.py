@@ -228,3 +228,15 @@ def test_a_packed_log_is_read_as_what_it_was(log):
     pack(part).rename(log.with_name("training.log.gz"))
     source = Source(log.with_name("training.log.gz"), part=FIRST)
     assert (read_all(source), read_all(source)) == ((b"one\n", False), (b"", False))
+
+
+def test_an_empty_file_is_not_known_again_by_its_inode(log):
+    """A file system gives the inode of a deleted file to the next one: here the first part was packed, and its inode is free."""
+    append(log, b"")
+    source, follower = Source(log, 0, FIRST), Follower(log, 0)
+    assert (source.read(), follower.read().lines) == ((b"", False), [])
+    log.parent.joinpath("logs").mkdir()
+    log.parent.joinpath("logs", "training.0001.log").write_bytes(b"one\n")
+    append(log, b"two\n")
+    assert read_all(source) == (b"one\ntwo\n", False)
+    assert (follower.read().lines, follower.read().restarted) == (["one", "two"], False)
