@@ -1,9 +1,12 @@
 """Files that are there as a whole or not at all: written beside under another name, then renamed. Imports no torch."""
 
+import gzip
 import os
+import shutil
 from pathlib import Path
 
 BESIDE = ".new"  # end of the name of what is being written
+BLOCK = 2**20  # bytes
 
 
 class NotWritten(OSError):
@@ -30,6 +33,23 @@ def write_whole(path: Path, data: bytes) -> None:
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise NotWritten(path, error) from error
+
+
+def pack(path: Path, packed: Path) -> None:
+    """Makes a packed file (gzip) of one, which is taken away when the packed one is whole. Raises OSError."""
+    beside = packed.with_name(packed.name + BESIDE)
+    try:
+        with path.open("rb") as source, beside.open("wb") as file:
+            with gzip.GzipFile(path.name, "wb", 1, file) as target:  # fast: a training wants the CPU
+                shutil.copyfileobj(source, target, BLOCK)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.rename(packed)
+        sync_folder(packed.parent)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    path.unlink()
 
 
 def make_folder(path: Path) -> None:

@@ -4,21 +4,18 @@ In whatever instant the process is killed, all lines are there, in files that ca
 and is packed beside itself. In between the log may be missing at its place; whoever starts the next attempt makes a new one.
 """
 
-import gzip
 import os
-import shutil
 import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
 
-from trainer.disk import BESIDE, sync_folder
+from trainer.disk import BESIDE, pack
 from trainer.folder import RunFolder
 from trainer.report import warn
 
 OUTPUTS = (1, 2)  # standard output and standard error
 MEGABYTE = 10**6
-BLOCK = 2**20  # bytes
 _packing = threading.Lock()  # one at a time
 
 
@@ -91,27 +88,9 @@ def pack_parts(folder: RunFolder) -> None:
         for part in folder.log_parts().values():
             try:
                 if part.suffix != ".gz" and not is_written(part):
-                    pack(part)
+                    pack(part, part.with_name(f"{part.name}.gz"))
             except OSError as error:
                 warn(f"{part} could not be packed: {error.strerror or error}")
-
-
-def pack(part: Path) -> None:
-    """Makes <part>.gz of a part, which is taken away when that is whole."""
-    packed = part.with_name(f"{part.name}.gz")
-    beside = packed.with_name(packed.name + BESIDE)
-    try:
-        with part.open("rb") as source, beside.open("wb") as file:
-            with gzip.GzipFile(part.name, "wb", 1, file) as target:  # fast: the training wants the CPU
-                shutil.copyfileobj(source, target, BLOCK)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.rename(packed)
-        sync_folder(packed.parent)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-    part.unlink()
 
 
 def is_file(path: Path, there: os.stat_result) -> bool:

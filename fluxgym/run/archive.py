@@ -1,10 +1,9 @@
 """A fresh start under an old name: everything of the old run moves into logs/<time>/, nothing is lost or mistaken for new."""
 
-import gzip
-import shutil
 import time
 from pathlib import Path
 
+from trainer.disk import pack
 from trainer.folder import RunFolder
 
 
@@ -15,6 +14,15 @@ def holds_run(folder: RunFolder) -> bool:
 
 def archive(folder: RunFolder) -> Path:
     """Moves logs (gzip), settings, record, LoRA files, states, samples. The cache stays: it is checked against its images."""
+    target = archive_logs(folder)
+    for path in [*_made(folder), *filter(Path.exists, (folder.config, folder.record))]:
+        path.rename(target / path.name)
+    return target
+
+
+def archive_logs(folder: RunFolder) -> Path:
+    """Moves the logs alone. The file that was written goes first: a log that begins after that is another one for its readers
+    only where the parts of the old one are gone."""
     target = folder.old_logs / time.strftime("%Y%m%d-%H%M%S")
     for number in range(2, 1000):
         if not target.exists():
@@ -22,11 +30,14 @@ def archive(folder: RunFolder) -> Path:
         target = target.with_name(f"{target.name[:15]}-{number}")
     target.mkdir(parents=True)
     for log in filter(Path.exists, (folder.training_log, folder.monitor_log)):
-        with log.open("rb") as source, gzip.open(target / f"{log.name}.gz", "wb") as packed:
-            shutil.copyfileobj(source, packed)
-        log.unlink()
-    for path in [*_made(folder), *filter(Path.exists, (folder.config, folder.record))]:
-        path.rename(target / path.name)
+        pack(log, target / f"{log.name}.gz")
+    for number, part in sorted(folder.log_parts().items(), reverse=True):
+        packed = target / f"{folder.log_part(number).name}.gz"
+        if part.suffix == ".gz":
+            part.rename(packed)
+        else:
+            pack(part, packed)
+            part.with_name(packed.name).unlink(missing_ok=True)  # whoever packed it was killed before he took the other away
     return target
 
 

@@ -2,7 +2,9 @@
 
 import gzip
 
+from fluxgym.log.parts import list_parts
 from fluxgym.run.archive import archive, holds_run
+from tests.fluxgym.log.rotated import append, move, pack
 from tests.small_training import write_lora, write_state
 from trainer.folder import RunFolder
 
@@ -55,3 +57,21 @@ def test_settings_and_drafts_are_no_run(tmp_path):
     assert not holds_run(folder)
     write_state(folder.path, 3)
     assert holds_run(folder)
+
+
+def test_a_log_in_parts_moves_with_all_of_them(tmp_path):
+    folder = RunFolder(tmp_path / "a")
+    folder.path.mkdir()
+    for number in (1, 2, 3):
+        append(folder.training_log, b"part %d\n" % number)
+        part = move(folder.training_log, number)
+        if number == 1:
+            pack(part)
+    packed = part.with_name("training.0003.log.gz")
+    packed.write_bytes(gzip.compress(b"part 3\n"))  # killed after it was packed: both are there
+    append(folder.training_log, b"the end\n")
+    target = archive(folder)
+    parts = list_parts(target / "training.log.gz")
+    assert [gzip.decompress(part.read_bytes()) for part in parts] == [b"part 1\n", b"part 2\n", b"part 3\n", b"the end\n"]
+    assert list_parts(folder.training_log) == []
+    assert [path.name for path in folder.old_logs.iterdir()] == [target.name]
