@@ -72,6 +72,7 @@ function draw(root) {
   for (const url of root.cells.keys()) if (!used.has(url)) root.cells.delete(url);
   const count = grid.rows.reduce((sum, row) => sum + row.cells.filter(Boolean).length, 0);
   const plural = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
+  root.querySelector(".bar").hidden = !count || Boolean(most);
   root.querySelector(".count").textContent = count ? `${plural(count, "sample")} of ${plural(grid.rows.length, "prompt")}` : "";
 }
 
