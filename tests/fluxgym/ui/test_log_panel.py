@@ -1,4 +1,4 @@
-"""The logs of a run: how many lines, how old, how large, and what fits a search. More of it: tests/pages/test_run.py."""
+"""The logs of a run on its pages: the closed ones below the charts with their age, size and download; all of them in their tab."""
 
 import json
 from pathlib import Path
@@ -9,11 +9,23 @@ from streamlit.testing.v1 import AppTest
 from trainer.folder import RunFolder
 
 
-def script() -> None:
+def both() -> None:
     from fluxgym.run.folders import find_run
     from fluxgym.ui import cards, log_panel
 
     log_panel.draw_both(cards.look_at(find_run("small")))
+
+
+def closed() -> None:
+    import streamlit as st
+
+    from fluxgym.run.folders import find_run
+    from fluxgym.ui import cards, log_panel
+
+    opened = st.session_state.get("opened", True)
+    for key in ("training", "monitor"):
+        st.session_state.setdefault(f"expander:{key}", opened)
+    log_panel.draw_closed(cards.look_at(find_run("small")))
 
 
 @pytest.fixture
@@ -24,36 +36,42 @@ def folder(outputs: Path) -> RunFolder:
     return made
 
 
-def draw() -> AppTest:
-    page = AppTest.from_function(script).run()
+def draw(script: object, **state: object) -> AppTest:
+    page = AppTest.from_function(script)
+    for key, value in state.items():
+        page.session_state[key] = value
+    page.run()
     assert not page.exception
     return page
 
 
-def lines(page: AppTest) -> list[str]:
-    return json.loads(page.get("bidi_component")[0].proto.json)["lines"]
+def sent(page: AppTest) -> list[dict]:
+    return [json.loads(part.proto.json) for part in page.get("bidi_component")]
 
 
 def test_a_log_that_is_not_there_yet(folder: RunFolder) -> None:
-    page = draw()
-    assert lines(page) == []
+    page = draw(closed)
+    assert [data["lines"] for data in sent(page)] == [[], []]
     assert [part.value for part in page.caption] == ["not there yet", "not there yet"]
     assert not page.get("link_button")
 
 
-def test_age_size_and_download(folder: RunFolder) -> None:
-    folder.training_log.write_text("x" * 2047 + "\n", encoding="utf-8")
-    page = draw()
-    assert page.caption[0].value == "last line 0 s ago, 2 KiB"
-    assert page.get("link_button")[0].proto.url == "files/small/logs/training.log"
+def test_age_size_lines_and_download(folder: RunFolder) -> None:
+    folder.training_log.write_text("".join(f"line {number:>4}\n" for number in range(205)) + "x" * 512, encoding="utf-8")
+    page = draw(closed)
+    assert page.caption[0].value == "last line 0 s ago, 3 KiB"
+    assert sent(page)[0]["lines"] == [*(f"line {number:>4}" for number in range(106, 205)), "x" * 512]
+    assert page.get("link_button")[0].proto.url == "log/small/training"
 
 
-def test_levels(folder: RunFolder) -> None:
-    said = ["2026-11-24 10:15:00 ERROR bad", "2026-11-24 10:15:00 WARNING hm", "ValueError: x", "Epoch 1/2"]
-    folder.training_log.write_text("\n".join(said) + "\n", encoding="utf-8")
-    page = draw()
-    level = page.get("button_group")[0]
-    level.set_value("Errors").run()
-    assert lines(page) == [said[0], said[2]]
-    page.get("button_group")[0].set_value("Warnings").run()
-    assert lines(page) == [said[1]]
+def test_a_closed_log_costs_nothing(folder: RunFolder) -> None:
+    folder.training_log.write_text("line\n", encoding="utf-8")
+    page = draw(closed, opened=False)
+    assert (sent(page), len(page.expander)) == ([], 2)
+
+
+def test_the_tab_has_all_logs_and_sends_no_line(folder: RunFolder) -> None:
+    folder.training_log.write_text("line\n", encoding="utf-8")
+    (data,) = sent(draw(both))
+    assert data["run"] == "small"
+    assert data["logs"] == [["training", "This run"], ["monitor", "Monitor"]]
