@@ -1,4 +1,4 @@
-"""The logs of a run on its pages: the closed ones below the charts with their age, size and download; all of them in their tab."""
+"""The logs of a run on its pages: below the charts with their age, size and download; all of them in their tab."""
 
 import json
 from pathlib import Path
