@@ -4,6 +4,7 @@ Lines of all dialects are understood in any log, because logs of several tools a
 the beginning of a line only, so that a caption or a file name inside it can never be taken for news.
 """
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ OURS = Dialect(
         Rule(
             "Validation: ",
             r"loss ([\d.e+-]{1,30}|nan|inf) at step ([\d,]{1,15})$",
-            lambda line: Validation(count(line[2]), float(line[1])),
+            lambda line: Validation(count(line[2]), math.nan if (loss := number(line[1])) is None else loss),
         ),
         Rule("Saving LoRA: ", r"(.+)$", checkpoint),
         Rule("Saving checkpoint: ", r"(.+)$", checkpoint),
@@ -283,6 +284,7 @@ BAR = re.compile(
     rb"\[(?:(?P<bar_hour>\d{1,7}):)?(?P<bar_minute>\d\d):(?P<bar_second>\d\d)<[^,\]\r\n\x1b]{1,40},"
     rb"[^,\]\r\n\x1b]{1,40}(?(any)(?=, (?:" + FIRST + rb")))(?:, (?P<postfix>[^\]\r\n\x1b]{0,1000}))?\]"
 )
+LARGEST = 1e100  # of a loss; those that a GPU makes end at 3e38
 FIELD = re.compile(rb"(?:^|, | )([^=,:]+)(?:=|: )([^, ]*)")  # tqdm writes loss=0.3, lr=1e-4; ai-toolkit lr: 1e-4 loss: 0.3
 
 
@@ -332,12 +334,13 @@ def hour_base(stamp: bytes | None, bar_hour: bytes | None) -> float | None:
         return None  # a date such as 2026-13-45
 
 
-def number(text: bytes | None) -> float | None:
-    """A number as logs write it, nan and inf included; None for anything else."""
+def number(text: bytes | str | None) -> float | None:
+    """A number as logs write it, nan and inf included; None for anything else. One of which no sums can be made is inf."""
     try:
-        return None if text is None else float(text)
+        value = None if text is None else float(text)
     except ValueError:
         return None
+    return math.copysign(math.inf, value) if value is not None and abs(value) > LARGEST else value
 
 
 def read_text(text: str) -> Event | None:

@@ -50,6 +50,13 @@ def test_a_wrapped_bar_keeps_its_stamp_and_nan_is_nan():
     assert bar("2026-13-45 10:15:03 steps:   1%|1         | 1/100 [00:05<01:35,  1.0s/it]").clock is None
 
 
+def test_a_loss_of_which_no_sum_can_be_made_is_infinite_and_what_is_no_number_is_unknown():
+    step = bar("steps:   1%|1         | 1/100 [00:05<01:35,  1.0s/it, loss=-1e308, avr_loss=1.2.3]")
+    assert (step.loss, step.average) == (-math.inf, None)
+    assert math.isnan(read_text("Validation: loss 1.2.3 at step 5").loss)
+    assert read_text("Validation: loss 1e308 at step 5").loss == math.inf
+
+
 @pytest.mark.parametrize(
     "text",
     [
