@@ -14,8 +14,9 @@ const library = () =>
 
 const LIGHTER = { "#0072B2": "#56B4E9", "#D55E00": "#E69F00", "#009E73": "#2FC79A" }; // on a dark page, of Okabe and Ito too
 const RAISED = 2.2; // times, a line that is faint on a light page
-const NOTE = 20; // px, the line of text below a figure
+const NOTE = 20, HEAD = 28; // px, the line of text below a figure, or the one above it with its title
 const AGAIN = 3000; // ms until an address that did not answer is asked again
+const PATIENCE = 20000; // ms: a connection that broke off without a word would hold up all that come after
 
 // what the server sent, by address without its query: every view of a run has most of its lists in common with the others
 const feeds = (window.fluxgymFeeds ??= new Map());
@@ -35,7 +36,7 @@ function ask(url, version) {
 
 async function load(feed, address) {
   address.searchParams.set("has", feed.name);
-  const answer = await fetch(address);
+  const answer = await fetch(address, { signal: AbortSignal.timeout(PATIENCE) });
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   const said = await answer.json();
   feed.name = said.name;
@@ -82,8 +83,20 @@ async function find(data) {
   return whole(feed.frame[data.chart], feed.lists);
 }
 
+function say(box, note) {
+  const [head, below] = [box.previousElementSibling, box.nextElementSibling];
+  (head.hidden ? below : head.lastElementChild).textContent = note;
+}
+
+function complain(box, error) {
+  if (box.layout) return say(box, `Not up to date: ${error.message}.`); // the last figure stays
+  box.classList.add("said");
+  box.textContent = `The chart cannot be drawn: ${error.message}. It is tried again.`;
+}
+
 async function draw(box) {
   const wanted = box.wanted;
+  clearTimeout(box.again);
   try {
     const [plotly, figure] = await Promise.all([library(), find(wanted)]);
     if (!box.isConnected || wanted !== box.wanted) return;
@@ -91,26 +104,30 @@ async function draw(box) {
     const modeBarButtons = [["zoom2d", "pan2d", "resetScale2d", "toImage"]];
     // without a pointer that hovers the buttons would always be there, over the legend
     const displayModeBar = matchMedia("(pointer: coarse)").matches ? false : "hover";
-    if (box.problem) box.replaceChildren(), (box.problem = false);
+    if (box.classList.contains("said")) box.classList.remove("said"), box.replaceChildren();
+    box.width = box.offsetWidth;
     await plotly.react(box, data, layout, { displaylogo: false, responsive: false, displayModeBar, modeBarButtons });
-    box.nextElementSibling.textContent = layout.meta?.note ?? "";
+    say(box, layout.meta?.note ?? "");
   } catch (error) {
-    if (!box.layout) (box.textContent = `The chart cannot be drawn: ${error.message}`), (box.problem = true); // else the last one stays
-    clearTimeout(box.again);
-    box.again = setTimeout(() => box.isConnected && wanted === box.wanted && draw(box), AGAIN);
+    if (!box.isConnected || wanted !== box.wanted) return;
+    complain(box, error);
+    box.again = setTimeout(() => box.isConnected && draw(box), AGAIN);
   }
 }
 
 export default function ({ parentElement, data }) {
   const box = parentElement.querySelector(".chart");
+  const [head, below] = [box.previousElementSibling, box.nextElementSibling];
   box.wanted = data;
-  box.style.height = `${data.height - NOTE}px`;
-  box.nextElementSibling.style.cssText = `height:${NOTE}px;font-size:0.75rem;opacity:0.65;overflow:hidden`;
+  head.firstElementChild.textContent = data.title ?? "";
+  [head.hidden, below.hidden] = [!data.title, !!data.title];
+  box.style.height = `${data.height - (data.title ? HEAD : NOTE)}px`;
   box.setAttribute("aria-label", data.alt);
   if (box.offsetWidth) draw(box); // in a closed expander it has no size, and asks for nothing
 
   const resized = new ResizeObserver(() => {
-    if (!box.offsetWidth) return;
+    if (!box.offsetWidth || box.offsetWidth === box.width) return;
+    box.width = box.offsetWidth;
     if (box.layout) window.Plotly.Plots.resize(box);
     else draw(box);
   });

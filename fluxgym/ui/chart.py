@@ -13,8 +13,15 @@ from fluxgym.view.figures import Figure
 _FOLDER = Path(__file__).parent
 _mount = declare(
     "fluxgym_chart",
-    html='<div class="chart" role="img"></div>\n<div class="note"></div>',  # a newline: else Streamlit takes it for a path
+    html="""
+<div class="fluxgym-chart">
+  <div class="head" hidden><b></b><span></span></div>
+  <div class="chart" role="img"></div>
+  <div class="note"></div>
+</div>
+""",
     js=(_FOLDER / "chart.js").read_text(encoding="utf-8"),
+    css=(_FOLDER / "chart.css").read_text(encoding="utf-8"),
 )
 
 
@@ -23,9 +30,11 @@ def draw_chart(figure: Figure, key: str, height: int, alt: str) -> None:
     _mount(key=key, data={"figure": json.dumps(figure), "height": height, "alt": alt}, height=height)
 
 
-def draw_fed_chart(source: tuple[str, str, str], key: str, height: int, alt: str) -> None:
+def draw_fed_chart(source: tuple[str, str, str], key: str, height: int, alt: str, title: str = "") -> None:
     """Draws a figure that the browser fetches from our server, which sends it what is new (chart_feed.py).
 
-    `source`: the address, which of its charts, and the version of what it shows; another version is fetched again."""
+    `source`: the address, which of its charts, and the version of what it shows; another version is fetched again.
+    `title`: above the figure, what is told of it beside that instead of below the figure."""
     url, chart, version = source
-    _mount(key=key, data={"url": url, "chart": chart, "version": version, "height": height, "alt": alt}, height=height)
+    data = {"url": url, "chart": chart, "version": version, "height": height, "alt": alt, "title": title}
+    _mount(key=key, data=data, height=height)

@@ -4,6 +4,7 @@ A refresh through Streamlit would send every figure whole each time: it does not
 
 import gzip
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -73,7 +74,25 @@ def answer(run: str, group: str, view: View, has: str) -> bytes | None:
     history, health = get_history(log_of(folder)), get_health(folder.monitor_log)
     history.update()
     asked = (history.path, id(history), history.version, health.version, group, view)
-    return json.dumps(_desk.answer(asked, lambda: make(history, health, view), has), separators=(",", ":")).encode()
+    said = _desk.answer(asked, lambda: make(history, health, view), has)
+    try:
+        return write(said)
+    except ValueError:  # a loss of 1e+300, say, of which no mean can be made
+        return write(known(said))
+
+
+def write(said: Any) -> bytes:
+    """JSON as browsers read it: without NaN and Infinity. Raises ValueError where there are such."""
+    return json.dumps(said, separators=(",", ":"), allow_nan=False).encode()
+
+
+def known(value: Any) -> Any:
+    """The same with None in place of numbers that are none."""
+    if isinstance(value, dict):
+        return {key: known(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [known(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 async def send_figures(request: Request) -> Response:

@@ -10,13 +10,14 @@ from fluxgym.view.curves import EPOCH, STEP, TIME
 from fluxgym.view.downsample import SMOOTHING
 from fluxgym.view.health import get_health
 
-LOSS, SMALL = 372, 216  # px, with the line of text below
+LOSS, SMALL = 372, 224  # px, with the line of text below or the title above
 RECENT = 6  # columns of samples; their own tab has all
 AXES = {STEP: "Step", EPOCH: "Epoch", TIME: "Time"}
 HONEST = (
-    "One step's loss says little: each step draws its own images and its own amount of noise, and the loss depends far more on "
-    "how much noise that was than on what was learned. Trust the smoothed line and the means of epochs for the direction, the "
-    "validation loss (same images, same noise every time) for how far to go, and your eyes on the samples for the rest."
+    "The loss of one step says little: each step draws its own images and its own amount of noise, and the loss depends far "
+    "more on how much noise that was than on what was learned. Trust the smoothed line and the means of epochs for the "
+    "direction, the validation loss (same images, same noise every time) for how far to go, and your eyes on the samples for "
+    "the rest."
 )
 
 
@@ -24,31 +25,30 @@ def draw(look: Look) -> None:
     """The charts, the latest samples, and both logs, closed."""
     health = get_health(look.folder.monitor_log)
     version = f"{look.history.version}.{health.version}"
-    left, right = st.columns([2, 1])
-    with left.container(border=True, height="stretch"):
+    left, right = st.columns([2, 1], border=True)
+    with left:
         view = draw_controls()
         alt = f"Loss of {look.folder.name} by {view.axis}, from {look.history.points:,} steps."
         _draw_chart(look, (chart_feed.LEARNS, "loss"), view, version, alt)
-    with right.container(border=True, height="stretch"):
+    with right:
         with st.container(horizontal=True, vertical_alignment="center", key="epoch-head"):
-            st.markdown("**Mean loss by epoch**", width="stretch", help=HONEST)
+            st.markdown("**Mean loss by epoch**", width="stretch")
             csv_files.draw_downloads(look)
         _draw_chart(look, (chart_feed.LEARNS, "epochs"), view, version, f"Mean loss of {look.folder.name} by epoch.")
+    st.caption(HONEST)
     sample_grid.draw_recent(look, RECENT)
-    where = "GPU" if health.gpus() else "Machine"
-    for column, (chart, title) in zip(
-        st.columns(3), {"pace": "Seconds per step", "rate": "Learning rate", "machine": where}.items(), strict=True
-    ):
-        with column.container(border=True):
-            st.markdown(f"**{title}**")
-            _draw_chart(look, (chart_feed.RUNS, chart), view, version, f"{title} of {look.folder.name} by {view.axis}.")
+    titles = {"pace": "Seconds per step", "rate": "Learning rate", "machine": "GPU" if health.gpus() else "Machine"}
+    for column, (chart, title) in zip(st.columns(3, border=True), titles.items(), strict=True):
+        with column:
+            alt = f"{title} of {look.folder.name} by {view.axis}."
+            _draw_chart(look, (chart_feed.RUNS, chart), view, version, alt, title)
     log_panel.draw_closed(look)
 
 
 def draw_controls() -> View:
     """How the curves are to be seen: in the address, so that a reload and a link show the same."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="chart-controls"):
-        st.markdown("**Loss**", width="content", help=HONEST)
+        st.markdown("**Loss**", width="content")
         axis = st.segmented_control(
             "Axis", list(AXES), default=STEP, required=True, format_func=AXES.get, key="axis", bind="query-params",
             label_visibility="collapsed",
@@ -69,8 +69,8 @@ def draw_controls() -> View:
     return View(axis or STEP, smoothing, is_log, clips)
 
 
-def _draw_chart(look: Look, chart: tuple[str, str], view: View, version: str, alt: str) -> None:
+def _draw_chart(look: Look, chart: tuple[str, str], view: View, version: str, alt: str, title: str = "") -> None:
     name = look.folder.name
     group, figure = chart
     height = LOSS if group == chart_feed.LEARNS else SMALL
-    draw_fed_chart((chart_feed.chart_url(name, group, view), figure, version), f"{figure}:{name}", height, alt)
+    draw_fed_chart((chart_feed.chart_url(name, group, view), figure, version), f"{figure}:{name}", height, alt, title)

@@ -18,6 +18,7 @@ from fluxgym.view.summary import smoothed_loss
 RAW_OPACITY, SMOOTH_WIDTH, VALIDATION_WIDTH = 0.22, 2.4, 2  # px
 DIGITS = 5  # after the point, of a loss
 MOST_EPOCHS = 60  # bars
+FEW_EPOCHS, FEW_STEPS = 6, 10  # as many have a place from the beginning: no bar fills the picture
 MOST_LABELS, MOST_TICKS = 8, 16  # bars with their value written in them, with their number below
 MOST_MARKS = 24  # epoch lines
 MOST_SIGNS = 60  # of each kind
@@ -52,7 +53,9 @@ def loss_figure(history: History, view: View | None = None, health: Health | Non
         points, unknown = history.curve.points, history.curve.end - history.curve.points
         newest = history.curve.steps[history.curve.end - 1] if history.curve.end else None
     if newest is None and not len(curves.validation):
-        return figures.nothing(place.title, "No step yet")
+        return figures.nothing(place.title, "No step so far")
+    if place.missing:
+        return figures.nothing(place.title, place.missing)
     x, y = place.scale(curves.raw_x), curves.raw.round(DIGITS).tolist()
     if newest is not None and place(newest) not in x[-1:]:  # its loss is no number: the axis still goes on to it
         x, y = [*x, place(newest)], [*y, None]
@@ -67,11 +70,12 @@ def loss_figure(history: History, view: View | None = None, health: Health | Non
         traces.append(figures.line("validation", x, y, VERMILION, VALIDATION_WIDTH) | dots)
     drawn, above = find_range(curves, view)
     notes = [f"{len(curves.raw):,} of {points:,} points drawn"] if len(curves.raw) < points else []
-    notes += [f"{words.plural(above, 'spike')} above {drawn[1]:.2g} cut off"] if drawn and above else []
+    least = "" if len(curves.raw) == points else "at least "  # of those that are not drawn nothing is known
+    notes += [f"{least}{words.plural(above, 'spike')} above {drawn[1]:.2g} cut off"] if drawn and above else []
     notes += [f"{words.plural(unknown, 'step')} without a number"] if unknown else []
-    shape = figures.layout(place.title, note=", ".join(notes), zoom=view.zoom)
+    shape = place.layout(note=", ".join(notes), zoom=view.zoom)
     if view.is_log:
-        shape["yaxis"] |= {"type": "log", "dtick": "D2", "minor": {"showgrid": False}}
+        shape["yaxis"] |= {"type": "log", "tickformat": figures.LOG_TICKS, "minor": {"showgrid": False}}
     if drawn:
         shape["yaxis"]["range"] = [math.log10(each) for each in drawn] if view.is_log else list(drawn)
     return {"data": traces + signs, "layout": shape}
@@ -82,7 +86,7 @@ def epoch_figure(history: History) -> Figure:
     with history.lock:
         every = history.epoch_means()
     if not every:
-        return figures.nothing("epoch", "No epoch yet")
+        return figures.nothing("epoch", "No epoch so far")
     means = every[-MOST_EPOCHS:]
     values = [round(each.mean, DIGITS) for each in means]
     bars: dict[str, Any] = {
@@ -92,7 +96,7 @@ def epoch_figure(history: History) -> Figure:
         "y": values,
         "error_y": {
             "type": "data",
-            "array": [round(each.spread, DIGITS) for each in means],
+            "array": [round(each.spread, DIGITS) if math.isfinite(each.spread) else 0 for each in means],
             "color": GREY,
             "thickness": 1,
             "width": 2,
@@ -108,24 +112,33 @@ def epoch_figure(history: History) -> Figure:
             "textangle": 0,
         }
     notes = [f"The last {len(means)} of {len(every):,} epochs."] if len(means) < len(every) else []
-    shape = figures.layout("epoch", note=" ".join([*notes, "Thin lines: the spread of its steps."]))
-    shape["showlegend"] = False
+    shape = figures.layout("epoch", note=" ".join([*notes, "Thin lines: one standard deviation of its steps."]))
+    shape |= {"showlegend": False, "margin": shape["margin"] | {"t": 8}}
+    first = means[0].epoch
+    if means[-1].epoch - first < FEW_EPOCHS:
+        shape["xaxis"]["range"] = [first - 0.6, first + FEW_EPOCHS - 0.4]
     if len(means) <= MOST_TICKS:
         shape["xaxis"]["dtick"] = 1
     return {"data": [bars], "layout": shape}
 
 
 class Place:
-    """Where steps lie on the axis that is drawn, rounded; `title` names it with its unit."""
+    """Where steps lie on the axis that is drawn, rounded; `title` names it with its unit.
+
+    `missing` says why nothing has a place there; empty where all have."""
 
     def __init__(self, history: History, axis: str) -> None:
         """Hold the history's lock."""
         self._axis = Axis(history, axis)
-        self._unit, self._digits, self.title = 1.0, 0, "step"
+        self._unit, self._digits, self.title, self.missing = 1.0, 0, "step", ""
+        curve = history.curve
+        self._last = curve.steps[curve.end - 1] if curve.end else 0
         if axis == EPOCH:
             self._digits, self.title = 3, "epochs done"
+            self.missing = "" if history.epochs else "Its log names no epochs"
         elif axis == TIME:
-            end = float(self._axis(history.curve.steps[history.curve.end - 1])) if history.curve.end else 0.0
+            end = float(self._axis(self._last))
+            self.missing = "Its log tells no times" if curve.end and end == 0 and math.isnan(curve.times[curve.end - 1]) else ""
             name, self._unit = ("hours", HOUR) if end > 2 * HOUR else ("minutes", 60)
             self._digits, self.title = 3, f"{name} of training"
 
@@ -136,6 +149,13 @@ class Place:
     def steps(self, steps: Any) -> list[Any]:
         """The same of steps."""
         return self.scale(self._axis(steps))
+
+    def layout(self, note: str = "", zoom: str = "") -> dict[str, Any]:
+        """A layout over this axis, on which the first steps have room."""
+        shape = figures.layout(self.title, note, zoom)
+        if not self._digits and self._last < FEW_STEPS:
+            shape["xaxis"]["range"] = [-FEW_STEPS / 20, FEW_STEPS]
+        return shape
 
     def __call__(self, step: int) -> Any:
         return self.steps([step])[0]

@@ -11,13 +11,24 @@ Figure = dict[str, Any]  # {"data": traces, "layout": ...}
 BLUE, VERMILION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
 FAINT = "rgba(128, 128, 128, 0.18)"  # lines that both themes show
 GREY = "rgba(128, 128, 128, 0.9)"
+HOVER = {"step": "step %{x:,}", "epoch": "epoch %{x}"}  # what is said above the numbers at the pointer
+LOG_TICKS = ".3~g"  # plotly's own of a logarithmic axis are single digits: 5 for 0.5
+ALONE = 2  # points that make no line that could be seen
 MARKS_AXIS = "y2"  # from 0 to 1 over the whole height: what has a place along the steps only
 
 
 def line(name: str, x: list[Any], y: list[Any], colour: str, width: float) -> dict[str, Any]:
-    """A line; its numbers in the hover have four digits."""
-    drawn = {"color": colour, "width": width}
-    return {"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": drawn, "hovertemplate": "%{y:.4f}"}
+    """A line; its numbers in the hover have four digits. By its uid what was chosen in the legend stays while others come."""
+    return {
+        "type": "scatter",
+        "mode": "lines" if len(y) > ALONE else "lines+markers",
+        "name": name,
+        "uid": name,
+        "x": x,
+        "y": y,
+        "line": {"color": colour, "width": width},
+        "hovertemplate": "%{y:.4f}",
+    }
 
 
 def marks(name: str, x: list[Any], texts: Sequence[str], height: float, marker: dict[str, Any]) -> dict[str, Any]:
@@ -26,6 +37,7 @@ def marks(name: str, x: list[Any], texts: Sequence[str], height: float, marker: 
         "type": "scatter",
         "mode": "markers",
         "name": name,
+        "uid": f"{name} marks",
         "x": x,
         "y": [height] * len(x),
         "yaxis": MARKS_AXIS,
@@ -41,6 +53,7 @@ def verticals(name: str, x: list[Any], colour: str, dash: str = "solid") -> dict
         "type": "scatter",
         "mode": "lines",
         "name": name,
+        "uid": f"{name} lines",
         "x": [place for each in x for place in (each, each, None)],
         "y": [0, 1, None] * len(x),
         "yaxis": MARKS_AXIS,
@@ -59,7 +72,15 @@ def layout(x_title: str, note: str = "", zoom: str = "") -> dict[str, Any]:
         "hovermode": "x unified",
         "uirevision": "run",  # constant: the choices in the legend stay as they are while data come
         "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-        "xaxis": {"title": {"text": x_title}, "showgrid": False, "zeroline": False, "automargin": True, "uirevision": x_title},
+        "xaxis": {
+            "title": {"text": x_title},
+            "unifiedhovertitle": {"text": HOVER.get(x_title, f"%{{x:,.2~f}} {x_title}")},
+            "tickformat": ",",
+            "showgrid": False,
+            "zeroline": False,
+            "automargin": True,
+            "uirevision": x_title,
+        },
         # not below 0 around a loss that stays the same
         "yaxis": {"gridcolor": FAINT, "zeroline": False, "automargin": True, "rangemode": "nonnegative", "uirevision": zoom},
         "yaxis2": {"overlaying": "y", "range": [0, 1], "fixedrange": True, "visible": False},

@@ -1,5 +1,8 @@
 """The charts of how a run runs: learning rate, seconds per step, and the machine as the monitor saw it."""
 
+import math
+from functools import reduce
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -7,9 +10,9 @@ import numpy as np
 from fluxgym.log.history import History
 from fluxgym.view import words
 from fluxgym.view.charts import FAR, HEADROOM, Place, View
-from fluxgym.view.downsample import USUAL, get_bins
-from fluxgym.view.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, Figure, layout, line, nothing, thinned
-from fluxgym.view.health import Health
+from fluxgym.view.downsample import LEAST_SECONDS, USUAL, get_bins
+from fluxgym.view.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, Figure, line, nothing, thinned
+from fluxgym.view.health import Health, Row, merged
 
 MOST_RATES = 256  # points
 MOST_GPUS = 4  # with lines of their own
@@ -25,15 +28,19 @@ def rate_figure(history: History, view: View) -> Figure:
         marks, end = history.marks, history.step
         shown = thinned(list(range(len(marks.rates))), MOST_RATES)
         steps, rates = [marks.rate_steps[at] for at in shown], [marks.rates[at] for at in shown]
-        if not steps:
-            return nothing(place.title, "Its log names no learning rate")
+        if not steps or place.missing:
+            return nothing(place.title, place.missing or "Its log names no learning rate")
         if end is not None and end > steps[-1]:
             steps, rates = [*steps, end], [*rates, rates[-1]]
         x = place.steps(steps)
     trace = line("learning rate", x, rates, ORANGE, WIDTH)
     trace |= {"hovertemplate": "%{y:.2e}<extra></extra>", "line": trace["line"] | {"shape": "hv"}}
-    shape = _small(place.title)
-    shape["yaxis"] |= {"tickformat": ".1e", "rangemode": "tozero"}
+    shape, ticks = _small(place), find_ticks(max(rates))
+    named = {
+        "tickvals": ticks,
+        "ticktext": ["0", *map(words.learning_rate, ticks[1:])],
+    }  # those of plotly do not look like rates
+    shape["yaxis"] |= {"rangemode": "tozero", "fixedrange": True, **named}
     return {"data": [trace], "layout": shape}
 
 
@@ -43,24 +50,27 @@ def pace_figure(history: History, view: View) -> Figure:
         place = Place(history, view.axis)
         steps, seconds = get_bins(history).pace()
         x = place.steps(steps)
-    if not x:
-        return nothing(place.title, "Known after 10 s of steps")
+    if not x or place.missing:
+        return nothing(place.title, place.missing or f"Known after {LEAST_SECONDS:.0f} s of steps")
     trace = line("seconds per step", x, seconds.round(4).tolist(), PURPLE, WIDTH)
     usual = float(np.quantile(seconds, USUAL))
     above = int((seconds > HEADROOM * usual).sum()) if view.clips and seconds.max() > FAR * usual else 0
-    shape = _small(place.title, note=f"{words.plural(above, 'spike')} above {HEADROOM * usual:.2g} s cut off" if above else "")
+    shape = _small(place, note=f"{words.plural(above, 'spike')} above {HEADROOM * usual:.2g} s cut off" if above else "")
     shape["yaxis"] |= {"range": [0, HEADROOM * usual]} if above else {"rangemode": "tozero"}
     return {"data": [trace | {"hovertemplate": "%{y:.3~f} s<extra></extra>"}], "layout": shape}
 
 
 def machine_figure(history: History, health: Health, view: View) -> Figure:
-    """GPU memory, use and temperature; of a machine without a GPU its CPU and the memory of the training."""
+    """GPU memory, use and temperature; of a machine without a GPU its CPU and the memory of the training.
+
+    What was seen during the same step, before the first or while samples were drawn, say, is one point: their mean."""
     with history.lock:
         place = Place(history, view.axis)
     with health.lock:
         rows, gpus, totals = list(health.rows), health.gpus()[:MOST_GPUS], dict(health.totals)
-    if not rows:
-        return nothing(place.title, "The monitor has seen nothing yet")
+    if not rows or place.missing:
+        return nothing(place.title, place.missing or "The monitor has seen nothing so far")
+    rows = by_step(rows)
     x = place.steps([row.step for row in rows])
     traces = []
     for gpu in gpus:
@@ -71,7 +81,7 @@ def machine_figure(history: History, health: Health, view: View) -> Figure:
                 f"{called}" if len(gpus) == 1 else f"{gpu} {called}", x, [row.mean(key) for row in rows], factor, colour
             )
             traces.append(drawn | {"hovertemplate": f"%{{y:.0f}}{unit}"})
-    shape = _small(place.title, legend=True)
+    shape = _small(place, legend=True)
     if gpus:
         shape["yaxis"] |= {"range": [0, 105], "title": {"text": "%, \u00b0C"}}
         return {"data": traces, "layout": shape}
@@ -85,5 +95,25 @@ def _trace(name: str, x: list[Any], values: list[float | None], factor: float, c
     return line(name, x, [None if value is None else round(value * factor, 2) for value in values], colour, WIDTH)
 
 
-def _small(x_title: str, legend: bool = False, note: str = "") -> dict[str, Any]:
-    return layout(x_title, note) | {"showlegend": legend}
+def by_step(rows: list[Row]) -> list[Row]:
+    """One row for each step, in the order of steps: where a training went back, what it does again stands for it."""
+    last = [reduce(merged, same) for _, same in groupby(rows, key=lambda row: row.step)]
+    kept: list[Row] = []
+    for row in reversed(last):
+        if not kept or row.step < kept[-1].step:
+            kept.append(row)
+    return kept[::-1]
+
+
+def find_ticks(top: float) -> list[float]:
+    """From 0 in even steps of 1, 2 or 5 up to `top`: two to four."""
+    if not 0 < top < math.inf:
+        return [0.0]
+    power = 10.0 ** math.floor(math.log10(top))
+    step = power * next(part for part in (0.5, 1, 2, 5, 10) if top <= 3.01 * part * power)
+    return [step * count for count in range(4) if step * count <= 1.01 * top]
+
+
+def _small(place: Place, legend: bool = False, note: str = "") -> dict[str, Any]:
+    shape = place.layout(note)
+    return shape | {"showlegend": legend, "margin": shape["margin"] | ({} if legend else {"t": 8})}

@@ -59,13 +59,14 @@ class Desk:
         """What the viewer that has the answer `has` needs. `asked` stands for the same figures always: name all they show."""
         with self._lock:
             old = next((sent for sent in self._answers.values() if sent.name == has), None)
-            new = self._answers.pop(asked, None)
+            new = self._answers.get(asked)
         if new is None:
             lists: list[list[Any]] = []
             frame = split(make(), lists)
             new = Sent(f"{self._begun}-{next(self._numbers)}", frame, lists)
         with self._lock:
-            self._answers[asked] = new
+            new = self._answers.setdefault(asked, new)  # another viewer may have been quicker
+            self._answers.move_to_end(asked)
             while len(self._answers) > MOST:
                 self._answers.popitem(last=False)
         return changes(old, new)

@@ -11,6 +11,7 @@ from fluxgym.log.history import History
 from fluxgym.run.record import ENDED, NAN, SLOW, STALLED
 from fluxgym.run.status import Status
 from fluxgym.view import ended, under_way, words
+from fluxgym.view.health import get_health
 from trainer.folder import RunFolder
 
 
@@ -26,7 +27,7 @@ class Summary:
     next_step: str  # what is kept and what can be done, of a run that ended early
     progress: float  # 0 to 1
     progress_text: str
-    metrics: list[tuple[str, str, str | None]]  # six: name, value, change
+    metrics: list[tuple[str, str, str | None]]  # six: name, value, change or what it is of
     age_text: str
 
 
@@ -45,6 +46,7 @@ OF_HEALTH = {  # instead of Running, where that is not all
     STALLED: ("Stalled", "warning", "orange"),
     NAN: ("Loss is NaN", "running_with_errors", "orange"),
 }
+MIB = 2**20  # bytes
 PAUSED = ("Resumes soon", "schedule", "violet")
 NOT_OURS = ("Not started here", "folder_open", "gray")
 
@@ -66,7 +68,7 @@ def summarise(folder: RunFolder, status: Status, history: History, now: float | 
         f"{kept} {fix}".strip(),
         1.0 if state == "completed" else min(1.0, step / total) if step and total else 0.0,
         _progress_text(state, status, history),
-        _metrics(status, history, status.took),
+        _metrics(folder, status, history),
         _age_text(state, status, history, now),
     )
 
@@ -134,7 +136,8 @@ def _progress_text(state: str | None, status: Status, history: History) -> str:
     return where + (doing if state == "running" else "")
 
 
-def _metrics(status: Status, history: History, took: float | None) -> list[tuple[str, str, str | None]]:
+def _metrics(folder: RunFolder, status: Status, history: History) -> list[tuple[str, str, str | None]]:
+    took = status.took
     left = under_way.find_time_left(status, history)
     is_nearly_done = status.is_active and left is not None and left < 1
     time_left = ("Time left", "almost done" if is_nearly_done else words.duration(left), None)
@@ -156,9 +159,26 @@ def _metrics(status: Status, history: History, took: float | None) -> list[tuple
             f"{validation[-1][1] - validation[-2][1]:+.4f}" if len(validation) > 1 else None,
         ),
         ("Pace", words.rate(under_way.find_pace(status, history)), None),
-        ("Learning rate", words.learning_rate(history.lr), None),
+        _gpu_memory(folder, status) or ("Learning rate", words.learning_rate(history.lr), None),
         ("Last line", words.age(history.last_line_age_seconds), None),
     ]
+
+
+def _gpu_memory(folder: RunFolder, status: Status) -> tuple[str, str, str | None] | None:
+    """Of the fullest GPU as the monitor saw it last, or its most once the run is over; None where it saw none."""
+    health = get_health(folder.monitor_log)
+    with health.lock:
+        seen = health.last if status.is_active else health.peaks
+        name = max(
+            (name for name in seen if name.startswith("gpu ") and name.endswith(" memory")),
+            key=lambda name: seen[name],
+            default=None,
+        )
+        if name is None:
+            return None
+        total = health.totals.get(name)
+        label = "GPU memory" if status.is_active else "GPU memory, most"
+        return label, words.size(round(seen[name] * MIB)), f"of {words.size(round(total * MIB))}" if total else None
 
 
 def _change_in_an_epoch(history: History) -> str | None:

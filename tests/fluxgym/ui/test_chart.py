@@ -35,5 +35,6 @@ def test_a_figure_that_is_fetched_is_named_and_not_sent() -> None:
     assert not page.exception
     sent = json.loads(page.get("bidi_component")[0].proto.json)
     assert sent == {
-        "url": "charts/a/learns?axis=step", "chart": "loss", "version": "7.1", "height": 200, "alt": "A line that rises."
+        "url": "charts/a/learns?axis=step", "chart": "loss", "version": "7.1", "height": 200, "alt": "A line that rises.",
+        "title": "",
     }  # fmt: skip

@@ -1,12 +1,14 @@
 """The figures over HTTP: whole at first, then what is new; nothing for addresses that are nonsense."""
 
+import json
+import math
 from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from fluxgym.ui.chart_feed import GROUPS, ROUTES, chart_url, read_view
+from fluxgym.ui.chart_feed import GROUPS, ROUTES, chart_url, known, read_view, write
 from fluxgym.view.charts import View
 from trainer.folder import RunFolder
 
@@ -83,3 +85,12 @@ def test_an_address_gives_back_its_view() -> None:
     view = View("time", 0.25, is_log=True, clips=False)
     asked = dict(part.split("=") for part in chart_url("a", "learns", view).partition("?")[2].split("&"))
     assert read_view(asked) == view
+
+
+def test_what_is_no_number_is_told_as_browsers_read_it() -> None:
+    said = {"lists": {"0": [0, [1.5, math.nan, math.inf]]}, "frame": [{"range": [0, -math.inf], "note": "NaN"}]}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write(said)
+    assert json.loads(write(known(said))) == {
+        "lists": {"0": [0, [1.5, None, None]]}, "frame": [{"range": [0, None], "note": "NaN"}]
+    }  # fmt: skip

@@ -61,10 +61,10 @@ def test_what_is_chosen_is_in_each_address(folder: RunFolder) -> None:
 
 def test_the_page_says_how_little_one_step_says(folder: RunFolder) -> None:
     page = AppTest.from_function(script).run()
-    assert any("One step's loss says little" in (part.help or "") for part in page.markdown)
+    assert any("The loss of one step says little" in part.value for part in page.caption)
 
 
 def test_what_a_monitor_saw_names_the_chart(folder: RunFolder) -> None:
-    assert "**Machine**" in [part.value for part in AppTest.from_function(script).run().markdown]
+    assert charts(AppTest.from_function(script).run())["machine"]["title"] == "Machine"
     folder.monitor_log.write_text("2026-11-24 10:00:00 state running, step 1/9, gpu 0 use 98%\n", encoding="utf-8")
-    assert "**GPU**" in [part.value for part in AppTest.from_function(script).run().markdown]
+    assert charts(AppTest.from_function(script).run())["machine"]["title"] == "GPU"

@@ -95,7 +95,7 @@ def test_many_epochs_and_validations_stay_few(read):
     assert figure.data[2].x[-1] == 2000
     bars = epoch_figure(history)
     assert len(bars.data[0].x) == 60
-    assert note(bars) == "The last 60 of 1,000 epochs. Thin lines: the spread of its steps."
+    assert note(bars) == "The last 60 of 1,000 epochs. Thin lines: one standard deviation of its steps."
 
 
 def test_epochs(read):
@@ -108,14 +108,14 @@ def test_epochs(read):
 def test_both_look_alike_and_keep_the_viewers_zoom(read):
     history = read(epochs(2, 10))
     one, two = loss_figure(history).layout, epoch_figure(history).layout
-    assert one.margin == two.margin
+    assert one.margin.b == two.margin.b
     assert one.uirevision == two.uirevision == loss_figure(read("")).layout.uirevision
     assert one.paper_bgcolor == one.plot_bgcolor == "rgba(0, 0, 0, 0)"
 
 
 def test_before_the_first_step(read):
-    assert loss_figure(read("")).layout.annotations[0].text == "No step yet"
-    assert epoch_figure(read("")).layout.annotations[0].text == "No epoch yet"
+    assert loss_figure(read("")).layout.annotations[0].text == "No step so far"
+    assert epoch_figure(read("")).layout.annotations[0].text == "No epoch so far"
     assert sparkline(read("")) == []
     only = loss_figure(read(f"{stamp(0)} Validation: loss 0.9000 at step 0\n"))
     assert only.data[2].y == (0.9,)
@@ -213,3 +213,55 @@ def test_the_zoom_is_kept_while_the_axes_are_the_same(read):
     assert one.yaxis.uirevision != other.yaxis.uirevision
     assert one.uirevision == other.uirevision
     assert loss_figure(history, View(smoothing=0.5)).layout.yaxis.uirevision == one.yaxis.uirevision
+
+
+def test_the_first_step_can_be_seen_and_has_room(read):
+    figure = loss_figure(read(step_lines(1, 1, 100)))
+    assert [trace.mode for trace in figure.data] == ["lines+markers"] * 2
+    assert figure.layout.xaxis.range == (-0.5, 10)
+    longer = loss_figure(read(step_lines(1, 10, 100)))
+    assert [trace.mode for trace in longer.data] == ["lines"] * 2
+    assert longer.layout.xaxis.range is None
+
+
+def test_one_epoch_does_not_fill_the_picture(read):
+    figure = epoch_figure(read(epochs(1, 20)))
+    assert figure.layout.xaxis.range == (0.4, 6.6)
+    assert epoch_figure(read(epochs(7, 5))).layout.xaxis.range is None
+
+
+def test_every_trace_is_known_by_its_own_name_wherever_it_stands(read):
+    few, many = loss_figure(read(step_lines(1, 30, 100))), loss_figure(read(epochs(3, 20)))
+    names = [trace.uid for trace in many.data]
+    assert len(set(names)) == len(names) > len(few.data)
+    assert [trace.uid for trace in few.data] == ["each step", "smoothed"] == names[:2]
+
+
+@pytest.mark.parametrize(("axis", "said"), [("epoch", "Its log names no epochs"), ("time", "Its log tells no times")])
+def test_an_axis_of_which_the_log_says_nothing(read, axis, said):
+    bars = "".join(f"steps:   1%|    | {step}/30 [99:99<00:27, 1.0it/s, loss=0.5000, lr=2e-04]\n" for step in range(1, 20))
+    history = read(bars)
+    assert loss_figure(history, View(axis)).layout.annotations[0].text == said
+    assert len(loss_figure(history).data) == 2
+
+
+def test_the_numbers_of_a_log_scale_are_whole(read):
+    axis = loss_figure(read(epochs(2, 50)), View(is_log=True)).layout.yaxis
+    assert (axis.tickformat, axis.dtick) == (".3~g", None)
+
+
+def test_of_a_long_run_not_all_spikes_are_counted(read):
+    log = "".join(step_lines(step, step, 3000, loss=9 if step % 500 == 250 else 0.5) for step in range(1, 3001))
+    assert ", at least 6 spikes above " in note(loss_figure(read(log)))
+
+
+def test_a_resumed_training_makes_no_zigzag(read):
+    log = f"=== Attempt 1, {stamp(0)} ===\n" + step_lines(1, 90, 200)
+    log += f"=== Attempt 2, {stamp(900)}, resumed from a-1-state ===\n{stamp(900)} Resuming: step 50 of 200\n"
+    log += step_lines(51, 70, 200, loss=0.25).replace(stamp(102)[:13], stamp(3702)[:13])
+    for axis in ("step", "time"):
+        each, smooth, *_ = loss_figure(read(log), View(axis)).data
+        assert list(each.x) == sorted(each.x)
+        assert list(smooth.x) == sorted(smooth.x)
+        assert each.y[-20:] == (0.25,) * 20
+    assert each.x[-1] < 5, "the pause between both attempts is no training"

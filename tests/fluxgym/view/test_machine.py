@@ -83,4 +83,54 @@ def test_what_is_not_known_is_said(read):
             machine.machine_figure(history, health, View()),
         )
     ]
-    assert said == ["Its log names no learning rate", "Known after 10 s of steps", "The monitor has seen nothing yet"]
+    assert said == ["Its log names no learning rate", "Known after 10 s of steps", "The monitor has seen nothing so far"]
+
+
+def test_a_training_that_went_back_makes_no_zigzag(read):
+    monitor = evidence(10, cpu=10) + evidence(20) + evidence(30) + evidence(20, memory=2000) + evidence(25)
+    history, health = read(step_lines(1, 30, 60), monitor)
+    memory, _, _ = checked(machine.machine_figure(history, health, View())).data
+    assert memory.x == (10, 20, 25)
+    assert memory.y[1] == pytest.approx(100 * 2000 / 24_576, abs=0.01)
+
+
+def test_what_was_seen_during_one_step_is_one_point(read):
+    monitor = evidence(10, memory=12_288) + evidence(10, memory=0) + evidence(11, memory=0)
+    memory, _, _ = checked(machine.machine_figure(*read(step_lines(1, 20, 30), monitor), View())).data
+    assert (memory.x, memory.y) == ((10, 11), (25, 0))
+
+
+@pytest.mark.parametrize(
+    ("top", "ticks"),
+    [
+        (2e-4, [0, 1e-4, 2e-4]),
+        (1e-4, [0, 5e-5, 1e-4]),
+        (3e-5, [0, 1e-5, 2e-5, 3e-5]),
+        (9.9e-4, [0, 5e-4]),
+        (0, [0]),
+        (1e300, None),
+    ],
+)
+def test_rates_are_told_in_even_steps(top, ticks):
+    found = machine.find_ticks(top)
+    assert ticks is None or found == pytest.approx(ticks)
+    assert 1 <= len(found) <= 4
+    assert found[-1] <= 1.01 * top
+
+
+def test_a_rate_is_written_as_everywhere(read):
+    axis = checked(machine.rate_figure(read(step_lines(1, 5, 20))[0], View())).layout.yaxis
+    assert axis.ticktext == ("0", "1e-04", "2e-04")
+
+
+@pytest.mark.parametrize(("axis", "said"), [("epoch", "Its log names no epochs"), ("time", "Its log tells no times")])
+def test_an_axis_of_which_the_log_says_nothing(read, axis, said):
+    bars = "".join(f"steps:   1%|    | {step}/30 [99:99<00:27, 1.0it/s, loss=0.5000, lr=2e-04]\n" for step in range(1, 20))
+    history, health = read(bars, evidence(10))
+    assert len(history.steps) == 19
+    for figure in (
+        machine.rate_figure(history, View(axis)),
+        machine.pace_figure(history, View(axis)),
+        machine.machine_figure(history, health, View(axis)),
+    ):
+        assert checked(figure).layout.annotations[0].text == said

@@ -2,6 +2,7 @@
 
 import json
 import random
+import threading
 
 from fluxgym.view.patches import MOST, Desk, common
 
@@ -73,3 +74,19 @@ def test_figures_are_made_once_for_all_viewers():
 
 def test_how_much_is_common():
     assert [common(*pair) for pair in (([], []), ([1], [1, 2]), ([1, 2, 3], [1, 2, 4]), ([0], [1]))] == [0, 1, 2, 0]
+
+
+def test_who_asks_the_same_at_the_same_time_gets_the_same_answer():
+    desk, inside, names = Desk(), threading.Barrier(2, timeout=10), []
+
+    def make():
+        inside.wait()  # both find no answer, and make one
+        return figures(10)
+
+    askers = [threading.Thread(target=lambda: names.append(desk.answer("same", make)["name"])) for _ in range(2)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join(20)
+    assert len(names) == 2
+    assert len(set(names)) == 1, "so that the next refresh of both is small"

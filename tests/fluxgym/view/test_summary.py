@@ -10,6 +10,7 @@ from fluxgym.view import words
 from fluxgym.view.summary import LOOKS
 
 from .runs import NOW, RUNNING, make_run, stamp, step_lines, tell_run, validations
+from .test_health import evidence
 
 
 def test_running(tell):
@@ -102,3 +103,18 @@ def test_a_run_that_never_trained_took_no_time(tell):
     told = tell(removed)
     assert told.metrics[0] == ("Took", "-", None)
     assert told.sentence.startswith("Removed from the queue before it began.")
+
+
+def test_gpu_memory_where_the_monitor_saw_it(tell, tmp_path):
+    seen = [evidence(10, memory=18_432), evidence(20, memory=12_288), evidence(21).partition(", gpu")[0] + "\n"]
+    (tmp_path / "monitor.log").write_text("".join(seen))
+    now = tell(RUNNING, step_lines(1, 20, 100)).metrics
+    assert now[4] == ("GPU memory", "12.0 GiB", "of 24.0 GiB")
+    assert [name for name, _, _ in now][3:] == ["Pace", "GPU memory", "Last line"]
+    over = tell(Status("stopped", since=NOW, started=NOW - 60), step_lines(1, 20, 100)).metrics
+    assert over[4] == ("GPU memory, most", "18.0 GiB", "of 24.0 GiB")
+
+
+def test_gpu_memory_of_the_fullest_of_several(tell, tmp_path):
+    (tmp_path / "monitor.log").write_text(evidence(10, memory=1024).rstrip() + ", gpu 1 memory 2,048/24,576 MiB\n")
+    assert tell(RUNNING, step_lines(1, 20, 100)).metrics[4][1] == "2.0 GiB"
