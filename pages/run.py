@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from fluxgym.run.folders import NoSuchRun, find_run, list_runs
-from fluxgym.ui import actions, cards, checkpoint_list, opened_view, routes, run_settings, run_view
+from fluxgym.ui import actions, cards, checkpoint_list, old_logs_view, opened_view, routes, run_settings, run_view
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.live import live
 from fluxgym.ui.text import plain
@@ -45,6 +45,7 @@ with right:
     actions.draw_download(folder, look.status)
 actions.answer()
 checkpoint_list.answer(folder)
+old_logs_view.answer(folder)
 opened_view.draw_where(folder)
 with_settings = run_view.tab_in_view() == run_view.SETTINGS
 live(partial(run_view.draw, folder, cards.find_face(look), with_settings), key="run")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from fluxgym.log.tail import tail
 from fluxgym.run.folders import log_of
-from fluxgym.ui import routes
+from fluxgym.ui import old_logs_view, routes
 from fluxgym.ui.cards import Look
 from fluxgym.ui.log_box import draw_log
 from fluxgym.ui.log_view import draw_view
@@ -34,6 +34,7 @@ def draw_both(look: Look) -> None:
     """All logs of the run, one at a time."""
     logs = [(log.key, log.title) for log in list_logs(look.folder)]
     draw_view(look.folder.name, logs, f"logs:{look.folder.name}")
+    old_logs_view.draw_button(look)
 
 
 def _draw(look: Look, title: str, key: str, path: Path) -> None:
