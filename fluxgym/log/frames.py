@@ -17,7 +17,9 @@ FRAMES = (  # each with the level, where it has one, and the text
     re.compile(rf"(?:\[RANK \d{{1,5}}\] )?{STAMP} \[({LEVELS})\] (?:\([\w.]{{1,200}}\) )?(.*)$"),  # SimpleTuner's
     re.compile(rf"\d\d/\d\d/\d{{4}} \d\d:\d\d:\d\d - ({LEVELS}) - [\w.]{{1,200}} - (.*)$"),  # of the examples of diffusers
     re.compile(rf"\[({LEVELS})\|[\w.]{{1,200}}:\d+\] {STAMP} >> (.*)$"),  # of Hugging Face's libraries
-    re.compile(rf"{STAMP} (?:({LEVELS}) )?(.*)$"),
+    re.compile(rf"{STAMP} - (?:[\w.]{{1,200}} - )?({LEVELS}) - (.*)$"),  # as the examples of Python's logging have it
+    re.compile(rf"{STAMP} (?:({LEVELS}):? )?(.*)$"),
+    re.compile(rf"\[({LEVELS})\]:? (.*)$"),
     re.compile(r"(DEBUG|INFO):[\w.]{1,200}:(.*)$"),  # Python's logging without a format
     re.compile(r"(WARNING|ERROR|CRITICAL)(?::(?:[\w.]+:)?| ) *(\S.*)$"),
 )
