@@ -53,15 +53,15 @@ def draw_controls() -> View:
             "Axis", list(AXES), default=STEP, required=True, format_func=AXES.get, key="axis", bind="query-params",
             label_visibility="collapsed",
         )  # fmt: skip
-        st.caption("Smoothing", width="content")
         smoothing = st.slider(
             "Smoothing",
             0.0,
             chart_feed.STRAIGHT,
             SMOOTHING,
+            format="smoothing %.2f",
             key="smoothing",
             bind="query-params",
-            width=150,
+            width=170,
             label_visibility="collapsed",
         )
         is_log = st.toggle("Log scale", key="log", bind="query-params")
