@@ -33,7 +33,8 @@ def draw_closed(look: Look) -> None:
 def draw_both(look: Look) -> None:
     """All logs of the run, one at a time."""
     logs = [(log.key, log.title) for log in list_logs(look.folder)]
-    draw_view(look.folder.name, logs, f"logs:{look.folder.name}")
+    attempts = 0 if look.folder.is_read_only else len(look.history.attempts)  # another tool writes no line that begins one
+    draw_view(look.folder.name, logs, attempts)
     old_logs_view.draw_button(look)
 
 

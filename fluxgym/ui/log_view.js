@@ -5,7 +5,8 @@ const PAUSE = 200; // ms after the last key before it searches
 const NEAR_END = 24; // px
 const KEPT = { log: "training", level: "all", text: "", case: false, only: true };
 const LOOKS = { lines: "100", wrap: false, numbers: false };
-const TYPES = { "/": "search", e: "error", w: "warning", n: "match" };
+const TYPES = { "/": "search", a: "attempt", e: "error", w: "warning", n: "match" };
+const ATTEMPT = { level: "all", text: "=== Attempt ", case: 1 }; // how the supervisor begins one
 
 const stored = (store, key, preset) => {
   try {
@@ -49,7 +50,7 @@ class LogView {
     this.isFollowing = true;
     this.fresh = 0; // lines that came since it does not follow
     this.listen();
-    this.setLogs(data.logs);
+    this.setData(data);
     this.show();
     this.watch();
   }
@@ -115,14 +116,16 @@ class LogView {
     Object.assign(this.looks, change);
     store(localStorage, "fluxgym-log", this.looks);
     if (isAsked) return this.show();
-    const place = this.isFollowing ? null : this.firstInView();
+    const place = this.isFollowing ? null : this.lineInView();
     this.paint();
     if (place) this.box.scrollTop += place.line.getBoundingClientRect().top - place.top; // the same line stays under the eyes
     else this.toEnd();
   }
 
   // ---- which lines -----------------------------------------------------------------------------------------------
-  setLogs(logs) {
+  setData({ logs, attempts }) {
+    this.attempts = attempts;
+    this.tell();
     const key = JSON.stringify(logs);
     if (this.logs === key) return;
     this.logs = key;
@@ -271,9 +274,12 @@ class LogView {
     this.tell();
   }
 
-  firstInView() {
-    const top = this.box.getBoundingClientRect().top;
-    const line = [...this.box.children].find((each) => each.getBoundingClientRect().bottom > top);
+  /** The line that somebody looks at: the one that was jumped to, or the first. */
+  lineInView() {
+    const { top, bottom } = this.box.getBoundingClientRect();
+    const isSeen = (line) => line && line.getBoundingClientRect().bottom > top && line.getBoundingClientRect().top < bottom;
+    const current = this.box.querySelector(".current");
+    const line = isSeen(current) ? current : [...this.box.children].find(isSeen);
     return line && { line, top: line.getBoundingClientRect().top };
   }
 
@@ -287,7 +293,7 @@ class LogView {
 
   /** Goes to the next error, warning or match, or to the one before; wherever in the log it is. */
   async jump(kind, isBack) {
-    const asked = kind === "match" ? this.wanted(this.kept.level, this.kept.text) : this.wanted(kind, "");
+    const asked = { attempt: ATTEMPT, match: this.wanted(this.kept.level, this.kept.text) }[kind] ?? this.wanted(kind, "");
     if (kind === "match" && !this.kept.text) return;
     const from = this.current ?? (isBack ? Number.MAX_SAFE_INTEGER : 0);
     try {
@@ -358,7 +364,8 @@ class LogView {
     const press = (selector, isOn) => this.find(selector).setAttribute("aria-pressed", isOn);
     for (const level of ["all", "warning", "error"]) press(`[data-level=${level}]`, level === kept.level);
     press(".case", kept.case);
-    press(".only", kept.only);
+    press(".only", kept.only && Boolean(kept.text));
+    this.find(".only").disabled = !kept.text;
     press(".wrap", looks.wrap);
     press(".numbers", looks.numbers);
     this.root.classList.toggle("wraps", looks.wrap);
@@ -373,8 +380,11 @@ class LogView {
     for (const kind of ["error", "warning"]) {
       const of = told[`${kind}s`] ?? 0;
       this.say(`.${kind}s`, place(kind, of));
+      this.find(`.${kind}s`).classList.toggle("none", !of);
       for (const step of this.root.querySelectorAll(`[data-jump=${kind}]`)) step.disabled = !of;
     }
+    this.find(".of-attempts").hidden = this.attempts < 2 || kept.log !== KEPT.log;
+    this.say(".attempts", place("attempt", this.attempts));
     const match = this.places.match;
     const matches = match ? `${count(match.place)} of ${count(match.count)}` : kept.only && told.count !== undefined ? count(told.count) : "";
     this.say(".matches", kept.text ? matches : "");
@@ -403,7 +413,7 @@ export default function ({ parentElement, data }) {
     root.view?.end();
     root.view = new LogView(root, data);
   } else {
-    root.view.setLogs(data.logs);
+    root.view.setData(data);
   }
   // called before each new call too: only who has left the page has ended
   return () => setTimeout(() => root.isConnected || root.view.end());

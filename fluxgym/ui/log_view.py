@@ -16,6 +16,9 @@ _mount = declare(
 )
 
 
-def draw_view(run: str, logs: list[tuple[str, str]], key: str, height: int = 640) -> None:
-    """Draws the panel. `logs`: by which name an address knows each, and its title; the first is shown at the beginning."""
-    _mount(key=key, data={"run": run, "logs": logs, "height": height}, height=height)
+def draw_view(run: str, logs: list[tuple[str, str]], attempts: int, height: int = 640) -> None:
+    """Draws the panel. `logs`: by which name an address knows each, and its title; the first is shown at the beginning.
+
+    `attempts`: lines of this log that begin one."""
+    data = {"run": run, "logs": logs, "attempts": attempts, "height": height}
+    _mount(key=f"logs:{run}", data=data, height=height)

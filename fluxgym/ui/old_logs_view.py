@@ -40,7 +40,6 @@ def answer(folder: RunFolder) -> None:
 @st.dialog("Old logs", icon=":material/inventory_2:", width="medium")
 def _draw(folder: RunFolder) -> None:
     _draw_list(list_archived(folder))
-    st.divider()
     active = _why_not(folder)
     st.markdown("**Archive the log of this run**")
     st.caption(
@@ -50,7 +49,6 @@ def _draw(folder: RunFolder) -> None:
     )
     if st.button("Archive it", icon=":material/archive:", disabled=bool(active), key="archive-log"):
         _try(partial(archive_log, folder))
-    st.divider()
     st.markdown("**Delete old logs**")
     days = st.number_input("Older than, in days", 0, 10_000, MONTH, key=DAYS, help="0: all of them")
     found = find_older(folder, days)
