@@ -47,15 +47,16 @@ def epochs(history: History, _health: Health) -> Iterator[list[Row]]:
     """Each epoch: its first step, the mean of its losses and their spread, whether it is over, the validation loss in it."""
     yield [["epoch", "first_step", "mean_loss", "spread", "is_complete"]]
     with history.lock:
-        firsts = dict(history.epochs)
-        yield [[each.epoch, firsts.get(each.epoch), each.mean, each.spread, each.is_complete] for each in history.epoch_means()]
+        firsts, means = dict(history.epochs), history.epoch_means()
+    yield [[each.epoch, firsts.get(each.epoch), each.mean, each.spread, each.is_complete] for each in means]
 
 
 def validation(history: History, _health: Health) -> Iterator[list[Row]]:
     """Each validation."""
     yield [["step", "validation_loss"]]
     with history.lock:
-        yield [list(each) for each in history.validation]
+        found = [list(each) for each in history.validation]
+    yield found  # not under the lock: whoever takes the next piece may be another thread, or nobody
 
 
 def events(history: History, health: Health) -> Iterator[list[Row]]:
@@ -103,7 +104,7 @@ def write_csv(table: str, history: History, health: Health) -> Iterator[str]:
 
 def tell(value: Any) -> Any:
     """A cell. A text that a spreadsheet would take for a formula is quoted by an apostrophe, as they do it themselves."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")):
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return f"'{value}"
     return "" if isinstance(value, float) and not math.isfinite(value) else value
 

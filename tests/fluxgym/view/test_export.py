@@ -2,6 +2,7 @@
 
 import csv
 import io
+import threading
 
 import pytest
 
@@ -77,3 +78,27 @@ def test_of_a_run_that_has_nothing_there_are_the_names_of_the_columns(tmp_path):
         "events": "step,seconds_of_training,event,text\n",
         "monitor": "time,step\n",
     }
+
+
+@pytest.mark.parametrize("table", export.TABLES)
+def test_nothing_is_locked_while_the_next_piece_is_not_taken(tmp_path, table):
+    (tmp_path / "a.log").write_text(f"{stamp(0)} Epoch 1/2\n" + step_lines(1, 9, 9) + "Validation: loss 0.7 at step 8\n")
+    (tmp_path / "monitor.log").write_text(evidence(5))
+    history, health = History(tmp_path / "a.log"), Health(tmp_path / "monitor.log")
+    history.update()
+    health.update()
+    told = []
+
+    def look():
+        for lock in (history.lock, health.lock):
+            is_free = lock.acquire(timeout=5)
+            told.append(is_free)
+            if is_free:
+                lock.release()
+
+    for _ in export.write_csv(table, history, health):  # the server takes each piece in a thread of its own
+        looker = threading.Thread(target=look)
+        looker.start()
+        looker.join(20)
+    assert told
+    assert all(told)
