@@ -43,6 +43,7 @@ class Story:
             None  # last finite one shown: as in the curve the step's own, else the mean (kohya shows no other)
         )
         self.avr_loss: float | None = None
+        self.logs_means = False  # its bars show the mean of many steps only, as kohya's do: so do the curve and `loss`
         self.lr: float | None = None
         self.validation: list[tuple[int, float]] = []  # (step, loss)
         self.epochs: list[tuple[int, int]] = []  # (epoch, its first step)
@@ -234,6 +235,7 @@ class Story:
             self.loss = shown if is_number else self.loss
         if bar.average is not None and math.isfinite(bar.average):
             self.avr_loss = bar.average
+            self.logs_means = bar.loss is None
         if bar.lr is not None and math.isfinite(bar.lr):
             self.lr = bar.lr
             self.marks.hear_rate(bar.step, bar.lr)

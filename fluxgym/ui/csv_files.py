@@ -31,7 +31,8 @@ def csv_url(run: str, table: str) -> str:
 def draw_downloads(look: Look) -> None:
     """A menu with every table."""
     with st.popover("CSV", icon=":material/download:", type="tertiary", help="All numbers, none left out", key="csv"):
-        st.markdown("\n".join(f"- [{title}]({csv_url(look.folder.name, table)})" for table, title in OFFERED.items()))
+        links = (f":material/table: [{title}]({csv_url(look.folder.name, table)})" for table, title in OFFERED.items())
+        st.markdown("\n\n".join(links))
 
 
 def _find(run: str) -> tuple[History, Health] | None:

@@ -11,7 +11,7 @@ from fluxgym.log.history import History
 from fluxgym.view import figures, words
 from fluxgym.view.curves import EPOCH, STEP, TIME, Axis, Curves, read_curves
 from fluxgym.view.downsample import SMOOTHING, Numbers, get_bins
-from fluxgym.view.figures import BLUE, FAINT, GREEN, GREY, PURPLE, VERMILION, Figure, thinned
+from fluxgym.view.figures import BLUE, FAINT, GREEN, GREY, PALE, PURPLE, VERMILION, Figure, thinned
 from fluxgym.view.health import Health
 from fluxgym.view.summary import smoothed_loss
 
@@ -50,7 +50,7 @@ def loss_figure(history: History, view: View | None = None, health: Health | Non
         curves = read_curves(history, view.axis, view.smoothing)
         place = Place(history, view.axis)
         signs = find_signs(history, place, health)
-        points, unknown = history.curve.points, history.curve.end - history.curve.points
+        means, points, unknown = history.logs_means, history.curve.points, history.curve.end - history.curve.points
         newest = history.curve.steps[history.curve.end - 1] if history.curve.end else None
     if newest is None and not len(curves.validation):
         return figures.nothing(place.title, "No step so far")
@@ -60,7 +60,7 @@ def loss_figure(history: History, view: View | None = None, health: Health | Non
     if newest is not None and place(newest) not in x[-1:]:  # its loss is no number: the axis still goes on to it
         x, y = [*x, place(newest)], [*y, None]
     traces = [
-        figures.line("each step", x, y, BLUE, 1) | {"opacity": RAW_OPACITY},
+        figures.line("mean so far" if means else "each step", x, y, BLUE, 1) | {"opacity": RAW_OPACITY},
         figures.line("smoothed", place.scale(curves.x), curves.smooth.round(DIGITS).tolist(), BLUE, SMOOTH_WIDTH),
     ]
     if len(curves.validation):
@@ -73,7 +73,9 @@ def loss_figure(history: History, view: View | None = None, health: Health | Non
     least = "" if len(curves.raw) == points else "at least "  # of those that are not drawn nothing is known
     notes += [f"{least}{words.plural(above, 'spike')} above {drawn[1]:.2g} cut off"] if drawn and above else []
     notes += [f"{words.plural(unknown, 'step')} without a number"] if unknown else []
-    shape = place.layout(note=", ".join(notes), zoom=view.zoom)
+    notes += ["its log has running means only, no step's own loss"] if means else []
+    told = ", ".join(notes)
+    shape = place.layout(note=told[:1].upper() + told[1:], zoom=view.zoom)
     if view.is_log:
         shape["yaxis"] |= {"type": "log", "tickformat": figures.LOG_TICKS, "minor": {"showgrid": False}}
     if drawn:
@@ -84,7 +86,7 @@ def loss_figure(history: History, view: View | None = None, health: Health | Non
 def epoch_figure(history: History) -> Figure:
     """Mean loss of each epoch with its spread; the one under way is paler."""
     with history.lock:
-        every = history.epoch_means()
+        every, of = history.epoch_means(), "the means in its log" if history.logs_means else "its steps"
     if not every:
         return figures.nothing("epoch", "No epoch so far")
     means = every[-MOST_EPOCHS:]
@@ -97,9 +99,9 @@ def epoch_figure(history: History) -> Figure:
         "error_y": {
             "type": "data",
             "array": [round(each.spread, DIGITS) if math.isfinite(each.spread) else 0 for each in means],
-            "color": GREY,
+            "color": GREY if len(means) <= MOST_TICKS else PALE,
             "thickness": 1,
-            "width": 2,
+            "width": 2 if len(means) <= MOST_TICKS else 0,
         },
         "marker": {"color": BLUE, "opacity": [0.85 if each.is_complete else 0.4 for each in means]},
         "hovertemplate": "%{y:.4f}, spread %{error_y.array:.4f}<extra></extra>",
@@ -112,7 +114,7 @@ def epoch_figure(history: History) -> Figure:
             "textangle": 0,
         }
     notes = [f"The last {len(means)} of {len(every):,} epochs."] if len(means) < len(every) else []
-    shape = figures.layout("epoch", note=" ".join([*notes, "Thin lines: one standard deviation of its steps."]))
+    shape = figures.layout("epoch", note=" ".join([*notes, f"Thin lines: one standard deviation of {of}."]))
     shape |= {"showlegend": False, "margin": shape["margin"] | {"t": 8}}
     first = means[0].epoch
     if means[-1].epoch - first < FEW_EPOCHS:

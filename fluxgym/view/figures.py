@@ -10,10 +10,10 @@ from typing import Any
 Figure = dict[str, Any]  # {"data": traces, "layout": ...}
 BLUE, VERMILION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
 FAINT = "rgba(128, 128, 128, 0.18)"  # lines that both themes show
+PALE = "rgba(128, 128, 128, 0.5)"
 GREY = "rgba(128, 128, 128, 0.9)"
 HOVER = {"step": "step %{x:,}", "epoch": "epoch %{x}"}  # what is said above the numbers at the pointer
 LOG_TICKS = ".3~g"  # plotly's own of a logarithmic axis are single digits: 5 for 0.5
-ALONE = 2  # points that make no line that could be seen
 MARKS_AXIS = "y2"  # from 0 to 1 over the whole height: what has a place along the steps only
 
 
@@ -21,7 +21,7 @@ def line(name: str, x: list[Any], y: list[Any], colour: str, width: float) -> di
     """A line; its numbers in the hover have four digits. By its uid what was chosen in the legend stays while others come."""
     return {
         "type": "scatter",
-        "mode": "lines" if len(y) > ALONE else "lines+markers",
+        "mode": "lines" if len(y) > 2 or (len(y) == 2 and None not in y) else "lines+markers",  # a point makes no line
         "name": name,
         "uid": name,
         "x": x,

@@ -17,6 +17,7 @@ from fluxgym.view.health import Health, Row, merged
 MOST_RATES = 256  # points
 MOST_GPUS = 4  # with lines of their own
 WIDTH = 1.6  # px
+ROOM = 1.05  # times the highest rate: the top of its chart
 # of one GPU: the last word of its name in monitor.log, what it is called, what a hover says, colour; all within 0 to 100
 GPU = (("memory", "memory", "%", BLUE), ("use", "use", "%", GREEN), ("temperature", "temperature", " \u00b0C", VERMILION))
 
@@ -40,7 +41,7 @@ def rate_figure(history: History, view: View) -> Figure:
         "tickvals": ticks,
         "ticktext": ["0", *map(words.learning_rate, ticks[1:])],
     }  # those of plotly do not look like rates
-    shape["yaxis"] |= {"rangemode": "tozero", "fixedrange": True, **named}
+    shape["yaxis"] |= {"range": [0, ROOM * max(rates) or 1], "fixedrange": True, **named}
     return {"data": [trace], "layout": shape}
 
 
@@ -111,7 +112,7 @@ def find_ticks(top: float) -> list[float]:
         return [0.0]
     power = 10.0 ** math.floor(math.log10(top))
     step = power * next(part for part in (0.5, 1, 2, 5, 10) if top <= 3.01 * part * power)
-    return [step * count for count in range(4) if step * count <= 1.01 * top]
+    return [step * count for count in range(4) if step * count <= ROOM * top]
 
 
 def _small(place: Place, legend: bool = False, note: str = "") -> dict[str, Any]:

@@ -218,6 +218,8 @@ def test_the_zoom_is_kept_while_the_axes_are_the_same(read):
 def test_the_first_step_can_be_seen_and_has_room(read):
     figure = loss_figure(read(step_lines(1, 1, 100)))
     assert [trace.mode for trace in figure.data] == ["lines+markers"] * 2
+    alone = loss_figure(read(step_lines(1, 1, 100) + step_lines(2, 3, 100, loss=math.nan)))
+    assert alone.data[0].mode == "lines+markers"
     assert figure.layout.xaxis.range == (-0.5, 10)
     longer = loss_figure(read(step_lines(1, 10, 100)))
     assert [trace.mode for trace in longer.data] == ["lines"] * 2
@@ -265,3 +267,13 @@ def test_a_resumed_training_makes_no_zigzag(read):
         assert list(smooth.x) == sorted(smooth.x)
         assert each.y[-20:] == (0.25,) * 20
     assert each.x[-1] < 5, "the pause between both attempts is no training"
+
+
+def test_means_of_many_steps_are_not_taken_for_the_loss_of_each(read):
+    kohya = "".join(
+        f"steps:  10%|#    | {step}/90 [00:{step:02d}<01:00,  1.00s/it, avr_loss=0.{90 - step}]\n" for step in range(1, 30)
+    )
+    figure = loss_figure(read(f"epoch 1/3\n{kohya}"))
+    assert [trace.name for trace in figure.data] == ["mean so far", "smoothed"]
+    assert note(figure) == "Its log has running means only, no step's own loss"
+    assert note(epoch_figure(read(f"epoch 1/3\n{kohya}"))).endswith("one standard deviation of the means in its log.")

@@ -106,7 +106,7 @@ def test_what_was_seen_during_one_step_is_one_point(read):
         (2e-4, [0, 1e-4, 2e-4]),
         (1e-4, [0, 5e-5, 1e-4]),
         (3e-5, [0, 1e-5, 2e-5, 3e-5]),
-        (9.9e-4, [0, 5e-4]),
+        (9.9e-4, [0, 5e-4, 1e-3]),
         (0, [0]),
         (1e300, None),
     ],
@@ -115,7 +115,7 @@ def test_rates_are_told_in_even_steps(top, ticks):
     found = machine.find_ticks(top)
     assert ticks is None or found == pytest.approx(ticks)
     assert 1 <= len(found) <= 4
-    assert found[-1] <= 1.01 * top
+    assert found[-1] <= 1.05 * top
 
 
 def test_a_rate_is_written_as_everywhere(read):
