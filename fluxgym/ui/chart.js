@@ -58,6 +58,14 @@ const luminance = (colour) => {
   return 0.299 * red + 0.587 * green + 0.114 * blue;
 };
 
+function ground(element) {
+  for (let at = element; at; at = at.parentElement) {
+    const colour = getComputedStyle(at).backgroundColor;
+    if (!/, 0\)$|transparent/.test(colour)) return colour;
+  }
+  return "#FFFFFF";
+}
+
 function themed(figure, box) {
   const text = getComputedStyle(box).color;
   const [red, green, blue] = text.match(/[\d.]+/g) ?? [0, 0, 0];
@@ -68,6 +76,8 @@ function themed(figure, box) {
   layout.hoverlabel = { bgcolor: dark ? "#1A2021" : "#FFFFFF", bordercolor: ink(0.2), font: { color: text } };
   layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: ink(0.4), activecolor: text };
   layout.autosize = true;
+  layout.paper_bgcolor = ground(box); // plotly draws the line at the pointer on a strip of this colour, and so a saved picture
+  layout.xaxis = { ...layout.xaxis, spikecolor: ink(0.5), spikethickness: 1, spikedash: "dot" };
   if (dark) {
     for (const trace of figure.data) {
       if (trace.opacity < 0.5) trace.opacity *= RAISED;

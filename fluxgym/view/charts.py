@@ -10,19 +10,20 @@ import numpy as np
 from fluxgym.log.history import History
 from fluxgym.view import figures, words
 from fluxgym.view.curves import EPOCH, STEP, TIME, Axis, Curves, read_curves
-from fluxgym.view.downsample import SMOOTHING, Numbers, get_bins
+from fluxgym.view.downsample import SMOOTHING, WIDE, Numbers, get_bins
 from fluxgym.view.figures import BLUE, FAINT, GREEN, GREY, PALE, PURPLE, VERMILION, Figure, thinned
 from fluxgym.view.health import Health
 from fluxgym.view.summary import smoothed_loss
 
-RAW_OPACITY, SMOOTH_WIDTH, VALIDATION_WIDTH = 0.22, 2.4, 2  # px
+RAW_OPACITY, DENSE_OPACITY = 0.22, 0.12  # of each step, of the extremes of many
+SMOOTH_WIDTH, VALIDATION_WIDTH = 2.4, 2  # px
 DIGITS = 5  # after the point, of a loss
 MOST_EPOCHS = 60  # bars
 FEW_EPOCHS, FEW_STEPS = 6, 10  # as many have a place from the beginning: no bar fills the picture
 MOST_LABELS, MOST_TICKS = 8, 16  # bars with their value written in them, with their number below
 MOST_MARKS = 24  # epoch lines
 MOST_SIGNS = 60  # of each kind
-MOST_VALIDATIONS = 128  # points
+MOST_VALIDATIONS, MOST_DOTS = 128, 40  # points, and with a dot each
 SPARK = 60  # points
 FAR, HEADROOM = 1.3, 1.1  # times as high as what is usual: an outlier; the top of the picture then
 HOUR = 3600  # s
@@ -60,13 +61,14 @@ def loss_figure(history: History, view: View | None = None, health: Health | Non
     if newest is not None and place(newest) not in x[-1:]:  # its loss is no number: the axis still goes on to it
         x, y = [*x, place(newest)], [*y, None]
     traces = [
-        figures.line("mean so far" if means else "each step", x, y, BLUE, 1) | {"opacity": RAW_OPACITY},
+        figures.line("mean so far" if means else "each step", x, y, BLUE, 1)
+        | {"opacity": RAW_OPACITY if curves.width < WIDE else DENSE_OPACITY},
         figures.line("smoothed", place.scale(curves.x), curves.smooth.round(DIGITS).tolist(), BLUE, SMOOTH_WIDTH),
     ]
     if len(curves.validation):
         shown = thinned(list(range(len(curves.validation))), MOST_VALIDATIONS)
         x, y = place.scale(curves.validation_x[shown]), curves.validation[shown].round(DIGITS).tolist()
-        dots = {"mode": "lines+markers", "marker": {"size": 6}}
+        dots = {"mode": "lines+markers", "marker": {"size": 6}} if len(x) <= MOST_DOTS else {}
         traces.append(figures.line("validation", x, y, VERMILION, VALIDATION_WIDTH) | dots)
     drawn, above = find_range(curves, view)
     notes = [f"{len(curves.raw):,} of {points:,} points drawn"] if len(curves.raw) < points else []
@@ -86,7 +88,7 @@ def loss_figure(history: History, view: View | None = None, health: Health | Non
 def epoch_figure(history: History) -> Figure:
     """Mean loss of each epoch with its spread; the one under way is paler."""
     with history.lock:
-        every, of = history.epoch_means(), "the means in its log" if history.logs_means else "its steps"
+        every, of = history.epoch_means(), " of the means in its log" if history.logs_means else ""
     if not every:
         return figures.nothing("epoch", "No epoch so far")
     means = every[-MOST_EPOCHS:]
@@ -114,7 +116,7 @@ def epoch_figure(history: History) -> Figure:
             "textangle": 0,
         }
     notes = [f"The last {len(means)} of {len(every):,} epochs."] if len(means) < len(every) else []
-    shape = figures.layout("epoch", note=" ".join([*notes, f"Thin lines: one standard deviation of {of}."]))
+    shape = figures.layout("epoch", note=" ".join([*notes, f"Thin lines: one standard deviation{of}."]))
     shape |= {"showlegend": False, "margin": shape["margin"] | {"t": 8}}
     first = means[0].epoch
     if means[-1].epoch - first < FEW_EPOCHS:

@@ -95,7 +95,7 @@ def test_many_epochs_and_validations_stay_few(read):
     assert figure.data[2].x[-1] == 2000
     bars = epoch_figure(history)
     assert len(bars.data[0].x) == 60
-    assert note(bars) == "The last 60 of 1,000 epochs. Thin lines: one standard deviation of its steps."
+    assert note(bars) == "The last 60 of 1,000 epochs. Thin lines: one standard deviation."
 
 
 def test_epochs(read):
@@ -277,3 +277,9 @@ def test_means_of_many_steps_are_not_taken_for_the_loss_of_each(read):
     assert [trace.name for trace in figure.data] == ["mean so far", "smoothed"]
     assert note(figure) == "Its log has running means only, no step's own loss"
     assert note(epoch_figure(read(f"epoch 1/3\n{kohya}"))).endswith("one standard deviation of the means in its log.")
+
+
+def test_what_is_dense_is_drawn_fainter(read):
+    sparse, dense = loss_figure(read(epochs(30, 20))), loss_figure(read(epochs(90, 90)))
+    assert (sparse.data[0].opacity, dense.data[0].opacity) == (0.22, 0.12)
+    assert (sparse.data[2].mode, dense.data[2].mode) == ("lines+markers", "lines")
