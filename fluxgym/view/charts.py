@@ -26,6 +26,7 @@ MOST_SIGNS = 60  # of each kind
 MOST_VALIDATIONS, MOST_DOTS = 128, 40  # points, and with a dot each
 SPARK = 60  # points
 FAR, HEADROOM = 1.3, 1.1  # times as high as what is usual: an outlier; the top of the picture then
+LIFT = 4  # times as high as most losses: what is smoothed and the validation lift the top of the picture, so far at most
 HOUR = 3600  # s
 
 
@@ -197,10 +198,11 @@ def find_range(curves: Curves, view: View) -> tuple[tuple[float, float] | None, 
     """The losses to draw between, and how many points lie above; None where all are drawn."""
     if not view.clips or len(curves.raw) < 20:
         return None, 0
-    known = [curves.usual, float(curves.smooth.max()), *curves.validation.tolist()]
-    usual, low = max(known), min(float(curves.raw.min()), *known)
-    if curves.raw.max() <= FAR * usual:
+    drawn = np.concatenate([curves.smooth, curves.validation])
+    usual = max(curves.usual, min(float(drawn.max()), LIFT * curves.usual))
+    if usual <= 0 or curves.raw.max() <= FAR * usual:
         return None, 0
+    low = min(float(curves.raw.min()), float(drawn.min()))
     top = HEADROOM * usual
     bottom = (low if low > 0 else usual / 1000) / 1.2 if view.is_log else min(0.0, low)
     return (bottom, top), int((curves.raw > top).sum())
