@@ -285,7 +285,7 @@ BAR = re.compile(
     rb"[^,\]\r\n\x1b]{1,40}(?(any)(?=, (?:" + FIRST + rb")))(?:, (?P<postfix>[^\]\r\n\x1b]{0,1000}))?\]"
 )
 LARGEST = 1e100  # of a loss; those that a GPU makes end at 3e38
-FIELD = re.compile(rb"(?:^|, | )([^=,:]+)(?:=|: )([^, ]*)")  # tqdm writes loss=0.3, lr=1e-4; ai-toolkit lr: 1e-4 loss: 0.3
+FIELD = re.compile(rb"(?:^|, | )([^=,:]++)(?:=|: )([^, ]*)")  # tqdm writes loss=0.3, lr=1e-4; ai-toolkit lr: 1e-4 loss: 0.3
 
 
 @lru_cache(maxsize=64)

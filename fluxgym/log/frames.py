@@ -10,7 +10,7 @@ PADDED = "DEBUG   |INFO    |WARNING |ERROR   |CRITICAL"
 WRAPPER = re.compile(rf"\[{STAMP}\] \[({LEVELS})\] ?(?:\[[\w.]+:\d+:\w+\] )?(?:\[Rank -?\d+\] )?")
 STREAM = re.compile(r"\[\d\d:\d\d:\d\d\] \[STD(?:ERR|OUT)\] ?")  # of a launcher that marks the stream
 COLUMNS = re.compile(
-    rf"(?:\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d| {{19}}) (?=(?:{PADDED}) )({LEVELS}) +(.*?)(?:\s+[\w.]+\.py:\d+)?\s*$"
+    rf"(?:\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d| {{19}}) (?=(?:{PADDED}) )({LEVELS}) ++(|.*?\S)(?:\s++[\w.]+\.py:\d+)?\s*+$"
 )
 FRAMES = (  # each with the level, where it has one, and the text
     COLUMNS,  # rich's

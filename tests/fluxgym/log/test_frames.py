@@ -1,5 +1,7 @@
 """What stands before a line's text: each frame once, with its level."""
 
+import time
+
 import pytest
 
 from fluxgym.log.frames import Line, split_line
@@ -40,3 +42,16 @@ def test_each_frame(raw, level, text):
 def test_a_text_that_rich_wrapped_goes_on_in_the_next_line():
     assert split_line("2024-09-15 01:12:55 INFO     text wrapped at            train_util.py:123").is_wrapped
     assert split_line("                             80 columns") == Line("80 columns", goes_on=True)
+
+
+def seconds(raw: str) -> float:
+    began = time.process_time()
+    split_line(raw)
+    return time.process_time() - began
+
+
+@pytest.mark.parametrize("gap", [" ", " \t", "\xa0"])
+def test_a_gap_in_a_line_of_rich_costs_no_more_than_its_length(gap):
+    short, long = (f"2024-09-15 01:12:55 INFO     wide{gap * count}!" for count in (100, 2000))
+    assert split_line(long).text == f"wide{gap * 2000}!"
+    assert min(seconds(long) for _ in range(5)) < 100 * max(min(seconds(short) for _ in range(5)), 1e-5)  # squared: 400 times
