@@ -24,4 +24,4 @@ else:
     from fluxgym.ui import server
 
     server.keep_pages_private()
-    app = st.App(__file__, routes=server.ROUTES, lifespan=server.lifespan)
+    app = st.App(__file__, routes=server.ROUTES, lifespan=server.lifespan, middleware=server.MIDDLEWARE)

@@ -1,4 +1,4 @@
-"""What our server adds to Streamlit's: routes for files, and a start that makes each refresh cheap."""
+"""What our server adds to Streamlit's: files, the names that lead here, and a start that makes each refresh cheap."""
 
 import gc
 import importlib
@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from streamlit.runtime.pages_manager import PagesManager
 
-from fluxgym.ui import board_files, chart_feed, component, csv_files, files, live_log, pictures
+from fluxgym.ui import board_files, chart_feed, component, csv_files, files, hosts, live_log, pictures
 
 PLOTLY = Path(importlib.import_module("plotly").__file__ or "").parent / "package_data"  # holds plotly.min.js
 ROUTES: list[BaseRoute] = [Mount("/vendor", StaticFiles(directory=PLOTLY)), *component.ROUTES]
 ROUTES += [*pictures.ROUTES, *board_files.ROUTES, *files.ROUTES, *chart_feed.ROUTES, *csv_files.ROUTES, *live_log.ROUTES]
+MIDDLEWARE = [Middleware(hosts.KnownHosts)]
 HEAVY = ("numpy", "pandas", "pyarrow", "PIL.Image", "plotly.graph_objects", "trainer.config", "fluxgym.ui.chart")
 
 

@@ -9,7 +9,8 @@ import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
-from websockets.typing import Subprotocol
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin, Subprotocol
 
 from tests.browser.conftest import Server
 from trainer.folder import RunFolder
@@ -39,6 +40,20 @@ def test_the_server_listens_on_this_machine_only(server: Server) -> None:
         other.settimeout(5)
         with pytest.raises(OSError):
             other.connect(("127.0.0.2", server.port))
+
+
+def test_a_foreign_page_whose_name_was_made_to_lead_here_gets_nothing(server: Server) -> None:
+    request = urllib.request.Request(server.url, headers={"Host": f"evil.example:{server.port}"})
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request)
+
+    async def follow() -> None:
+        address = f"ws://evil.example:{server.port}/_stcore/stream"
+        async with connect(address, host="127.0.0.1", origin=Origin(f"http://evil.example:{server.port}")):
+            raise AssertionError("it was let in")
+
+    with pytest.raises(InvalidStatus, match="403"):
+        asyncio.run(follow())
 
 
 def test_files_and_plotly_are_served_beside_the_pages(server: Server, start_small) -> None:
