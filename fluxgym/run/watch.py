@@ -123,12 +123,12 @@ class Watch:
         self.run.clear_remains(self.record, self.deadline)
 
     def _end(self) -> Ended:
+        disk_is_full = self.run.monitor.disk_is_full  # before somebody sees that it ended, and makes room
         exit_code, took = _reap(self.training.pid), self.training.age_seconds()
         self.run.note(f"the training ended, exit code {'unknown' if exit_code is None else exit_code}")
         remains = self.run.clear_remains(self.record, self.deadline)
         memory_ran_out = (count_oom_kills() or 0) > (self.oom_kills or 0)
-        seen = {"memory_ran_out": memory_ran_out, "disk_is_full": self.run.monitor.disk_is_full}
-        ending = Ending(exit_code, remains=remains, **seen)
+        ending = Ending(exit_code, remains=remains, memory_ran_out=memory_ran_out, disk_is_full=disk_is_full)
         verdict = judge(self.run.folder, self.record, ending, self.run.monitor.history)
         return Ended(self.record.to(self.record.state, seconds=took), exit_code, verdict)
 

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_the_disk_fills_while_the_log_is_written(small_disk, running, wait_until
     folder, supervisor, training = running(*RUNNING, "--state-at", "3")
     wait_until(folder.states)
     fill_disk(small_disk)
-    wait_until(lambda: not training.alive())
+    wait_until(lambda: not Path(f"/proc/{training.pid}").exists())  # its supervisor saw the end
     status = look_after(folder)
     assert (status.is_active, supervisor.alive()) == (True, True)
     assert "its verdict is yet to be written. That waits while the disk is full." in status.message
