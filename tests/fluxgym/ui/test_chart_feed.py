@@ -1,15 +1,20 @@
 """The figures over HTTP: whole at first, then what is new; nothing for addresses that are nonsense."""
 
+import itertools
 import json
 import math
+import random
 from pathlib import Path
+from typing import Any
 
+import plotly.graph_objects as go
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from fluxgym.ui.chart_feed import GROUPS, ROUTES, chart_url, known, read_view, write
 from fluxgym.view.charts import View
+from fluxgym.view.curves import AXES
 from trainer.folder import RunFolder
 
 BAR = (
@@ -94,3 +99,48 @@ def test_what_is_no_number_is_told_as_browsers_read_it() -> None:
     assert json.loads(write(known(said))) == {
         "lists": {"0": [0, [1.5, None, None]]}, "frame": [{"range": [0, None], "note": "NaN"}]
     }  # fmt: skip
+
+
+def odd_line(chance: random.Random, step: int) -> str:
+    """A line as no training should write it, and some do."""
+    loss = chance.choice(["nan", "inf", "1e300", "-5", "0", "0.5000", "1e-30"])
+    stamp = f"2026-11-{chance.randrange(1, 29):02d} {chance.randrange(24):02d}:{chance.randrange(60):02d}:00"
+    bar = f"steps:  5%|# | {step}/{chance.choice([0, 10, 10**14])} [{chance.randrange(99):02d}:00<?, 1.0it/s, "
+    return chance.choice(
+        [f"{stamp} {bar}loss={loss}, avr_loss={loss}, lr={chance.choice(['1e-4', 'nan', '0', 'x'])}]"] * 6
+        + [f"{stamp} {bar}avr_loss={loss}]", f"{stamp} Epoch {chance.randrange(10**6)}/{chance.randrange(9)}"]
+        + [f"{stamp} Validation: loss {loss} at step {step}", f"{stamp} Resuming: step {step // 2} of {step}"]
+        + [f"=== Attempt {chance.randrange(5)}, {stamp}, resumed from x ===", f"{stamp} Saving LoRA: a.safetensors"]
+    )
+
+
+def whole(value: Any, lists: dict[str, Any]) -> Any:
+    """As the browser puts an answer together (chart.js)."""
+    if isinstance(value, list):
+        return [whole(each, lists) for each in value]
+    if isinstance(value, dict):
+        return lists[str(value["list"])][1] if "list" in value else {key: whole(each, lists) for key, each in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_log_gives_figures_that_plotly_takes_and_lines_that_never_go_back(
+    outputs: Path, client: TestClient, seed: int
+) -> None:
+    chance, step, lines = random.Random(seed), 0, []
+    for _ in range(60):
+        step = max(0, step + chance.choice([1, 1, 1, 1, 1000, -20, 10**13]))
+        lines.append(odd_line(chance, step))
+    folder = RunFolder(outputs / "odd")
+    folder.path.mkdir()
+    folder.training_log.write_text("\n".join(lines), encoding="utf-8")
+    folder.monitor_log.write_text(
+        "".join(f"2026-11-24 10:00:00 state running, step {chance.randrange(99)}/99, gpu 0 use 5%\n" for _ in range(9))
+    )
+    for axis, group, is_log in itertools.product(AXES, GROUPS, (False, True)):
+        said = json.loads(client.get(chart_url("odd", group, View(axis, is_log=is_log))).text, parse_constant=pytest.fail)
+        for name, figure in whole(said["frame"], said["lists"]).items():
+            for trace in go.Figure(figure).data:
+                assert len(trace.x) == len(trace.y)
+                if trace.type == "scatter" and trace.yaxis != "y2":
+                    assert list(trace.x) == sorted(trace.x), f"{trace.name} of {name} goes back"
