@@ -81,10 +81,16 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
 
 
+def is_text(name: str) -> bool:
+    """Whether a file's name can be shown and sent: Linux takes any bytes, as of an archive from elsewhere."""
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
 def _list_folders() -> list[RunFolder]:
     """Every folder that may hold a run."""
     try:
-        return [RunFolder(path) for path in outputs_root().iterdir() if not path.name.startswith(".")]
+        paths = [path for path in outputs_root().iterdir() if not path.name.startswith(".")]
+        return [RunFolder(path) for path in paths if is_text(path.name)]
     except OSError:
         return []
 

@@ -49,7 +49,7 @@ def _read_header(path: Path, _modified: int, _size: int) -> Header:
     try:
         header, size = _load(path)
         tensors, problem = _tensors_of(header), _find_gap(_tensors_of(header), size)
-        metadata = {str(key): str(value) for key, value in header.get("__metadata__", {}).items()}
+        metadata = {_text(key): _text(value) for key, value in header.get("__metadata__", {}).items()}
         numbers: Counter[str] = Counter()
         for tensor in tensors.values():
             numbers[tensor["dtype"]] += math.prod(tensor["shape"])
@@ -99,6 +99,11 @@ def _load(path: Path) -> tuple[dict[str, Any], int]:
 
 def _tensors_of(header: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in header.items() if key != "__metadata__"}
+
+
+def _text(said: object) -> str:
+    """Without halves of letters, which JSON can hold and nobody can send."""
+    return str(said).encode("utf-8", "replace").decode()
 
 
 def _tell(error: Exception) -> str:

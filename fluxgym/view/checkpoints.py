@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fluxgym.log.history import History
+from fluxgym.run.folders import is_text
 from fluxgym.run.lora_file import Header, read_header
 from trainer.folder import RunFolder, State, read_state
 
@@ -49,14 +50,14 @@ class Checkpoint:
 
 def list_loras(folder: RunFolder, history: History) -> list[Checkpoint]:
     """The LoRA files, the newest first; those of other tools with their own names too."""
-    paths = [path for place in PLACES for path in folder.path.glob(place) if path.is_file()]
+    paths = [path for place in PLACES for path in folder.path.glob(place) if path.is_file() and is_text(str(path))]
     found = [_lora(folder, path, history) for path in paths]
     return sorted((lora for lora in found if lora), key=lambda lora: (-lora.modified, lora.path.name))
 
 
 def list_states(folder: RunFolder) -> list[Checkpoint]:
     """The states to resume from, the furthest first, damaged ones included."""
-    found = [_state(path) for path in folder.path.glob("*-state") if path.is_dir()]
+    found = [_state(path) for path in folder.path.glob("*-state") if path.is_dir() and is_text(path.name)]
     return sorted((state for state in found if state), key=lambda state: (-(state.step or 0), state.path.name))
 
 

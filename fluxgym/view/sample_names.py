@@ -6,9 +6,11 @@ import re
 import threading
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fluxgym.run.folders import is_text
 from trainer.folder import RunFolder
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -131,6 +133,15 @@ def read_name(path: Path, modified: int = 0, size: int = 0) -> Picture | None:
     return None
 
 
+def _take(scan: Scan, entry: os.DirEntry[str]) -> None:
+    if entry.is_dir():
+        scan.folders.append(entry.name)
+    elif entry.name.lower().endswith(SUFFIXES) and entry.is_file():  # no pipe, no link that leads nowhere
+        with suppress(FileNotFoundError):  # it was just removed
+            there = entry.stat()
+            scan.files.append((entry.name, there.st_mtime_ns, there.st_size))
+
+
 def _scan(folder: Path) -> Scan | None:
     """None where there is no such folder."""
     try:
@@ -142,11 +153,8 @@ def _scan(folder: Path) -> Scan | None:
         scan = Scan(stamp)
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.is_dir():
-                    scan.folders.append(entry.name)
-                elif entry.name.lower().endswith(SUFFIXES):
-                    there = entry.stat()
-                    scan.files.append((entry.name, there.st_mtime_ns, there.st_size))
+                if is_text(entry.name):
+                    _take(scan, entry)
     except OSError:  # gone, or not ours to read
         return None
     with _lock:

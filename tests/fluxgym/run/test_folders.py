@@ -66,3 +66,10 @@ def test_hostile_names_lead_nowhere(outputs, hostile_name):
     with pytest.raises(NoSuchRun) as caught:
         find_run(hostile_name)
     assert len(str(caught.value)) < 400
+
+
+def test_a_folder_whose_name_is_no_text_is_left_out(outputs):
+    for name in (b"r\xf6bot", "r\u00f6bot".encode()):
+        (outputs / os.fsdecode(name)).mkdir()
+        (outputs / os.fsdecode(name) / "training.log").touch()
+    assert [folder.name for folder in list_runs()] == ["r\u00f6bot"]

@@ -90,3 +90,9 @@ def test_of_a_file_that_cannot_be_read_only_the_problem_is_known(lora, tmp_path)
         header = read_header(lora)
         assert (header.metadata, header.tensors, bool(header.problem)) == ({}, 0, True)
     assert read_header(tmp_path / "gone.safetensors").problem == "No such file or directory"
+
+
+def test_halves_of_letters_in_its_metadata_can_be_sent(tmp_path):
+    header = b'{"__metadata__": {"title": "half \\ud800"}}'
+    (tmp_path / "half.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    assert read_header(tmp_path / "half.safetensors").metadata == {"title": "half ?"}

@@ -128,3 +128,13 @@ def test_a_state_of_kohya(tmp_path):
     (path / "train_state.json").write_text(json.dumps({"current_epoch": 4, "current_step": 400}))
     (state,) = list_states(RunFolder(tmp_path))
     assert (state.epoch, state.step, bool(state.problem)) == (4, 400, True)
+
+
+def test_a_name_that_is_no_text_is_left_out(tmp_path):
+    folder = RunFolder(tmp_path / "robot")
+    folder.path.mkdir()
+    write_lora(folder.lora)
+    folder.lora.with_name(os.fsdecode(b"\xff.safetensors")).write_bytes(folder.lora.read_bytes())
+    (folder.path / os.fsdecode(b"\xff-state")).mkdir()
+    assert [lora.path for lora in list_loras(folder, History(folder.training_log))] == [folder.lora]
+    assert list_states(folder) == []

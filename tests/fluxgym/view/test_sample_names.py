@@ -74,3 +74,14 @@ def test_a_folder_is_looked_into_again_only_when_it_changed(tmp_path):
     (inner / name.format(2, 20)).write_bytes(b"x")
     assert [picture.column.number for picture in list_pictures(folder)] == [10, 20]
     assert scan_samples(folder)[inner.parent] is first[inner.parent]
+
+
+def test_what_is_no_picture_for_anybody_hides_none_of_the_others(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.samples.mkdir()
+    whole = folder.samples / "robot_e000004_00_20261124101502_42.png"
+    whole.write_bytes(b"1")
+    (folder.samples / "robot_e000004_01_20261124101502_42.png").symlink_to("nowhere")
+    os.mkfifo(folder.samples / "robot_e000004_02_20261124101502_42.png")
+    (folder.samples / os.fsdecode(b"\xff_e000004_03_20261124101502_42.png")).write_bytes(b"1")
+    assert [picture.path for picture in list_pictures(folder)] == [whole]
