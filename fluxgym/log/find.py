@@ -40,10 +40,10 @@ def _walk(folder: Path) -> Iterator[tuple[int, Path]]:
     for depth in range(DEPTH + 1):
         below = []
         for each in level:
-            for entry in _entries(each, must=each is folder):
+            if seen > MOST_ENTRIES:
+                return
+            for entry in _entries(each, must=each is folder):  # those of one folder are all looked at, having been listed
                 seen += 1
-                if seen > MOST_ENTRIES:
-                    return
                 if entry.is_dir(follow_symlinks=False):
                     below += [] if entry.name.startswith(".") else [Path(entry.path)]
                 elif NAME.fullmatch(entry.name) and entry.name not in NOT_A_TRAINING:

@@ -21,6 +21,8 @@ from fluxgym.terminal.output import DONE, follow, print_table, shown
 from fluxgym.terminal.verbs import Verbs
 from trainer.folder import RunFolder
 
+LISTED = 5  # the last files that `show` names of each kind; --json has all
+
 
 def add_verbs(verbs: Verbs) -> None:
     verbs.add(list_, "all runs").add_argument("--json", action="store_true")
@@ -222,7 +224,12 @@ def _readable(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, list):
-        return "\n".join(["", *(f"    {item}" for item in value)]) if value else "none"
+        before = [f"{len(value) - LISTED:,} before these"] if len(value) > LISTED + 1 else []
+        return (
+            "\n".join(["", *(f"    {item}" for item in [*before, *(value[-LISTED:] if before else value)])])
+            if value
+            else "none"
+        )
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, dict):

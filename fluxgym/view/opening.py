@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import os
 from pathlib import Path
 
 from fluxgym.log.find import find_log
@@ -9,7 +10,9 @@ from fluxgym.run.folders import PROJECT, list_runs, opened_root
 from fluxgym.run.opened import OpenedFolder, place, remember
 from trainer.folder import RunFolder
 
+RECORD = "run.json"  # of a run of FluxGym that has not begun to write its log
 LORAS = ("*.safetensors", "*/*.safetensors")  # beside the log, or in a folder for each checkpoint
+READ = (".json", ".toml", ".yaml", ".txt", ".log", ".lock", ".safetensors")  # of a run, whatever tool wrote it
 SHOWN = 3  # names that a message lists
 
 
@@ -36,9 +39,10 @@ def look_at(path: Path) -> RunFolder:
         if run.path.resolve() == path:
             return run
     try:
+        _refuse_pipes(path)
         return place(opened_root(), path, find_log(path))
     except FileNotFoundError as error:
-        if not any(any(path.glob(pattern)) for pattern in LORAS):
+        if not (path / RECORD).is_file() and not any(any(path.glob(pattern)) for pattern in LORAS):
             raise NotOpened(f"{error}, or LoRA files (*.safetensors); {_tell_content(path)}") from error
         return place(opened_root(), path, None)
     except OSError as error:
@@ -71,6 +75,15 @@ def parse_path(text: str) -> Path:
     if is_there:
         raise NotOpened(f"got the file {path}, expected a folder; its own is {path.parent}")
     raise NotOpened(f"got the path {shown!r}, expected a folder that is there{_tell_near(path)}")
+
+
+def _refuse_pipes(path: Path) -> None:
+    """Whoever reads a pipe or a device in place of a file waits for ever. Raises NotOpened, or OSError."""
+    with os.scandir(path) as entries:
+        for entry in entries:
+            is_read = entry.name.lower().endswith(READ) and not entry.is_file()
+            if is_read and not entry.is_dir() and Path(entry.path).exists():  # a link that leads nowhere hurts nobody
+                raise NotOpened(f"got {path}, in which {entry.name} is a pipe or a device, expected a file")
 
 
 def _tell_near(path: Path) -> str:

@@ -5,9 +5,10 @@ from typing import Any
 
 from fluxgym.log.find import find_log
 from fluxgym.log.history import History
+from fluxgym.run.folders import log_of
 from fluxgym.run.status import Status, read_status
+from fluxgym.view.opening import look_at
 from fluxgym.view.summary import proven_state
-from trainer.folder import RunFolder
 
 __all__ = ["find_log", "show_fields"]
 
@@ -17,9 +18,9 @@ def show_fields(target: Path) -> dict[str, Any]:
     status = Status(None)
     log = target
     if target.is_dir():
-        folder = RunFolder(target)
+        folder = look_at(target)  # what was not started here is judged as such: its processes may be another machine's
         status = read_status(folder)
-        log = folder.training_log if status.state else find_log(target)
+        log = log_of(folder) if status.state or folder.is_read_only else find_log(target)
     elif not target.exists():
         raise FileNotFoundError(f"got {target}, expected a run, a folder or a log file that is there")
     history = History(log)
@@ -44,6 +45,7 @@ def show_fields(target: Path) -> dict[str, Any]:
         "checkpoints": list(history.checkpoints),
         "samples": list(history.samples),
         "failure": failure,
+        "message": status.message or None,
     }
 
 

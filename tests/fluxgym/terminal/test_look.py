@@ -113,10 +113,20 @@ def test_show(outputs, say, start_small):
             "checkpoints",
             "samples",
             "failure",
+            "message",
         ]
     out = say("show", "small")[1]
     assert "\ntotal_steps            4\n" in out
     assert "\nfailure                -\n" in out
+
+
+def test_show_lists_the_last_of_many(outputs, say):
+    folder = run_of(outputs, "many")
+    with folder.training_log.open("a") as log:
+        log.writelines(f"2026-11-24 10:15:06 Saving sample: sample/{number}.png\n" for number in range(40))
+    out = say("show", "many")[1]
+    assert "\n    35 before these\n    sample/35.png\n" in out
+    assert len(json.loads(say("show", "many", "--json")[1])["samples"]) == 40
 
 
 @pytest.mark.parametrize("verb", ["stop", "resume"])

@@ -113,6 +113,36 @@ def test_a_folder_that_may_not_be_read(outputs: Path, tmp_path: Path) -> None:
         path.chmod(0o700)
 
 
+@pytest.mark.parametrize("name", ["run.json", "config.toml", "config.yaml", "train.log", "a.safetensors", "run.lock"])
+def test_pipes_and_devices_in_place_of_files_are_refused(outputs: Path, tmp_path: Path, name: str) -> None:
+    """Reading one would never end."""
+    path = make(tmp_path / "kohya", "log.txt")
+    os.mkfifo(path / name)
+    with pytest.raises(NotOpened, match=f"in which {name} is a pipe or a device, expected a file"):
+        open_folder(str(path))
+    (path / name).unlink()
+    (path / name).symlink_to("/dev/zero")
+    with pytest.raises(NotOpened, match=f"in which {name} is a pipe or a device"):
+        open_folder(str(path))
+    (path / name).unlink()
+    (path / name).symlink_to(tmp_path / "nowhere")
+    assert open_folder(str(path)).path == path
+
+
+def test_a_run_that_has_not_begun_to_write_its_log(outputs: Path, tmp_path: Path) -> None:
+    folder = open_folder(str(make(tmp_path / "waits", "run.json", "{}")))
+    assert folder.is_read_only
+
+
+def test_a_log_behind_very_many_files(outputs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.mkdir()
+    for number in range(25_000):
+        (path / f"{number}.txt").touch()
+    log = make(path, "zz.log") / "zz.log"
+    assert log_of(open_folder(str(path))) == log
+
+
 def test_a_log_that_came_later_is_found_at_the_next_look(outputs: Path, tmp_path: Path) -> None:
     folder = open_folder(str(make(tmp_path / "a", "x.safetensors")))
     assert isinstance(folder, OpenedFolder)

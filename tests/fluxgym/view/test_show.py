@@ -1,11 +1,14 @@
 """`show`: the keys in their order, and the truth for runs of ours, foreign folders, bare logs."""
 
+import dataclasses
 import json
 import os
 
 import pytest
 
-from fluxgym.run.record import Verdict
+from fluxgym.run.identity import Identity
+from fluxgym.run.record import Verdict, read_record, write_record
+from fluxgym.view.opening import NotOpened
 from fluxgym.view.show import find_log, show_fields
 
 from ..log.test_tools import TOOLS, log_of
@@ -13,7 +16,7 @@ from .runs import failed, make_run, step_lines
 
 KEYS = [
     *("state", "finished", "phase", "step", "total_steps", "epoch", "total_epochs", "loss", "avr_loss", "seconds_per_step"),
-    *("eta_seconds", "last_line_age_seconds", "points", "checkpoints", "samples", "failure"),
+    *("eta_seconds", "last_line_age_seconds", "points", "checkpoints", "samples", "failure", "message"),
 ]
 KOHYA = "\rsteps:  50%|##### | 20/40 [01:00<01:00,  3.00s/it, avr_loss=0.5]"
 
@@ -65,6 +68,21 @@ def test_a_run_whose_verdict_is_failed_is_never_finished(tmp_path):
     assert fields["failure"] == {"kind": "killed", "message": "Killed by signal 9 (SIGKILL) at step 30 of 30."}
 
 
+@pytest.mark.parametrize("state", ["starting", "running", "stopping", "queued"])
+def test_a_run_of_another_place_that_was_left_under_way_is_neither_alive_nor_lost(outputs, tmp_path, state):
+    """What lies outside of outputs/ may have run on another machine, whose processes nobody can see from here."""
+    gone = Identity(2**22 + 1, 1, "00000000-another-boot/1")
+    theirs = make_run(tmp_path / "theirs", step_lines(1, 150, 300), state=state, supervisor=gone)
+    record = read_record(theirs)
+    write_record(theirs, dataclasses.replace(record, attempts=[dataclasses.replace(record.attempt, training=gone)]))
+    fields = show_fields(theirs.path)
+    assert (fields["state"], fields["finished"], fields["failure"], fields["step"]) == (None, False, None, 150)
+    assert fields["message"] in (
+        f"It was {state} when its run.json was written last.",
+        "Its run.json does not say how it ended.",
+    )
+
+
 def test_a_run_without_a_line_yet(tmp_path):
     folder = make_run(tmp_path / "new", "", Verdict("stopped", "Stopped by you before the first step."))
     fields = show_fields(folder.path)
@@ -72,9 +90,7 @@ def test_a_run_without_a_line_yet(tmp_path):
 
 
 def test_a_foreign_folder(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match=r"expected a log in it: training\.log, train\.log, log\.txt or another \*\.log"
-    ):
+    with pytest.raises(NotOpened, match=r"expected a log in it: training\.log, train\.log, log\.txt or another \*\.log"):
         show_fields(tmp_path)
     (tmp_path / "monitor.log").write_text("not this")
     for age, name in ((30, "log.txt"), (20, "train.log"), (10, "run 7.log")):
