@@ -8,7 +8,7 @@ from typing import Any
 from fluxgym.log.history import History
 from fluxgym.view.curves import EPOCH, STEP, TIME, Curves, read_curves
 from fluxgym.view.downsample import SMOOTHING, Numbers
-from fluxgym.view.figures import Figure, layout, line, nothing, thinned
+from fluxgym.view.figures import LOG_TICKS, Figure, layout, line, nothing, thinned
 
 # The hues of Okabe and Ito, as light as both themes can carry: chart.js leaves them as they are.
 COLOURS = ("#1F83D1", "#DC5F10", "#0B9B72", "#C569A0", "#B98900", "#7B8794")
@@ -60,7 +60,7 @@ def _draw(
     drawn["xaxis"]["rangemode"] = "tozero"  # so that the same place is the same in each chart
     drawn["showlegend"] = True
     if is_log:
-        drawn["yaxis"]["type"] = "log"
+        drawn["yaxis"] |= {"type": "log", "tickformat": LOG_TICKS}
     return {"data": [_trace(each, x / unit, y, axis) for each, x, y in shown], "layout": drawn}
 
 

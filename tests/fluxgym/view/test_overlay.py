@@ -69,7 +69,8 @@ def test_along_epochs_and_time(histories: list) -> None:
 
 
 def test_a_logarithmic_scale(histories: list) -> None:
-    assert loss_overlay(read_lines(histories), is_log=True)["layout"]["yaxis"]["type"] == "log"
+    axis = loss_overlay(read_lines(histories), is_log=True)["layout"]["yaxis"]
+    assert (axis["type"], axis["tickformat"]) == ("log", ".3~g")
     assert loss_overlay(read_lines(histories))["layout"]["yaxis"].get("type") is None
 
 
