@@ -15,27 +15,23 @@ import pytest
 from fluxgym.run import lock
 from fluxgym.run.care import NONE, Care, write_care
 from fluxgym.run.family import find_family
-from fluxgym.run.folders import list_runs, opened_root
+from fluxgym.run.folders import list_runs
 from fluxgym.run.identity import Identity
 from fluxgym.run.launch import (
     PATIENCE,
     NameTaken,
     NothingToResume,
-    OnlyToRead,
     RunError,
     RunIsActive,
     RunIsNotActive,
     ask_sample,
     ask_save,
     create_run,
-    move_run,
-    resume_now,
     resume_run,
     start_run,
     stop_run,
     wait_for_end,
 )
-from fluxgym.run.opened import remember
 from fluxgym.run.record import Verdict, begin_attempt, read_record, write_record
 from fluxgym.run.status import read_status
 from tests.small_training import write_lora, write_state
@@ -393,27 +389,3 @@ def test_save_and_sample_now(outputs, start_small, tmp_path, wait_until):
     ask_save(folder)
     ask_sample(folder)
     assert (folder.save_now.exists(), folder.sample_now.exists()) == (True, True)
-
-
-VERBS = [
-    lambda folder: start_run(folder, ["true"]),
-    resume_run,
-    stop_run,
-    resume_now,
-    lambda folder: move_run(folder, -1),
-    ask_save,
-    ask_sample,
-]
-
-
-@pytest.mark.parametrize("verb", VERBS, ids=["start", "resume", "stop", "resume now", "move", "save", "sample"])
-def test_an_opened_folder_refuses_everything(outputs, tmp_path, verb):
-    folder = create_run(settings())
-    begin = begin_attempt(folder, None, ["x"]).to("running")
-    write_record(folder, begin)
-    folder.path.rename(tmp_path / "theirs")
-    opened = remember(opened_root(), tmp_path / "theirs", None)
-    before = {path: path.stat().st_mtime_ns for path in opened.path.iterdir()}
-    with pytest.raises(OnlyToRead, match="theirs, which was opened to be read, expected a run of"):
-        verb(opened)
-    assert {path: path.stat().st_mtime_ns for path in opened.path.iterdir()} == before

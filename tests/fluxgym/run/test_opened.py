@@ -1,12 +1,16 @@
 """Opened folders: what is remembered, by which name they are found, and that nothing is ever written into one."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fluxgym.run.folders import NoSuchRun, find_run, list_opened, list_runs, log_of, opened_root, roots_of
+from fluxgym.run.launch import OnlyToRead, ask_sample, ask_save, move_run, resume_now, resume_run, start_run, stop_run
+from fluxgym.run.old_logs import archive_log, delete
 from fluxgym.run.opened import OpenedFolder, forget, make_key, read_opened, remember
+from fluxgym.run.record import begin_attempt, write_record
 from tests.conftest import HOSTILE_NAMES
 from trainer.folder import NAME, RunFolder
 
@@ -87,3 +91,29 @@ def test_a_memo_that_cannot_be_read_is_none(outputs: Path, tmp_path: Path, spoil
 def test_names_of_any_bytes_are_kept(outputs: Path, tmp_path: Path) -> None:
     folder = open_it(tmp_path / "\udcff")
     assert list_opened() == [folder]
+
+
+VERBS = {
+    "start": lambda folder: start_run(folder, ["true"]),
+    "resume": resume_run,
+    "stop": stop_run,
+    "resume now": resume_now,
+    "move": lambda folder: move_run(folder, -1),
+    "save": ask_save,
+    "sample": ask_sample,
+    "archive": archive_log,
+    "delete": delete,
+}
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_it_refuses_everything(outputs: Path, tmp_path: Path, verb: Callable[[RunFolder], object]) -> None:
+    theirs = RunFolder(tmp_path / "theirs")
+    theirs.path.mkdir()
+    write_record(theirs, begin_attempt(theirs, None, ["x"]).to("running"))
+    theirs.training_log.touch()
+    opened = open_it(theirs.path)
+    before = {path: path.stat().st_mtime_ns for path in theirs.path.iterdir()}
+    with pytest.raises(OnlyToRead, match="theirs, which was opened to be read, expected a run of"):
+        verb(opened)
+    assert {path: path.stat().st_mtime_ns for path in theirs.path.iterdir()} == before
