@@ -212,7 +212,7 @@ class Search:
         return self._text in searched and (self.wanted.level == ALL or level_of(text) == self.wanted.level)
 
     def _keep(self, rows: Iterator[tuple[int, bytes]]) -> None:
-        self._fresh.extend((number, row if len(row) <= LONGEST else show_line(row)) for number, row in rows)
+        self._fresh.extend((number, row if len(row) <= 4 * SHOWN else show_line(row)) for number, row in rows)
 
 
 def is_unlike(row: bytes) -> bool:

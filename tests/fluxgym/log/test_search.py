@@ -189,3 +189,14 @@ def test_one_search_for_all_who_want_the_same(tmp_path):
     for number in range(module.MOST_SEARCHES):
         get_search(log, Wanted(str(number)))
     assert get_search(log, Wanted("a")) is not first
+
+
+def test_long_lines_that_fit_take_no_more_memory_than_is_shown_of_them(tmp_path):
+    log = tmp_path / "training.log"
+    log.write_bytes((b"a caption " * 6000 + b"\n") * 600)
+    search = Search(log, Wanted("caption"))
+    tracemalloc.start()
+    assert search.update().count == 600
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000  # of 36
