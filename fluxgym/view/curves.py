@@ -23,6 +23,7 @@ class Curves:
     validation_x: Numbers
     validation: Numbers
     width: int  # steps that one point of the smooth line stands for
+    span: float  # steps in which the smooth line keeps the weight of its smoothing, see Bins.smooth
     usual: float  # a height below which nearly all losses lie
 
 
@@ -43,17 +44,18 @@ class Axis:
         return steps if self.kind == STEP else np.interp(steps, self._steps, self._values)
 
 
-def read_curves(history: History, axis: str = STEP, smoothing: float = SMOOTHING, width: int | None = None) -> Curves:
+def read_curves(history: History, axis: str = STEP, smoothing: float = SMOOTHING, span: float | None = None) -> Curves:
     """The losses of a history that is up to date, at most some 1,000 points whatever its length.
 
-    `smoothing`, 0 to below 1, is the weight that what was before keeps in each `width` steps, by default those of a point.
-    To smooth several runs alike, give all of them the largest `width` that they have by default."""
+    `smoothing`, 0 to below 1, is the weight that what was before keeps in each `span` steps, by default about a 512th of all.
+    To smooth several runs alike, give all of them the largest `span` that they have by default."""
     with history.lock:
         bins, place = get_bins(history), Axis(history, axis)
-        (raw_steps, raw), (steps, smooth) = bins.raw(), bins.smooth(smoothing, width)
+        (raw_steps, raw), (steps, smooth) = bins.raw(), bins.smooth(smoothing, span)
         checked = np.array(history.validation, dtype=np.float64).reshape(-1, 2)
         checked_x = place(checked[:, 0])
-        return Curves(place(steps), smooth, place(raw_steps), raw, checked_x, checked[:, 1], bins.width, bins.usual())
+        spans = bins.width, span or bins.span
+        return Curves(place(steps), smooth, place(raw_steps), raw, checked_x, checked[:, 1], *spans, bins.usual())
 
 
 def _find_clock(history: History) -> tuple[Numbers, Numbers]:

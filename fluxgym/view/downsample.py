@@ -4,6 +4,7 @@ Kept incrementally: a look at a curve of a million steps costs the same as one o
 and begins at a multiple of its width, so that points stay where they are while the curve grows.
 """
 
+import math
 from array import array
 from bisect import bisect_left
 from weakref import WeakKeyDictionary
@@ -16,7 +17,7 @@ from fluxgym.log.history import History
 
 MOST = 512
 PIECE = 1 << 18  # entries taken at once when there is much to catch up
-SMOOTHING = 0.9  # weight of what was before, for each point that is drawn
+SMOOTHING = 0.9  # weight of what was before, for each of MOST parts of the run
 USUAL, WIDE, UPWARDS = 0.98, 16, 3.0  # see Bins.usual
 LEAST_SECONDS = 10.0  # that a pace is measured over: time stamps have whole seconds
 # Columns of the bins. The sums come last: seconds of its entries, those without pauses, and the steps that took these.
@@ -65,16 +66,25 @@ class Bins:
             points = np.vstack([points, [self.last]])
         return points[:, 0], points[:, 1]
 
-    def smooth(self, smoothing: float = SMOOTHING, width: int | None = None) -> tuple[Numbers, Numbers]:
-        """Steps and smoothed losses: an exponential mean over the bins' means, without the pull of its beginning.
+    @property
+    def span(self) -> float:
+        """Entries in which what was before keeps the weight of the smoothing: MOST of them in the run, a whole one at least.
 
-        What was before keeps the weight `smoothing` (0 to below 1) in each `width` entries, by default those of a bin."""
+        It grows by an eighth of an octave at a time: the line moves a little now and then, and stays in between."""
+        octaves = math.log2(max(1.0, (self.taken + 1) / MOST))
+        return float(2 ** (math.floor(8 * octaves) / 8))
+
+    def smooth(self, smoothing: float = SMOOTHING, span: float | None = None) -> tuple[Numbers, Numbers]:
+        """Steps and smoothed losses: an exponential mean over the bins' means, without the pull of its beginning (as Adam's
+        moments: Kingma and Ba 2015, algorithm 1).
+
+        What was before keeps the weight `smoothing` (0 to below 1) in each `span` entries."""
         bins = self._known()
         counts, sums = bins[:, COUNT], bins[:, SUM]
         steps = np.maximum(bins[:, LOW_X], bins[:, HIGH_X])
         if self.last:
             counts, sums, steps = np.append(counts, 1), np.append(sums, self.last[1]), np.append(steps, self.last[0])
-        kept = smoothing ** (counts / (width or self.width))
+        kept = smoothing ** (counts / (span or self.span))
         values, mean, weight = np.empty(len(counts)), 0.0, 0.0
         for number, (keep, value) in enumerate(zip(kept.tolist(), (sums / counts).tolist(), strict=True)):
             mean, weight = keep * mean + (1 - keep) * value, keep * weight + (1 - keep)

@@ -44,7 +44,7 @@ def steps(history: History, _health: Health) -> Iterator[list[Row]]:
 
 
 def epochs(history: History, _health: Health) -> Iterator[list[Row]]:
-    """Each epoch: its first step, the mean of its losses and their spread, whether it is over, the validation loss in it."""
+    """Each epoch: its first step, the mean of its losses and their spread, whether it is over."""
     yield [["epoch", "first_step", "mean_loss", "spread", "is_complete"]]
     with history.lock:
         firsts, means = dict(history.epochs), history.epoch_means()

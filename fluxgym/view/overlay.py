@@ -31,13 +31,16 @@ class Line:
 
 def read_lines(runs: Sequence[tuple[str, History]], axis: str = STEP, smoothing: float = SMOOTHING) -> list[Line]:
     """The curves of runs by name, all smoothed over as many steps as the longest needs."""
-    widths = [read_curves(history, axis, smoothing).width for _, history in runs]
-    return [Line(name, place, read_curves(history, axis, smoothing, max(widths))) for place, (name, history) in enumerate(runs)]
+    spans = [read_curves(history, axis, smoothing).span for _, history in runs]
+    return [Line(name, place, read_curves(history, axis, smoothing, max(spans))) for place, (name, history) in enumerate(runs)]
 
 
 def loss_overlay(lines: Sequence[Line], axis: str = STEP, is_log: bool = False) -> Figure:
-    """The smoothed losses."""
-    return _draw(lines, lambda curves: (curves.x, curves.smooth), axis, is_log, "No step yet")
+    """The smoothed losses; below them, which are not drawn."""
+    figure = _draw(lines, lambda curves: (curves.x, curves.smooth), axis, is_log, "No step yet")
+    if missing := find_missing(lines, axis):
+        figure["layout"]["meta"]["note"] = f"Not drawn by {axis}, which their logs do not tell: {', '.join(missing)}"
+    return figure
 
 
 def validation_overlay(lines: Sequence[Line], axis: str = STEP, is_log: bool = False) -> Figure:

@@ -62,7 +62,7 @@ def test_smoothing_by_a_weight_and_alike_for_runs_of_any_length(read):
     assert calm < 0.1 < rough
     # the mean of all so far, whatever the weight of the beginning: no pull towards 0
     np.testing.assert_allclose(read_curves(short, smoothing=0.9999).smooth[-1], 0.5, atol=0.01)
-    coarse = read_curves(short, smoothing=0.9, width=4)
+    coarse = read_curves(short, smoothing=0.9, span=4)
     np.testing.assert_allclose(coarse.smooth, read_curves(short, smoothing=0.9**0.25).smooth)
 
 

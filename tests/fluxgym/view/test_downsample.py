@@ -2,6 +2,7 @@
 
 import random
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -153,3 +154,19 @@ def test_a_pace_that_changes_is_seen_in_a_long_run():
     steps, seconds = look(curve).pace()
     assert set(seconds[steps <= 9_900]) == {1.0}
     assert set(seconds[steps > 10_100]) == {3.0}
+
+
+def test_the_smoothing_is_that_of_the_books_and_does_not_leap_when_bins_become_wider():
+    curve = Curve()
+    tell(curve, 1, 512)
+    mean = weight = 0.0
+    for loss in curve.losses:
+        mean, weight = 0.9 * mean + 0.1 * loss, 0.9 * weight + 0.1
+    assert look(curve).smooth(0.9)[1][-1] == pytest.approx(mean / weight)
+    spans = []
+    for step in range(513, 1500):
+        curve.add(step, 0.3 + step % 11 / 50, float(step), True)
+        spans.append(look(curve).span)
+    assert max(later / one for one, later in pairwise(spans)) < 1.1
+    assert spans[-1] == pytest.approx(1500 / 512, rel=0.09)
+    assert len(set(spans)) < 15, "it stays most of the time"
