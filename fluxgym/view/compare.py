@@ -15,6 +15,7 @@ from fluxgym.view.summary import Summary, smoothed_loss
 MOST = 6  # runs
 UNKNOWN, NOT_SET = "-", "not set"
 LONGEST = 160  # characters of a value
+DIGITS = 4  # after the point, of a loss as words.loss4 tells it
 ORDER = ("trigger", "model", "data", "lora", "train", "", "sample", "save")  # sections; what is of none of them: ""
 HOW = "compare how the lines run, not how high they are."
 MEASURE = ("model.base", "data.folder", "data.resolution", "train.shift", "train.guidance", "data.validation_images")
@@ -59,8 +60,9 @@ def tell_value(name: str, value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return words.learning_rate(float(value)) if name.endswith("learning_rate") else f"{value:,.10g}"
-    if isinstance(value, list):
-        value = "; ".join(tell_value(name, each) for each in value) or "none"
+    if isinstance(value, list):  # what lies deeper is not told: a few lines of YAML can stand for a million values
+        told = ("..." if isinstance(each, list | dict) else tell_value(name, each) for each in value[:LONGEST])
+        value = "; ".join(told) or "none"
     text = NOT_SET if value is None else str(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
@@ -82,8 +84,9 @@ def tell_measure(known: Sequence[Known], differences: Sequence[Difference]) -> s
 def list_numbers(runs: Sequence[tuple[History, Summary]], is_one_measure: bool) -> list[Difference]:
     """What the runs came to. Which validation loss is the best is said only where all of them measure the same."""
     lowest = [min(history.validation, key=lambda each: each[1], default=None) for history, _ in runs]
-    known = [(each[1], place) for place, each in enumerate(lowest) if each]
-    best = min(known)[1] if len(known) > 1 and is_one_measure else None
+    known = sorted((round(each[1], DIGITS), place) for place, each in enumerate(lowest) if each)
+    is_alone = len(known) > 1 and known[0][0] != known[1][0]
+    best = known[0][1] if is_alone and is_one_measure else None
     return [
         Difference("State", [summary.label for _, summary in runs]),
         Difference("Progress", [summary.progress_text for _, summary in runs]),

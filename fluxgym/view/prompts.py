@@ -70,7 +70,14 @@ def _ai_toolkit(folder: RunFolder) -> Prompts:
     said = [each if isinstance(each, dict) else {"prompt": each} for each in sample.get("samples") or sample["prompts"]]
     seed, walks = sample.get("seed"), bool(sample.get("walk_seed"))
     seeds = [each.get("seed", None if seed is None else int(seed) + walks * number) for number, each in enumerate(said)]
-    return [(str(each["prompt"]).replace("[trigger]", trigger), seed) for each, seed in zip(said, seeds, strict=True)]
+    return [(_text(each["prompt"]).replace("[trigger]", trigger), seed) for each, seed in zip(said, seeds, strict=True)]
+
+
+def _text(said: Any) -> str:
+    """Raises TypeError for what is none: a few lines of YAML can stand for a text of gigabytes."""
+    if not isinstance(said, str | int | float):
+        raise TypeError(f"got {type(said).__name__}, expected a prompt")
+    return str(said)
 
 
 def _kohya(folder: RunFolder) -> Prompts:

@@ -96,10 +96,11 @@ _lock = threading.Lock()
 def scan_samples(folder: RunFolder) -> dict[Path, Scan]:
     """Each folder with samples of a run and what is in it; looked into again only where something changed."""
     places = [folder.samples, *(folder.path / name for name in OTHERS)]
-    found = {place: seen for place in places if (seen := _scan(place))}
+    root = folder.path.resolve()
+    found = {place: seen for place in places if (seen := _scan(place, root))}
     nested = folder.path / NESTED
     inner = found[nested].folders if nested in found else []
-    return found | {place: seen for name in inner if (seen := _scan(place := nested / name))}
+    return found | {place: seen for name in inner if (seen := _scan(place := nested / name, root))}
 
 
 def list_pictures(folder: RunFolder) -> list[Picture]:
@@ -142,9 +143,16 @@ def _take(scan: Scan, entry: os.DirEntry[str]) -> None:
             scan.files.append((entry.name, there.st_mtime_ns, there.st_size))
 
 
-def _scan(folder: Path) -> Scan | None:
-    """None where there is no such folder."""
+def _is_inside(link: Path, root: Path) -> bool:
+    there = link.resolve()
+    return there.is_relative_to(root) and there != root
+
+
+def _scan(folder: Path, root: Path) -> Scan | None:
+    """None where there is no such folder. Links that lead out of `root` are passed over: what is there is not shown."""
     try:
+        if folder.is_symlink() and not _is_inside(folder, root):
+            return None
         stamp = folder.stat().st_mtime_ns
         with _lock:
             known = _scans.get(folder)
@@ -153,9 +161,9 @@ def _scan(folder: Path) -> Scan | None:
         scan = Scan(stamp)
         with os.scandir(folder) as entries:
             for entry in entries:
-                if is_text(entry.name):
+                if is_text(entry.name) and (not entry.is_symlink() or _is_inside(Path(entry.path), root)):
                     _take(scan, entry)
-    except OSError:  # gone, or not ours to read
+    except (OSError, RuntimeError):  # gone, not ours to read, or links in a circle
         return None
     with _lock:
         _scans[folder] = scan

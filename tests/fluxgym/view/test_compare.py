@@ -61,6 +61,13 @@ def test_the_same_number_is_the_same_whichever_tool_wrote_it() -> None:
     assert len(tell_value("x", "y" * 9999)) < 200
 
 
+def test_a_list_of_lists_is_told_in_short() -> None:
+    deep = [1]
+    for _ in range(40):
+        deep = [deep, deep]  # as YAML can say it in as many lines
+    assert tell_value("x", [512, deep]) == "512; ..."
+
+
 def test_losses_that_measure_something_else_are_told() -> None:
     one, two = Known(OURS, {"data.resolution": 512}), Known(OURS, {"data.resolution": 768})
     assert "differ in data.resolution" in tell_measure([one, two], find_differences([one, two]))

@@ -45,6 +45,14 @@ def test_of_ai_toolkit(folder):
     assert read_prompts(folder) == [("a dog", 5), ("b", 42)]
 
 
+def test_yaml_that_stands_for_a_billion_words(folder):
+    levels = "".join(
+        f"{after}: &{after} [{', '.join(9 * [f'*{one}'])}]\n" for one, after in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    (folder.path / "config.yaml").write_text(f"a: &a [lol, lol]\n{levels}config: {{process: [{{sample: {{prompts: *i}}}}]}}\n")
+    assert read_prompts(folder) == []
+
+
 @pytest.mark.parametrize("name", ["config.toml", "config.yaml"])
 @pytest.mark.parametrize("text", ["", "[", "a: [", "config: {process: []}", "!!python/object/apply:os.abort []", "\0", "7"])
 def test_what_cannot_be_read_says_nothing(folder, name, text):

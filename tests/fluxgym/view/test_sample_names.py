@@ -85,3 +85,21 @@ def test_what_is_no_picture_for_anybody_hides_none_of_the_others(tmp_path):
     os.mkfifo(folder.samples / "robot_e000004_02_20261124101502_42.png")
     (folder.samples / os.fsdecode(b"\xff_e000004_03_20261124101502_42.png")).write_bytes(b"1")
     assert [picture.path for picture in list_pictures(folder)] == [whole]
+
+
+def test_links_that_lead_out_of_the_run_are_passed_over(tmp_path):
+    """What lies there is not sent either: a folder of somebody else could name any file of the machine."""
+    theirs, name = tmp_path / "theirs", "a_e000004_00_20261124101502_42.png"
+    theirs.mkdir()
+    (theirs / name).write_bytes(b"x")
+    folder = RunFolder(tmp_path / "run")
+    folder.samples.mkdir(parents=True)
+    (folder.samples / name).symlink_to(theirs / name)
+    (folder.path / "validation_images").symlink_to(theirs)
+    (folder.path / "samples").symlink_to(folder.path)  # in a circle
+    assert list_pictures(folder) == []
+    inner = folder.path / "elsewhere.png"
+    inner.write_bytes(b"x")
+    (folder.samples / name).unlink()
+    (folder.samples / name).symlink_to(inner)
+    assert [picture.path for picture in list_pictures(folder)] == [folder.samples / name]
