@@ -89,8 +89,7 @@ def is_text(name: str) -> bool:
 def _list_folders() -> list[RunFolder]:
     """Every folder that may hold a run."""
     try:
-        paths = [path for path in outputs_root().iterdir() if not path.name.startswith(".")]
-        return [RunFolder(path) for path in paths if is_text(path.name)]
+        return [RunFolder(path) for path in outputs_root().iterdir() if not path.name.startswith(".")]
     except OSError:
         return []
 

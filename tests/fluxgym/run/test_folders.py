@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from fluxgym.run.folders import PROJECT, NoSuchRun, find_run, list_runs, outputs_root, shown_path
+from fluxgym.run.folders import PROJECT, NoSuchRun, find_run, is_text, list_runs, outputs_root, shown_path
 
 
 def make(outputs, name, file="config.toml", when=1000):
@@ -68,8 +68,6 @@ def test_hostile_names_lead_nowhere(outputs, hostile_name):
     assert len(str(caught.value)) < 400
 
 
-def test_a_folder_whose_name_is_no_text_is_left_out(outputs):
-    for name in (b"r\xf6bot", "r\u00f6bot".encode()):
-        (outputs / os.fsdecode(name)).mkdir()
-        (outputs / os.fsdecode(name) / "training.log").touch()
-    assert [folder.name for folder in list_runs()] == ["r\u00f6bot"]
+@pytest.mark.parametrize(("name", "said"), [(b"robot", True), ("r\u00f6bot \U0001f600".encode(), True), (b"r\xf6bot", False)])
+def test_a_name_that_is_text(name, said):
+    assert is_text(os.fsdecode(name)) == said
