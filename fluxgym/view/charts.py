@@ -78,7 +78,7 @@ def loss_figure(history: History, view: View | None = None, health: Health | Non
     notes += [f"{words.plural(unknown, 'step')} without a number"] if unknown else []
     notes += ["its log has running means only, no step's own loss"] if means else []
     told = ", ".join(notes)
-    shape = place.layout(note=told[:1].upper() + told[1:], zoom=view.zoom)
+    shape = place.layout(note=told[:1].upper() + told[1:], zoom=view.zoom) | {"showlegend": True}
     if view.is_log:
         shape["yaxis"] |= {"type": "log", "tickformat": figures.LOG_TICKS, "minor": {"showgrid": False}}
     if drawn:

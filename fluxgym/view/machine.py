@@ -17,7 +17,7 @@ from fluxgym.view.health import Health, Row, merged
 MOST_RATES = 256  # points
 MOST_GPUS = 4  # with lines of their own
 WIDTH = 1.6  # px
-ROOM = 1.05  # times the highest rate: the top of its chart
+ROOM = 1.05  # times the highest that is drawn: the top of the chart
 # of one GPU: the last word of its name in monitor.log, what it is called, what a hover says, colour; all within 0 to 100
 GPU = (("memory", "memory", "%", BLUE), ("use", "use", "%", GREEN), ("temperature", "temperature", " \u00b0C", VERMILION))
 
@@ -57,7 +57,7 @@ def pace_figure(history: History, view: View) -> Figure:
     usual = float(np.quantile(seconds, USUAL))
     above = int((seconds > HEADROOM * usual).sum()) if view.clips and seconds.max() > FAR * usual else 0
     shape = _small(place, note=f"{words.plural(above, 'spike')} above {HEADROOM * usual:.2g} s cut off" if above else "")
-    shape["yaxis"] |= {"range": [0, HEADROOM * usual]} if above else {"rangemode": "tozero"}
+    shape["yaxis"]["range"] = [0, HEADROOM * usual if above else ROOM * float(seconds.max())]
     return {"data": [trace | {"hovertemplate": "%{y:.3~f} s<extra></extra>"}], "layout": shape}
 
 

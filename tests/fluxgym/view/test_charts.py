@@ -225,6 +225,11 @@ def test_the_first_step_can_be_seen_and_has_room(read):
     assert longer.layout.xaxis.range is None
 
 
+def test_a_validation_before_the_first_step_is_named(read):
+    figure = loss_figure(read(f"{stamp(0)} Validation: loss 0.9000 at step 0\n"))
+    assert (figure.data[-1].name, figure.data[-1].y, figure.layout.showlegend) == ("validation", (0.9,), True)
+
+
 def test_one_epoch_does_not_fill_the_picture(read):
     figure = epoch_figure(read(epochs(1, 20)))
     assert figure.layout.xaxis.range == (0.4, 6.6)
