@@ -4,13 +4,13 @@ from functools import partial
 
 import streamlit as st
 
-from fluxgym.run.folders import NoSuchRun, find_run, list_runs
+from fluxgym.run.folders import NoSuchRun, find_run, is_text, list_runs
 from fluxgym.ui import actions, cards, checkpoint_list, old_logs_view, opened_view, routes, run_settings, run_view
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.live import live
 from fluxgym.ui.text import plain
 
-name = routes.run_in_view() or next((folder.name for folder in list_runs()), None)
+name = routes.run_in_view() or next((folder.name for folder in list_runs() if is_text(folder.name)), None)
 if name is None:
     draw_header("No run yet")
     st.markdown("Here you will see how a training goes.")

@@ -13,7 +13,7 @@ from fluxgym.ui.live import live
 from fluxgym.view.order import sort_runs
 
 routes.leave_run()
-active, earlier = sort_runs()
+active, earlier = sort_runs(only_text=True)
 opened = list_opened()
 
 _, right = draw_header("Active Training Sessions")

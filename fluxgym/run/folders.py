@@ -49,7 +49,8 @@ def find_run(name: str) -> RunFolder:
     run = next((folder for folder in _list_folders() if folder.name == name and _last_written(folder)), None)
     found = run or next((folder for folder in list_opened() if folder.name == name), None)
     if found is None:
-        raise NoSuchRun(name, outputs_root(), sorted({folder.name for folder in [*list_opened(), *list_runs()]}))
+        names = {folder.name for folder in [*list_opened(), *list_runs()]}
+        raise NoSuchRun(name, outputs_root(), sorted(filter(is_text, names)))
     return found
 
 

@@ -33,7 +33,7 @@ def draw_welcome() -> bool:
 def draw_active(active: list[RunFolder], earlier: int) -> None:
     """The runs under way. Draws the whole page anew when one began or ended; `earlier` ended before."""
     line = read_line()
-    now, ended = sort_runs(line)
+    now, ended = sort_runs(line, only_text=True)
     if set(now) != set(active) or len(ended) != earlier:
         st.rerun()
     for folder in now:

@@ -1,5 +1,6 @@
 """The Runs page: a newcomer, runs under way, runs that ended, many runs, and names that are not ours."""
 
+import os
 import re
 import signal
 from collections.abc import Callable
@@ -98,3 +99,14 @@ def test_folders_with_any_name_are_shown_as_text(outputs: Path, name: str) -> No
     folder.training_log.write_text("<b>x</b> $a$ :red[b]\n", encoding="utf-8")
     assert " ".join(name.split()) in told(open_page("runs"))
     assert " ".join(name.split()) in told(open_page("run", run=name))
+
+
+def test_a_name_that_no_page_can_show_is_left_out(outputs: Path) -> None:
+    for name in (b"robot", b"r\xf6bot"):
+        folder = outputs / os.fsdecode(name)
+        folder.mkdir()
+        (folder / "training.log").write_text("2026-11-24 10:00:00 Training: 10 steps, 2 epochs\n")
+    assert "**robot**" in told(open_page("runs"))
+    assert open_page("run").title[0].value == "robot"
+    assert open_page("run", run="r?bot").title[0].value == "No such run"
+    assert not open_page("compare").exception
