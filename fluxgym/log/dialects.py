@@ -193,7 +193,7 @@ SIMPLETUNER = Dialect(
         Rule("Processing validation prompts: ", BAR_BEGINS, phase("sampling")),
         Rule("Calculate validation loss (", r".{1,200}\): " + BAR_BEGINS, phase("validating")),
         Rule("Saving final LyCORIS checkpoint to ", r".", phase("saving")),
-        Rule("Training has completed.", r"", lambda line: Finished()),
+        Rule("Training has completed.", r"", lambda line: Finished(is_saved=False)),  # then it samples and saves
     ),
 )
 

@@ -98,6 +98,7 @@ class Finished:
     """The training says that it is done, and with `path` that the last LoRA was written."""
 
     path: str | None = None
+    is_saved: bool = True  # or only that no step follows: its last LoRA may still be lost
 
 
 Event = Attempt | Resume | Plan | Epoch | Phase | Validation | Checkpoint | Sample | Finished

@@ -132,7 +132,7 @@ class History(Story):
             self._ahead = copy.copy(self._finder)
             self._ahead.feed(line)
             self._ahead.hear(event)
-            self._rest_finishes = isinstance(event, Finished)
+            self._rest_finishes = isinstance(event, Finished) and event.is_saved
 
 
 MOST_HISTORIES = 64

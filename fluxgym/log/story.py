@@ -288,7 +288,9 @@ class Story:
             case Finished():
                 if event.path is not None:
                     self._hear_saved(event.path)
-                self._said_finished = True
+                self._said_finished = event.is_saved
+                if not event.is_saved:
+                    self._phase = Phase("saving")
         if not isinstance(event, Epoch | Plan):
             self.curve.pause()
 

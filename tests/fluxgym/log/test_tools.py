@@ -34,7 +34,9 @@ TOOLS = {
     "ai-toolkit": Said(
         40, [], None, [(1, 0), (2, 20)], [f"{CAT}_000000020.safetensors", f"{CAT}.safetensors"], 1e-4, False, True, 2.1
     ),
-    "SimpleTuner": Said(30, [(1, 1), (2, 11), (3, 21)], 3, [(1, 0), (2, 20)], [], 1e-4, False, True, 1.4),
+    "SimpleTuner": Said(
+        30, [(1, 1), (2, 11), (3, 21)], 3, [(1, 0), (2, 20)], [], 1e-4, False, False, 1.4
+    ),  # saves after its last word
     "OneTrainer": Said(
         32,
         [(1, 1), (2, 9), (3, 17), (4, 25)],
@@ -111,6 +113,7 @@ PHASES = [
     ("ai-toolkit", "Saving at step 20", "saving"),
     ("SimpleTuner", "Load VAE: black-forest-labs/FLUX.1-dev\x1b[0m", "loading"),
     ("SimpleTuner", "-  Total optimization steps = 30", "training"),
+    ("SimpleTuner", "Training has completed.", "saving"),
     ("OneTrainer", "/ws/backup/2024-10-02_14-41-07-backup-16-2-0", "saving"),
     ("diffusers", "***** Running training *****", "training"),
     ("diffusers", "Running validation... ", "sampling"),
@@ -123,6 +126,18 @@ def test_what_a_tool_does_at_a_moment(tmp_path, tool, line, phase):
     whole = log_of(tool).read_bytes()
     (tmp_path / "a.log").write_bytes(whole[: whole.index(line.encode()) + len(line)] + b"\n")
     assert read(tmp_path / "a.log").phase == phase
+
+
+def test_simpletuner_is_not_done_when_it_says_so_but_went_on_after_its_errors(tmp_path):
+    whole, last = log_of("SimpleTuner").read_text("utf-8"), "Training has completed."
+    begin = whole.rindex("\n", 0, whole.index(last))
+    for tail in ("\n", "\n[2026-11-24 10:00:00] [INFO] Exiting training loop.\n"):
+        (tmp_path / "a.log").write_text(f"{whole[:begin]}\n2025-11-30 21:55:40,657 [ERROR] no grid\n{last}{tail}", "utf-8")
+        said = read(tmp_path / "a.log")
+        assert (said.finished, said.failure, said.phase, said.step) == (False, None, "saving", 30)
+    with (tmp_path / "a.log").open("a") as file:
+        file.write("train.sh: line 3:  4242 Killed                  python train.py\n")
+    assert read(tmp_path / "a.log").failure.kind == "killed"
 
 
 @pytest.mark.parametrize(
