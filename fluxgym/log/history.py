@@ -132,7 +132,7 @@ class History(Story):
             self._ahead = copy.copy(self._finder)
             self._ahead.feed(line)
             self._ahead.hear(event)
-            self._rest_finishes = isinstance(event, Finished) and event.is_saved
+            self._rest_finishes = isinstance(event, Finished) and self._proves_end(event)
 
 
 MOST_HISTORIES = 64

@@ -133,6 +133,11 @@ class Story:
             return None
         return self.curve.eta_seconds(self.total_steps - self.step)
 
+    def _proves_end(self, event: Finished) -> bool:
+        """Whether all is done and saved. Weights may be saved on the way too; ai-toolkit's bar may end one before its last."""
+        is_last = event.path is None or self.total_steps is None or self._position >= self.total_steps - 1
+        return event.is_saved and is_last
+
     def epoch_means(self) -> list[EpochMean]:
         """The losses of each epoch that has one."""
         at_end = self._said_finished or (self.total_steps is not None and self._position >= self.total_steps)
@@ -288,7 +293,7 @@ class Story:
             case Finished():
                 if event.path is not None:
                     self._hear_saved(event.path)
-                self._said_finished = event.is_saved
+                self._said_finished = self._proves_end(event)
                 if not event.is_saved:
                     self._phase = Phase("saving")
         if not isinstance(event, Epoch | Plan):

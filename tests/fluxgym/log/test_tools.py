@@ -128,6 +128,15 @@ def test_what_a_tool_does_at_a_moment(tmp_path, tool, line, phase):
     assert read(tmp_path / "a.log").phase == phase
 
 
+@pytest.mark.parametrize(("step", "finished"), [(20, False), (198, False), (199, True), (200, True)])
+def test_weights_that_are_saved_on_the_way_are_not_the_last(tmp_path, step, finished):
+    saved = "Model weights saved in out/epoch_3/pytorch_lora_weights.safetensors"
+    for end in ("", "\n"):
+        log = f"Steps:  10%|x| {step}/200 [00:40<06:00,  2.00s/it, loss=0.4, lr=0.0001]\n{saved}{end}"
+        (tmp_path / "a.log").write_text(log)
+        assert read(tmp_path / "a.log").finished is finished
+
+
 def test_simpletuner_is_not_done_when_it_says_so_but_went_on_after_its_errors(tmp_path):
     whole, last = log_of("SimpleTuner").read_text("utf-8"), "Training has completed."
     begin = whole.rindex("\n", 0, whole.index(last))
