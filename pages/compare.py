@@ -19,7 +19,6 @@ if len(folders) < 2:
     come_back()
     st.stop()
 
-compare_view.draw_controls()
 is_live = any(read_status(folder).is_active for folder in folders)
 draw = partial(compare_view.draw, folders, is_live)
 if is_live:

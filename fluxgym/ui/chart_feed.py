@@ -74,7 +74,11 @@ def answer(run: str, group: str, view: View, has: str) -> bytes | None:
     history, health = get_history(log_of(folder)), get_health(folder.monitor_log)
     history.update()
     asked = (history.path, id(history), history.version, health.version, group, view)
-    said = _desk.answer(asked, lambda: make(history, health, view), has)
+    return write_known(_desk.answer(asked, lambda: make(history, health, view), has))
+
+
+def write_known(said: Any) -> bytes:
+    """JSON, without numbers that are none."""
     try:
         return write(said)
     except ValueError:  # a loss of 1e+300, say, of which no mean can be made
@@ -99,12 +103,20 @@ async def send_figures(request: Request) -> Response:
     """The answer to one request."""
     view = read_view(request.query_params)
     if view is None:
-        expected = f"an axis of {', '.join(AXES)} and a smoothing from 0 to {STRAIGHT}"
-        return PlainTextResponse(f"Got {request.url.query!r}, expected {expected}.", status_code=400)
+        return refuse(request)
     run, group = request.path_params["run"], request.path_params["group"]
     said = await run_in_threadpool(answer, run, group, view, request.query_params.get("has", ""))
-    if said is None:
-        return PlainTextResponse("No such chart.", status_code=404)
+    return PlainTextResponse("No such chart.", status_code=404) if said is None else send(request, said)
+
+
+def refuse(request: Request) -> Response:
+    """To an address that asks for nonsense."""
+    expected = f"an axis of {', '.join(AXES)} and a smoothing from 0 to {STRAIGHT}"
+    return PlainTextResponse(f"Got {request.url.query!r}, expected {expected}.", status_code=400)
+
+
+def send(request: Request, said: bytes) -> Response:
+    """Figures, packed where that is worth it."""
     headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
     if len(said) > WORTH_PACKING and "gzip" in request.headers.get("accept-encoding", ""):
         said, headers["content-encoding"] = gzip.compress(said, 1), "gzip"

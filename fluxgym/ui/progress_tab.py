@@ -45,10 +45,10 @@ def draw(look: Look) -> None:
     log_panel.draw_closed(look)
 
 
-def draw_controls() -> View:
+def draw_controls(title: str = "Loss", may_clip: bool = True) -> View:
     """How the curves are to be seen: in the address, so that a reload and a link show the same."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="chart-controls"):
-        st.markdown("**Loss**", width="content")
+        st.markdown(f"**{title}**", width="content")
         axis = st.segmented_control(
             "Axis", list(AXES), default=STEP, required=True, format_func=AXES.get, key="axis", bind="query-params",
             label_visibility="collapsed",
@@ -65,7 +65,7 @@ def draw_controls() -> View:
             label_visibility="collapsed",
         )
         is_log = st.toggle("Log scale", key="log", bind="query-params")
-        clips = st.toggle("Clip spikes", value=True, key="clip", bind="query-params")
+        clips = may_clip and st.toggle("Clip spikes", value=True, key="clip", bind="query-params")
     return View(axis or STEP, smoothing, is_log, clips)
 
 

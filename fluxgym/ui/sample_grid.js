@@ -50,7 +50,15 @@ function cell(root, row, column) {
     link.append(picture);
     root.cells.set(url, link);
   }
-  return link;
+  const caption = grid.rows[row].captions?.[column];
+  return caption ? make("div", "", {}, link, make("small", "caption", { textContent: caption })) : link;
+}
+
+/** The head of a column; that of a run in the colour of its line. */
+function label(grid, column) {
+  const dot = make("span", "dot");
+  dot.style.background = grid.colours?.[column] ?? "";
+  return make("span", "label", { role: "columnheader", title: grid.columns[column] }, ...(grid.colours ? [dot] : []), grid.columns[column]);
 }
 
 function draw(root) {
@@ -60,7 +68,7 @@ function draw(root) {
   const anchor = [...box.querySelectorAll("a.cell")].find((each) => each.offsetLeft >= box.scrollLeft);
   const before = anchor && box.scrollLeft ? anchor.offsetLeft : null;
   const head = make("div", "row head", { role: "row" }, make("span", "prompt", { role: "columnheader" }),
-    ...columns.map((column) => make("span", "label", { role: "columnheader", textContent: grid.columns[column] })));
+    ...columns.map((column) => label(grid, column)));
   const rows = grid.rows.map((row, index) => make("div", "row", { role: "row" },
     make("span", "prompt", { role: "rowheader" }, make("span", "", { textContent: row.prompt, title: row.prompt }),
       make("small", "", { textContent: row.seed === null ? "" : `seed ${row.seed}` })),
@@ -108,7 +116,7 @@ export default function ({ parentElement, data }) {
   const root = parentElement.querySelector(".fluxgym-samples");
   if (!root.cells) {
     root.cells = new Map();
-    root.most = data.most;
+    root.classList.toggle("beside", Boolean(data.beside));
     const bar = root.querySelector(".choices");
     if (!data.most) {
       bar.append(
@@ -117,5 +125,6 @@ export default function ({ parentElement, data }) {
       );
     }
   }
+  root.most = data.most; // of runs that are compared there may be more by now
   refresh(root, data);
 }

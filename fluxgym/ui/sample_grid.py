@@ -54,6 +54,11 @@ def draw_all(look: Look) -> None:
             st.caption(_tell_none(look))
 
 
+def draw_beside(url: str, version: str, key: str, count: int) -> None:
+    """The samples of `count` runs, a column for each, which `url` tells (compare_feed.py)."""
+    _mount(key=key, data={"url": url, "version": version, "most": count, "beside": True})
+
+
 def _draw(look: Look, grid: Grid, most: int) -> None:
     """`most` columns, 0 for all of them."""
     data = {"url": grid_url(look.folder.name), "version": grid.version, "most": most}

@@ -13,11 +13,12 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from streamlit.runtime.pages_manager import PagesManager
 
-from fluxgym.ui import board_files, chart_feed, component, csv_files, files, hosts, live_log, pictures
+from fluxgym.ui import board_files, chart_feed, compare_feed, component, csv_files, files, hosts, live_log, pictures
 
 PLOTLY = Path(importlib.import_module("plotly").__file__ or "").parent / "package_data"  # holds plotly.min.js
 ROUTES: list[BaseRoute] = [Mount("/vendor", StaticFiles(directory=PLOTLY)), *component.ROUTES]
 ROUTES += [*pictures.ROUTES, *board_files.ROUTES, *files.ROUTES, *chart_feed.ROUTES, *csv_files.ROUTES, *live_log.ROUTES]
+ROUTES += [*compare_feed.ROUTES]
 MIDDLEWARE = [Middleware(hosts.KnownHosts)]
 HEAVY = ("numpy", "pandas", "pyarrow", "PIL.Image", "plotly.graph_objects", "trainer.config", "fluxgym.ui.chart")
 

@@ -1,4 +1,4 @@
-// One sample in full size over the page: next and previous epoch, next and previous prompt, and a slider between two epochs.
+// One sample in full size over the page: next and previous epoch (or run), next and previous prompt, and a slider between two.
 // It lies outside of what Streamlit draws again, so a refresh leaves it alone. Texts are set as text, never as markup.
 const make = (tag, className, parts = {}, ...children) => {
   const node = Object.assign(document.createElement(tag), { className, ...parts });
@@ -22,13 +22,14 @@ class Viewer {
     const button = (text, label, does) => make("button", "", { type: "button", textContent: text, ariaLabel: label, title: label, onclick: does });
     this.title = make("strong", "said");
     this.below = make("span", "below");
-    this.compare = button("Compare", "Compare two epochs (C)", () => this.toggle());
+    const each = this.grid.each ?? "epoch"; // what its columns are
+    this.compare = button("Compare", `Compare two ${each}s (C)`, () => this.toggle());
     this.whole = make("a", "", { target: "_blank", rel: "noopener", textContent: "Open", title: "Open the file" });
     this.front = make("img", "front", { alt: "", draggable: false });
     this.back = make("img", "back", { alt: "", draggable: false });
     this.line = make("div", "line");
-    this.left = button("\u2039", "Previous epoch (left arrow)", () => this.step(-1));
-    this.right = button("\u203a", "Next epoch (right arrow)", () => this.step(1));
+    this.left = button("\u2039", `Previous ${each} (left arrow)`, () => this.step(-1));
+    this.right = button("\u203a", `Next ${each} (right arrow)`, () => this.step(1));
     this.left.className = "turn previous";
     this.right.className = "turn next";
     this.stage = make("div", "stage", { tabIndex: -1, autofocus: true }, this.back, this.front, this.line, this.left, this.right);
@@ -131,7 +132,8 @@ class Viewer {
     const row = rows[this.row];
     const { there } = this;
     const shown = this.pair ?? [this.column, this.column];
-    const names = [...new Set(shown)].map((column) => columns[column]).join(" and ");
+    const name = (column) => [columns[column], row.captions?.[column]].filter(Boolean).join(", ");
+    const names = [...new Set(shown)].map(name).join(" and ");
     const place = there.indexOf(this.column) + 1;
     this.title.textContent = row.prompt;
     this.below.textContent = [names, row.seed === null ? "" : `seed ${row.seed}`, this.pair ? "" : `${place} of ${there.length}`].filter(Boolean).join(" \u00b7 ");
@@ -142,7 +144,7 @@ class Viewer {
     this.box.classList.toggle("compares", Boolean(this.pair));
     this.left.disabled = place <= 1;
     this.right.disabled = place >= there.length;
-    const slider = this.pair ? { max: 1000, value: this.divider * 1000, ariaLabel: "Between the two" } : { max: there.length - 1, value: place - 1, ariaLabel: "Epoch" };
+    const slider = this.pair ? { max: 1000, value: this.divider * 1000, ariaLabel: "Between the two" } : { max: there.length - 1, value: place - 1, ariaLabel: this.grid.each ?? "epoch" };
     Object.assign(this.slider, { min: 0, ...slider, disabled: there.length < 2 });
     [this.first, this.second].forEach((select, side) => {
       select.replaceChildren(...there.map((column) => make("option", "", { value: column, textContent: columns[column], selected: column === shown[side] })));

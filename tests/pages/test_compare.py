@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
@@ -31,6 +33,11 @@ def make_run(path: Path, settings: str = "", steps: int = 40, picture: str = "")
 
 def table(page: AppTest) -> str:
     return "".join(part.proto.body for part in page.get("html") if "fluxgym-compare" in part.proto.body)
+
+
+def mounted(page: AppTest) -> list[dict[str, Any]]:
+    """What the components of the page are given."""
+    return [json.loads(part.proto.json) for part in page.get("bidi_component")]
 
 
 def in_address(page: AppTest) -> str:
@@ -94,9 +101,8 @@ def test_an_opened_folder_is_compared_with_a_run(outputs: Path, tmp_path: Path) 
     assert page.multiselect[0].value == ["mine", key]
     assert ">their lora</a>" in table(page)
     assert f'href="run?run={key}"' in table(page)
-    charts = [json.loads(part.proto.json) for part in page.get("bidi_component")]
-    figure = json.loads(next(data["figure"] for data in charts if "figure" in data))
-    assert [trace["name"] for trace in figure["data"]] == ["mine", "their lora"]
+    [chart] = [data for data in mounted(page) if "chart" in data]
+    assert chart["url"].startswith(f"together/charts?runs=mine%2C{quote(quote(key, safe=''), safe='')}&axis=step")
 
 
 def test_pictures_of_one_prompt_and_seed_are_side_by_side(outputs: Path) -> None:
@@ -104,14 +110,21 @@ def test_pictures_of_one_prompt_and_seed_are_side_by_side(outputs: Path) -> None
     make_run(outputs / "a", prompts, picture="a_e000004_00_20261124101502_42.png")
     make_run(outputs / "b", prompts, picture="b_e000006_00_20261124101502_42.png")
     page = open_page("compare", runs="a,b")
-    assert "&lt;b&gt;a&lt;/b&gt; robot" in table(page)
-    assert "<b>a</b>" not in table(page)
-    assert "<small>epoch 4</small>" in table(page)
-    assert "<small>epoch 6</small>" in table(page)
+    latest = next(data for data in mounted(page) if data.get("beside"))
+    assert latest["url"] == "together/samples?runs=a%2Cb&moment="
     page.select_slider[0].set_value("epoch 4").run()
     assert not page.exception
-    assert 'src="files/a/pictures/sample/a_e000004' in table(page)
-    assert "b_e000006" not in table(page)
+    then = next(data for data in mounted(page) if data.get("beside"))
+    assert then["url"] == "together/samples?runs=a%2Cb&moment=epoch+4"
+    assert then["version"] != latest["version"]
+
+
+def test_how_the_curves_are_seen_is_in_the_address(outputs: Path) -> None:
+    for name in ("a", "b"):
+        make_run(outputs / name)
+    page = open_page("compare", runs="a,b", axis="Time", smoothing="0.5", log="true")
+    [chart] = [data for data in mounted(page) if "chart" in data]
+    assert chart["url"] == "together/charts?runs=a%2Cb&axis=time&smoothing=0.5&log=1"
 
 
 @pytest.mark.parametrize("name", NAMES)

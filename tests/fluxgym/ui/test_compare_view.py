@@ -10,7 +10,6 @@ def script() -> None:
     from fluxgym.ui import compare_view
 
     chosen = compare_view.choose()
-    compare_view.draw_controls()
     compare_view.draw(chosen or list_runs(), False)
 
 
