@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from io import BytesIO, FileIO
 from pathlib import Path
+from stat import S_ISREG
 
 from fluxgym.log.lines import end_of_whole, show_line
 from fluxgym.log.parts import Part, find_parts, is_packed, open_part, read_part, seek_part
@@ -69,14 +70,16 @@ class Source:
         self._held = self._close(self._held)
 
     def _open(self) -> FileIO | None:
-        """The file that is written now; None where there is none, as where all of the log is packed."""
+        """The file that is written now; None where there is none to be read, as where all of the log is packed."""
         try:
-            file = FileIO(self.path)
-        except (FileNotFoundError, NotADirectoryError):
+            file = FileIO(self.path, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK))  # a pipe waits for ever
+        except OSError:  # nor for a disk that is away, or the rights of somebody else: it is looked for again
             self.modified = None
             return None
-        self.modified = os.fstat(file.fileno()).st_mtime
-        return self._close(file) if is_packed(self.path) else file
+        there = os.fstat(file.fileno())
+        is_file = S_ISREG(there.st_mode)
+        self.modified = there.st_mtime if is_file else None
+        return file if is_file and not is_packed(self.path) else self._close(file)
 
     @staticmethod
     def _close(file: FileIO | None) -> None:

@@ -1,10 +1,11 @@
 """Reading what is new in a file that grows, shrinks, is replaced or goes away."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from fluxgym.log.follow import FIRST, Follower, Source
+from fluxgym.log.follow import FIRST, Chunk, Follower, Source
 from fluxgym.log.tail import tail
 
 from .rotated import append, move, pack
@@ -231,7 +232,7 @@ def test_a_packed_log_is_read_as_what_it_was(log):
 
 
 def test_an_empty_file_is_not_known_again_by_its_inode(log):
-    """A file system gives the inode of a deleted file to the next one: here the first part was packed, and its inode is free."""
+    """A file system gives the inode of a deleted file to the next one: the first part was packed, and its inode is free."""
     append(log, b"")
     source, follower = Source(log, 0, FIRST), Follower(log, 0)
     assert (source.read(), follower.read().lines) == ((b"", False), [])
@@ -240,3 +241,28 @@ def test_an_empty_file_is_not_known_again_by_its_inode(log):
     append(log, b"two\n")
     assert read_all(source) == (b"one\ntwo\n", False)
     assert (follower.read().lines, follower.read().restarted) == (["one", "two"], False)
+
+
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, os.mkfifo, lambda log: log.symlink_to("/dev/zero"), lambda log: log.symlink_to(log)]
+)
+def test_what_is_no_file_has_no_lines_and_nobody_waits_for_it(log, make):
+    make(log)
+    source, follower = Source(log, 0, FIRST), Follower(log)
+    assert (source.read(), source.modified, follower.read()) == ((b"", False), None, Chunk([]))
+    log.rmdir() if log.is_dir() else log.unlink()
+    append(log, b"now\n")
+    assert (source.read(), follower.read()) == ((b"now\n", False), Chunk(["now"]))
+
+
+def test_a_log_that_cannot_be_read_for_a_moment_goes_on_where_it_was(log):
+    append(log, b"one\n")
+    source = Source(log, 0, FIRST)
+    assert source.read() == (b"one\n", False)
+    log.rename(log.with_name("aside"))
+    log.symlink_to(log)  # whoever opens it gets an error that does not say that there is none
+    assert source.read() == (b"", False)
+    log.unlink()
+    log.with_name("aside").rename(log)
+    append(log, b"two\n")
+    assert source.read() == (b"two\n", False)
