@@ -19,13 +19,13 @@ class Source:
     moved to logs/ as a part it is read to its end there, and then what was written after it; else the log is begun anew.
 
     Begins at `offset` of that `part`: its number, FIRST for the oldest one, LIVE for the file that is written now. With `holds`
-    that file stays open, so that what comes to it after somebody else renamed it is read too."""
+    that file stays open, so that what comes to it after somebody else renamed it is read too. `most`: bytes of one read."""
 
-    def __init__(self, path: Path, offset: int = 0, part: int = LIVE, holds: bool = False):
+    def __init__(self, path: Path, offset: int = 0, part: int = LIVE, holds: bool = False, most: int = READ):
         self.path, self.offset, self.part = path, offset, part
         self.size = 0  # bytes that were read in all, as they are unpacked
         self.modified: float | None = None  # seconds since 1970; None where there is no file
-        self._holds, self._begins_first = holds, part == FIRST
+        self._holds, self._begins_first, self._most = holds, part == FIRST, most
         self._inode: tuple[int, int] | None = None  # of the file that is written, where it was read already
         self._head = b""
         self._held: FileIO | None = None  # that file
@@ -33,7 +33,7 @@ class Source:
         self._is_in_line = False
 
     def read(self) -> tuple[bytes, bool]:
-        """Up to READ new bytes (b"" where there are none yet), and whether the log was begun anew."""
+        """Up to `most` new bytes (b"" where there are none yet), and whether the log was begun anew."""
         is_new = False
         while True:
             if self._old:
@@ -106,7 +106,7 @@ class Source:
         self._head = file.read(HEAD)
         self._inode = (there.st_dev, there.st_ino) if self._head else None  # an empty file is any file: inodes are used again
         file.seek(self.offset)
-        data = self._take(file.read(min(READ, max(0, there.st_size - self.offset))))
+        data = self._take(file.read(min(self._most, max(0, there.st_size - self.offset))))
         if self._holds:
             self._close(self._held)
             self._held = file
@@ -119,7 +119,7 @@ class Source:
         if self._held is None:
             return b""
         self._held.seek(self.offset)
-        return self._take(self._held.read(READ))
+        return self._take(self._held.read(self._most))
 
     def _enter(self, parts: dict[int, Path]) -> bool:
         """Goes on in a part: that which the file that was written has become, or the next one."""
@@ -140,7 +140,7 @@ class Source:
 
     def _read_old(self, file: Part) -> bytes:
         """More of a part. After its end: an end of line, where it had none."""
-        if data := read_part(file, READ):
+        if data := read_part(file, self._most):
             return self._take(data)
         file.close()
         is_in_line, self._old = self._is_in_line, None

@@ -5,11 +5,12 @@ first asked as a whole, then its lines by their bytes; only lines that can fit, 
 """
 
 import math
+import re
 import threading
 import time
 from bisect import bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import compress, repeat
 from operator import contains, itemgetter
@@ -22,6 +23,8 @@ from fluxgym.log.lines import SHOWN, Decoder, show_line
 ALL = "all"
 MOST = 5000  # hits that are kept
 LONGEST = 64 * 1024  # bytes of one line that are kept
+READ = 128 * 1024  # bytes at once: what a search asks of them then stays in the cache of the CPU
+FEW, BLOCKS = 32, 64  # hits of a block that are taken at once; blocks with more, that wait to be taken apart
 APART = 1024 * 1024  # bytes between two places whose line numbers are remembered
 ODD = (b"\r", b"\x1b", b"\x08", b"\x00")  # a line with one of these is not shown as it is written
 
@@ -103,12 +106,13 @@ class Search:
     def __init__(self, log: Path, wanted: Wanted, most: int = MOST):
         self.log, self.wanted, self._most = Path(log), wanted, most
         self._lock = threading.Lock()
-        self._source = Source(self.log, part=FIRST)
+        self._source = Source(self.log, part=FIRST, most=READ)
         text = wanted.text if wanted.is_case_sensitive else wanted.text.lower()
         # what a line that fits must have among its bytes; outside ASCII an upper case letter may be of another length
         pieces = [text] if wanted.is_case_sensitive else "".join(c if c.isascii() else "\n" for c in text).split("\n")
         self._text, self._needle = text, max(pieces, key=len).encode("utf-8", "replace")
-        self._is_exact = wanted.level == ALL and (wanted.is_case_sensitive or text.isascii())
+        self._line = re.compile(re.escape(self._needle) + rb"[^\n]*")
+        self._is_exact = wanted.level == ALL and (wanted.is_case_sensitive or text.isascii()) and "\n" not in text
         self._words = [word.encode() for word in WORDS.get(wanted.level, ())]
         self._begin()
 
@@ -117,6 +121,8 @@ class Search:
         self._ended = self._count = 0
         self._hits: deque[Hit] = deque(maxlen=self._most)
         self._fresh: deque[tuple[int, bytes | str]] = deque(maxlen=self._most)
+        self._latest: deque[tuple[int, int, bytes]] = deque()  # see _take
+        self._waiting = 0  # hits in them
         self._marks = [(0, FIRST, 0)]  # so many lines end before this offset of this part
         self._is_whole = False
         self._found: Found | None = None
@@ -158,6 +164,7 @@ class Search:
             self._marks.append((self._ended, source.part, here))
 
     def _tell(self) -> Found:
+        self._keep_latest()
         for number, row in self._fresh:
             text = row if isinstance(row, str) else show_line(row)
             self._hits.append(Hit(number, text, level_of(text)))
@@ -168,8 +175,42 @@ class Search:
             rest = Hit(lines, text, level_of(text))
         return Found(list(self._hits), self._count, lines, self._is_whole, rest)
 
+    def _take(self, first: int, count: int, block: bytes) -> None:
+        """Counts the hits of a block whose first line has that number. It is taken apart when no more come: mostly never."""
+        self._count += count
+        self._latest.append((first, count, block))
+        self._waiting += count
+        while self._waiting - self._latest[0][1] >= self._most:
+            self._waiting -= self._latest.popleft()[1]
+        if len(self._latest) >= BLOCKS:
+            self._keep_latest()
+
+    def _keep_latest(self) -> None:
+        """Takes those blocks apart."""
+        for first, _, block in self._latest:
+            self._keep(enumerate(block[:-1].split(b"\n"), first) if not self._needle else self._find_plain(block, first))
+        self._latest.clear()
+        self._waiting = 0
+
+    def _search_plain(self, block: bytes, searched: bytes, first: int) -> None:
+        """Few hits are taken at once, many are only counted."""
+        at, ends = -1, list[int]()
+        while len(ends) < FEW and (at := searched.find(self._needle, at + 1)) >= 0:
+            ends.append(at := searched.index(b"\n", at))
+        if at < 0:
+            self._keep_latest()
+            self._count += len(ends)
+            self._keep(number_lines(block, ends, first))
+        else:
+            self._take(first, len(ends) + len(self._line.findall(searched, at)), block)
+
+    def _find_plain(self, block: bytes, first: int) -> Iterator[tuple[int, bytes]]:
+        """The lines with the needle, in a block whose first line has that number."""
+        return number_lines(block, [match.end() for match in self._line.finditer(self._fold(block))], first)
+
     def _search_one(self, text: str) -> None:
         """Takes a line."""
+        self._keep_latest()
         self._ended += 1
         if self._fits(text):
             self._count += 1
@@ -182,22 +223,27 @@ class Search:
         first, lines = self._ended + 1, block.count(b"\n")
         self._ended += lines
         if self.wanted.level == ALL and not self._text:
-            self._count += lines
-            rows = block[:-1].rsplit(b"\n", self._most)[-self._most :]
-            self._keep(zip(range(first + lines - len(rows), first + lines), rows, strict=True))
+            self._take(first, lines, block)
             return
         is_odd = any(mark in block for mark in ODD)
-        searched = block if self.wanted.is_case_sensitive or not self._needle else block.lower()
+        searched = self._fold(block)
         if not is_odd and (self._needle not in searched or not self._has_word(block)):
             return
+        if self._is_exact and self._needle and not is_odd and not is_long(block):  # lines are shown as they are written
+            self._search_plain(block, searched, first)
+            return
+        self._keep_latest()
         rows = block[:-1].split(b"\n")
-        fitting = self._find(rows, is_odd)
+        fitting = self._find(rows)
         self._count += len(fitting)
         self._keep((first + index, rows[index]) for index in fitting[-self._most :])
 
-    def _find(self, rows: list[bytes], is_odd: bool) -> list[int]:
+    def _fold(self, data: bytes) -> bytes:
+        return data if self.wanted.is_case_sensitive or not self._needle else data.lower()
+
+    def _find(self, rows: list[bytes]) -> list[int]:
         """Which of the rows fit."""
-        plain = [show_line(row).encode() if is_unlike(row) else row for row in rows] if is_odd or is_long(rows) else rows
+        plain = [show_line(row).encode() if is_unlike(row) else row for row in rows]
         searched = plain if self.wanted.is_case_sensitive else list(map(bytes.lower, plain))
         found = list(compress(range(len(rows)), map(contains, searched, repeat(self._needle))))
         if self._words:
@@ -211,8 +257,17 @@ class Search:
         searched = text if self.wanted.is_case_sensitive else text.lower()
         return self._text in searched and (self.wanted.level == ALL or level_of(text) == self.wanted.level)
 
-    def _keep(self, rows: Iterator[tuple[int, bytes]]) -> None:
+    def _keep(self, rows: Iterable[tuple[int, bytes]]) -> None:
         self._fresh.extend((number, row if len(row) <= 4 * SHOWN else show_line(row)) for number, row in rows)
+
+
+def number_lines(block: bytes, ends: list[int], number: int) -> Iterator[tuple[int, bytes]]:
+    """The lines that end there, each with its number; `number` is that of the first line of the block."""
+    counted = 0
+    for end in ends:
+        begin = block.rfind(b"\n", 0, end) + 1
+        number, counted = number + block.count(b"\n", counted, begin), begin
+        yield number, block[begin:end]
 
 
 def is_unlike(row: bytes) -> bool:
@@ -220,8 +275,14 @@ def is_unlike(row: bytes) -> bool:
     return len(row) > SHOWN or any(mark in row for mark in ODD)
 
 
-def is_long(rows: list[bytes]) -> bool:
-    return max(map(len, rows)) > SHOWN
+def is_long(block: bytes) -> bool:
+    """Whether one of its lines is cut where it is shown."""
+    place = 0
+    while place < len(block):
+        place = block.rfind(b"\n", place, place + SHOWN + 1) + 1
+        if not place:
+            return True
+    return False
 
 
 def around(log: Path, number: int, before: int, after: int) -> list[Hit]:

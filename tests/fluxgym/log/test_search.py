@@ -6,7 +6,6 @@ import tracemalloc
 
 import pytest
 
-from fluxgym.log import follow
 from fluxgym.log import search as module
 from fluxgym.log.levels import level_of
 from fluxgym.log.lines import show_line
@@ -161,7 +160,7 @@ def test_a_level_that_is_none(tmp_path):
 
 def test_the_lines_around_one_from_any_part(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "APART", 2000)
-    monkeypatch.setattr(follow, "READ", 1000)
+    monkeypatch.setattr(module, "READ", 1000)
     log = tmp_path / "training.log"
     for number in range(1, 4):
         append(log, "".join(f"part {number} line {line}\n" for line in range(1000)).encode())
