@@ -115,8 +115,8 @@ def test_a_wide_table_of_samples_shows_its_scroll_bar(page: Page, server: Server
     for epoch in range(12):
         Image.new("RGB", (8, 8)).save(folder.samples / f"drawn_e{epoch:06d}_00_202611241015{epoch:02d}_42.png")
     page.goto(f"{server.url}/run?run=drawn&tab=Samples")
-    table = page.locator(".fluxgym-samples")
-    table.wait_for()
+    page.locator(".fluxgym-samples a.cell").first.wait_for()
+    table = page.locator(".fluxgym-samples .scrolls")
     page.mouse.move(1, 1)
     assert table.evaluate("element => element.scrollWidth > element.clientWidth")
     thumb = table.evaluate("element => getComputedStyle(element).scrollbarColor.split(')')[0]")
@@ -164,7 +164,7 @@ def test_the_log_can_be_downloaded(opened: Page, run: RunFolder) -> None:
     opened.get_by_text("Training Log (Persisted)").click()
     with opened.expect_download() as download:
         opened.get_by_role("link", name="Download").first.click()
-    assert download.value.suggested_filename == "training.log"
+    assert download.value.suggested_filename == f"{run.name}-training.log"
     kept = Path(download.value.path()).read_bytes()
     assert run.training_log.read_bytes().startswith(kept)
     assert len(kept) > 100
