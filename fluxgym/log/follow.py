@@ -130,7 +130,7 @@ class Source:
         file: Part
         try:
             file = open_part(parts[self.part])
-        except FileNotFoundError:  # a fresh start moved it away in this moment
+        except OSError:  # a fresh start moved it away in this moment, or nobody can read it
             file = BytesIO()
         if self._inode and not (read_part(file, HEAD).startswith(self._head) and seek_part(file, self.offset)):
             file.close()

@@ -266,3 +266,13 @@ def test_a_log_that_cannot_be_read_for_a_moment_goes_on_where_it_was(log):
     log.with_name("aside").rename(log)
     append(log, b"two\n")
     assert source.read() == (b"two\n", False)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda part: part.symlink_to(part)])
+def test_a_part_that_nobody_can_read_hides_no_other(log, make):
+    append(log, b"one\n")
+    move(log, 1)
+    make(log.parent / "logs" / "training.0002.log")
+    append(log, b"three\n")
+    source = Source(log, 0, FIRST)
+    assert [source.read(), source.read(), source.read()] == [(b"one\n", False), (b"three\n", False), (b"", False)]
