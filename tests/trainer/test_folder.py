@@ -90,6 +90,12 @@ def test_the_parts_of_the_log_by_number(tmp_path):
     folder = RunFolder(tmp_path)
     assert folder.log_parts() == {}
     folder.old_logs.mkdir()
-    for name in ("training.0002.log", "training.0001.log.gz", "training.0002.log.gz", "training.0003.log.gz.new", "training.log"):
+    for name in (
+        "training.0002.log",
+        "training.0001.log.gz",
+        "training.0002.log.gz",
+        "training.0003.log.gz.new",
+        "training.log",
+    ):
         (folder.old_logs / name).touch()
     assert folder.log_parts() == {1: folder.old_logs / "training.0001.log.gz", 2: folder.log_part(2)}
