@@ -103,7 +103,7 @@ function fill(root, row, said) {
     const prompt = root.grid.rows[index].prompt;
     const view = () => openViewer(root.grid, index, said.column);
     return make("button", "picture", { type: "button", title: prompt, ariaLabel: `Sample: ${prompt}`, onclick: view },
-      make("img", "", { alt: "", loading: "lazy", decoding: "async", src: small(cell) }));
+      make("img", "", { alt: "", loading: "lazy", decoding: "async", src: small(cell), onerror: (event) => (event.target.hidden = true) }));
   }));
 }
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from fluxgym.log.history import get_history
 from fluxgym.run.folders import log_of
+from fluxgym.run.record import ENDED
 from fluxgym.ui.board_files import board_url
 from fluxgym.ui.cards import Look
 from fluxgym.ui.component import declare
@@ -62,13 +63,20 @@ def draw(look: Look) -> None:
         if told["files"]:
             _draw_board(look.folder, told["version"])
         else:
-            st.caption(f"None yet. {_when_saved(look.folder)}")
+            st.caption(_tell_none(look, f"None yet. {_when_saved(look.folder)}"))
     with st.container(border=True):
         st.markdown("**States to resume from**")
         if states:
             st.html(_table(states))
         else:
-            st.caption("None yet. One is saved when the training is stopped, too.")
+            st.caption(_tell_none(look, "None yet. One is saved when the training is stopped, too."))
+
+
+def _tell_none(look: Look, before_the_end: str) -> str:
+    """Of what somebody else made, and of what has ended, nothing is to come."""
+    if look.folder.is_read_only:
+        return "None here."
+    return "None was saved." if look.status.state in ENDED else before_the_end
 
 
 def _draw_board(folder: RunFolder, version: str) -> None:

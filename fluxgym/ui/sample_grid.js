@@ -43,7 +43,8 @@ function cell(root, row, column) {
     let tries = 0;
     picture.onerror = () => {
       link.classList.add("waits");
-      if (++tries <= TRIES) setTimeout(() => (picture.src = small(url)), 2000 * tries);
+      link.dataset.said = ++tries > TRIES ? "cannot be shown" : "not whole yet";
+      if (tries <= TRIES) setTimeout(() => (picture.src = small(url)), 2000 * tries);
     };
     picture.onload = () => link.classList.remove("waits");
     picture.src = small(url);

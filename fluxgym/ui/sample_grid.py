@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from fluxgym.run.record import ENDED
 from fluxgym.ui.cards import Look
 from fluxgym.ui.component import declare
 from fluxgym.ui.pictures import grid_url
@@ -64,10 +65,14 @@ def _draw(look: Look, grid: Grid, most: int) -> None:
     data = {"url": grid_url(look.folder.name), "version": grid.version, "most": most}
     _mount(key=f"samples:{most}:{look.folder.name}", data=data)
     if not grid.columns:
-        st.caption("No samples yet: the first are drawn before the first step.")
+        st.caption(_tell_none(look, has_prompts=True))
 
 
-def _tell_none(look: Look) -> str:
+def _tell_none(look: Look, has_prompts: bool = False) -> str:
     if look.folder.is_read_only:
         return "No samples here. They are looked for in sample, samples and validation_images."
-    return "This run draws no samples: its settings have no prompts."
+    if not has_prompts:
+        return "This run draws no samples: its settings have no prompts."
+    if look.status.state in ENDED:
+        return "No samples were drawn."
+    return "No samples yet." if look.history.step else "No samples yet: the first are drawn before the first step."

@@ -104,6 +104,21 @@ def test_500_samples_scroll_and_cost_nothing_at_a_refresh(page: Page, server: Se
     assert before and after and abs(before["x"] - after["x"]) < 2
 
 
+def test_a_half_written_picture_says_so_until_it_is_whole(page: Page, server: Server, make: Callable[..., RunFolder]) -> None:
+    folder = make(["a robot"], 2)
+    path = next(folder.samples.glob("*_e000001_*"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    open_tab(page, server, "Samples")
+    cell = page.locator('.fluxgym-samples a.cell[title="a robot, epoch 1"]')
+    expect(cell).to_have_class("cell waits")
+    said = cell.evaluate("(each) => getComputedStyle(each, '::after').content")
+    assert said == '"not whole yet"'
+    path.write_bytes(whole)
+    expect(cell).to_have_class("cell", timeout=30_000)
+    expect(cell.locator("img")).to_have_js_property("naturalWidth", 96)
+
+
 def test_one_in_full_size_beside_another_over_refreshes(page: Page, server: Server, make: Callable[..., RunFolder]) -> None:
     make([MARKUP, "in snow"], 5)
     open_tab(page, server, "Samples")

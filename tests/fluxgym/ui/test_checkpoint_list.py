@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fluxgym.run.record import Verdict, begin_attempt, write_record
 from fluxgym.view.board import Mark, read_marks
 from tests.small_training import write_lora, write_state
 from trainer.folder import RunFolder
@@ -25,6 +26,14 @@ def test_nothing_yet(outputs: Path) -> None:
     page = AppTest.from_function(script).run()
     assert not page.exception
     assert [part.value.split(".")[0] for part in page.caption] == ["None yet", "None yet"]
+
+
+def test_nothing_is_promised_of_what_has_ended(outputs: Path) -> None:
+    folder = RunFolder(outputs / "small")
+    folder.path.mkdir()
+    write_record(folder, begin_attempt(folder, None, ["x"]).to("failed", verdict=Verdict("failed", "Out of memory.")))
+    page = AppTest.from_function(script).run()
+    assert [part.value for part in page.caption] == ["None was saved.", "None was saved."]
 
 
 @pytest.mark.parametrize(

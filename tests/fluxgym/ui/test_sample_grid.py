@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from fluxgym.run.record import Verdict, begin_attempt, write_record
 from fluxgym.ui.sample_grid import read_parts
 from trainer.folder import RunFolder
 
@@ -44,6 +45,14 @@ def test_before_the_first_samples(folder: RunFolder) -> None:
     page = AppTest.from_function(script).run()
     assert len(sent(page)) == 2, "its prompts are shown"
     assert "the first are drawn before the first step" in page.caption[0].value
+
+
+def test_nothing_is_promised_that_will_not_come(folder: RunFolder) -> None:
+    folder.config.write_text('name = "small"\n[sample]\nprompts = ["a cat"]\n', encoding="utf-8")
+    folder.training_log.write_text("steps:  50%|#####     | 20/40 [01:00<01:00,  3.00s/it, avr_loss=0.12]\n", encoding="utf-8")
+    assert AppTest.from_function(script).run().caption[0].value == "No samples yet."
+    write_record(folder, begin_attempt(folder, None, ["x"]).to("stopped", verdict=Verdict("stopped", "Stopped by you.")))
+    assert AppTest.from_function(script).run().caption[0].value == "No samples were drawn."
 
 
 def test_the_same_few_bytes_for_one_sample_and_for_hundreds(folder: RunFolder) -> None:
