@@ -148,7 +148,14 @@ export default function ({ parentElement, data, setTriggerValue }) {
     root.base = data.url.slice(0, data.url.lastIndexOf("/"));
     const order = root.querySelector("select");
     order.append(...Object.keys(ORDERS).map((name) => make("option", "", { value: name, textContent: name })));
-    order.onchange = () => ((root.order = order.value), root.board && draw(root));
+    order.value = kept("board-Order", order.value);
+    if (!order.value) order.selectedIndex = 0; // one that is not known any more
+    root.order = order.value;
+    order.onchange = () => {
+      root.order = order.value;
+      keep("board-Order", order.value);
+      if (root.board) draw(root);
+    };
     const button = root.querySelector(".trigger button");
     button.onclick = () => copy(button, root.board.trigger, root.querySelector(".word"));
   }

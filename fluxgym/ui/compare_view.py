@@ -44,8 +44,8 @@ STYLE = """<style>
 .fluxgym-compare{mask-image:linear-gradient(to right,#000 calc(100% - 2.5rem),transparent)}
 .fluxgym-compare table{padding-right:2.5rem}
 .fluxgym-compare th,.fluxgym-compare td{padding-right:0.75rem}
-.fluxgym-compare th[scope=row]{width:6.5rem}
-.fluxgym-compare table{min-width:calc(6.5rem + var(--runs) * 7rem)}
+.fluxgym-compare th[scope=row]{width:7rem;font-size:0.9rem}
+.fluxgym-compare table{min-width:calc(7rem + var(--runs) * 7rem)}
 }
 </style>"""
 

@@ -3,20 +3,6 @@
 const SIZES = { Small: "6.5rem", Medium: "10.4rem", Large: "16rem" };
 const ORDERS = ["Newest first", "Oldest first"];
 const TRIES = 5; // a picture may be asked for before its trainer has written it to the end
-const kept = (name, fallback) => {
-  try {
-    return localStorage.getItem(`fluxgym-samples-${name}`) ?? fallback;
-  } catch {
-    return fallback; // a browser may refuse to keep anything
-  }
-};
-const keep = (name, value) => {
-  try {
-    localStorage.setItem(`fluxgym-samples-${name}`, value);
-  } catch {
-    return; // then the choice holds until the page is left
-  }
-};
 
 /** Which columns are shown, in which order: about `most` from the first to the last, or all of them. */
 function chosen(count, most, newestFirst, hasBase) {
@@ -88,10 +74,10 @@ function draw(root) {
 function choice(root, name, options, does) {
   const select = make("select", "", { ariaLabel: name });
   select.append(...options.map((option) => make("option", "", { value: option, textContent: option })));
-  select.value = kept(name, name === "Size" ? "Medium" : ORDERS[0]);
+  select.value = kept(`samples-${name}`, name === "Size" ? "Medium" : ORDERS[0]);
   if (!select.value) select.value = options[0];
   const use = () => does(select.value);
-  select.onchange = () => (keep(name, select.value), use());
+  select.onchange = () => (keep(`samples-${name}`, select.value), use());
   use();
   return make("label", "", {}, make("span", "", { textContent: name }), select);
 }

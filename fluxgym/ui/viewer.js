@@ -7,6 +7,20 @@ const make = (tag, className, parts = {}, ...children) => {
 };
 const small = (cell) => `${cell}&small=1`;
 const SWIPE = 40; // px
+const kept = (name, fallback) => {
+  try {
+    return localStorage.getItem(`fluxgym-${name}`) ?? fallback;
+  } catch {
+    return fallback; // a browser may refuse to keep anything
+  }
+};
+const keep = (name, value) => {
+  try {
+    localStorage.setItem(`fluxgym-${name}`, value);
+  } catch {
+    return; // then the choice holds until the page is left
+  }
+};
 
 class Viewer {
   constructor(grid, row, column) {

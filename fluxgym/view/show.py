@@ -9,6 +9,7 @@ from fluxgym.run.folders import log_of
 from fluxgym.run.status import Status, read_status
 from fluxgym.view.opening import look_at
 from fluxgym.view.summary import proven_state
+from fluxgym.view.under_way import has_fallen_silent
 
 __all__ = ["find_log", "show_fields"]
 
@@ -27,7 +28,7 @@ def show_fields(target: Path) -> dict[str, Any]:
     history.update()
     state = status.state or proven_state(history)
     failure = _failure(status, history)
-    goes_on = status.is_active or state in (None, "completed")
+    goes_on = status.is_active or state == "completed" or (state is None and not has_fallen_silent(status, history))
     return {
         "state": state,
         "finished": state == "completed",

@@ -15,6 +15,7 @@ from fluxgym.view import words
 from fluxgym.view.ended import name_state, tell_failed, tell_learned
 from trainer.folder import RunFolder, read_state
 
+SILENT, SILENT_STEPS = 600.0, 20  # s and steps without a line, after which nothing says that a foreign training goes on
 PATIENCE = 2  # validations without a new lowest loss, from which on the samples should decide
 ENCODED = {"latents": "images", "text embeddings": "captions and prompts"}
 PREPARING = ("downloading", "loading", "caching", "compiling")  # phases before the first step, and before going on
@@ -103,7 +104,13 @@ def _tell_going_on(folder: RunFolder, status: Status, health: Health | None) -> 
 def find_time_left(status: Status, history: History) -> float | None:
     """Seconds to the last step; None where nothing promises that it comes: it waits, stops, hangs or has ended."""
     goes_on = status.state in ("running", None) and find_verdict(status, history) in (WELL, SLOW)
-    return history.eta_seconds if goes_on else None
+    return history.eta_seconds if goes_on and not has_fallen_silent(status, history) else None
+
+
+def has_fallen_silent(status: Status, history: History) -> bool:
+    """Whether a training that nobody here looks after, as of another machine, has written no line for long."""
+    age, pace = history.last_line_age_seconds or 0.0, history.seconds_per_step or 0.0
+    return status.state is None and not status.is_active and age > max(SILENT, SILENT_STEPS * pace)
 
 
 def find_pace(status: Status, history: History) -> float | None:

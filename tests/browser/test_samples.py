@@ -99,7 +99,7 @@ def test_500_samples_scroll_and_cost_nothing_at_a_refresh(page: Page, server: Se
     cell = page.locator('.fluxgym-samples a.cell[title="a robot, epoch 90"]')
     before = cell.bounding_box()
     draw(folder, 125, 4)
-    expect(page.locator(".fluxgym-samples .count")).to_have_text("504 samples of 4 prompts")
+    expect(page.locator(".fluxgym-samples .count")).to_have_text("504 samples of 4 prompts", timeout=30_000)
     after = cell.bounding_box()
     assert before and after and abs(before["x"] - after["x"]) < 2
 
@@ -180,6 +180,10 @@ def test_stars_and_notes_last_and_a_deletion_is_asked_for(
     page.reload()
     expect(kept.locator(".note")).to_have_value(f"the one {MARKUP}")
     expect(kept.get_by_title("Take the star away")).to_be_visible()
+    order = page.locator(".fluxgym-board select")
+    order.select_option("Starred first")
+    page.reload()
+    expect(order).to_have_value("Starred first")
 
     kept.get_by_role("button", name="Delete").click()
     dialog = page.get_by_role("dialog", name="Delete this LoRA?")

@@ -1,16 +1,19 @@
 """What is said while a run waits, prepares and trains, and when that does not go well."""
 
 import os
+import time
 from dataclasses import replace
 
 import pytest
 
+from fluxgym.log.history import History
 from fluxgym.run.care import RESUME, Care, write_care
 from fluxgym.run.identity import Identity
 from fluxgym.run.places import Place, Wish
 from fluxgym.run.queue import OwnTicket, Ticket, Turn, find_turn, read_line
 from fluxgym.run.record import MONITOR, NAN, SLOW, STALLED, Health, Record, read_record, write_record
 from fluxgym.run.status import Status
+from fluxgym.view.under_way import find_time_left
 from trainer.folder import RunFolder
 
 from .runs import NOW, RUNNING, failed, make_run, make_state, overfitting, stamp, step_lines, tell_run, validations
@@ -102,6 +105,24 @@ def test_of_a_run_that_hangs_no_end_and_no_step_is_promised(tell):
     assert tell(replace(QUEUED, resumes_at=NOW + 10), log).metrics[0] == ("Time left", "-", None)
     stopping = tell(replace(RUNNING, state="stopping", health=STUCK, killed_at=NOW + 60), log)
     assert stopping.sentence.startswith("It makes no progress, so it may not answer: then it is killed in 1 m.")
+
+
+def test_of_a_log_from_elsewhere_that_ended_long_ago_no_end_is_promised(tmp_path):
+    log = tmp_path / "train.log"
+    log.write_text(step_lines(1, 20, 100))
+    history = History(log)
+    history.update()
+    assert find_time_left(Status(None), history) == history.eta_seconds == 160
+    before = time.time() - 700
+    os.utime(log, (before, before))
+    history.update()
+    assert find_time_left(Status(None), history) is None
+    assert find_time_left(RUNNING, history) == 160
+    slow = History(tmp_path / "slow.log")
+    slow.path.write_text(step_lines(1, 20, 100, pace=60.0))
+    os.utime(slow.path, (before, before))
+    slow.update()
+    assert find_time_left(Status(None), slow) == 4800, "ten minutes are ten of its steps"
 
 
 def test_a_loss_that_is_no_number_and_what_will_be_done(tell):
