@@ -54,14 +54,14 @@ def test_list_stays_in_its_order_while_logs_are_written(outputs, say, start_smal
     assert read_status(folder).is_active
 
 
-@pytest.mark.parametrize("bad", ["training.log", "run.json"])
-def test_a_bad_folder_takes_no_row_away(outputs, say, bad):
+@pytest.mark.parametrize(("bad", "said"), [("training.log", "No steps in its log"), ("run.json", "run.json cannot be read")])
+def test_a_bad_folder_takes_no_row_away(outputs, say, bad, said):
     run_of(outputs, "good")
     run_of(outputs, "bad").training_log.unlink()
     (outputs / "bad" / bad).mkdir()
     code, out, err = say("list")
     assert (code, err, len(out.splitlines())) == (DONE, "", 2)
-    assert "cannot be read" in out
+    assert said in out
     assert {row["name"]: row["epoch"] for row in json.loads(say("list", "--json")[1])} == {"good": 2, "bad": None}
 
 
