@@ -60,7 +60,10 @@ def choose() -> list[RunFolder]:
         st.session_state[CHOSEN] = asked or st.session_state.get(KEPT) or list(there)[:2]
     if gone := [name for name in st.session_state[CHOSEN] if name not in there]:
         st.caption(plain(f"Not there: {', '.join(name[:80] for name in gone)}"))
-    st.session_state[CHOSEN] = [name for name in dict.fromkeys(st.session_state[CHOSEN]) if name in there][: compare.MOST]
+    known = [name for name in dict.fromkeys(st.session_state[CHOSEN]) if name in there]
+    if more := known[compare.MOST :]:
+        st.caption(plain(f"Left out, as at most {compare.MOST} are shown: {', '.join(there[name].title for name in more)}"))
+    st.session_state[CHOSEN] = known[: compare.MOST]
     names = st.multiselect(
         "Runs",
         list(there),

@@ -79,7 +79,9 @@ def test_more_than_six_are_cut(outputs: Path) -> None:
     names = [f"run-{number}" for number in range(9)]
     for name in names:
         make_run(outputs / name)
-    assert open_page("compare", runs=",".join(names)).multiselect[0].value == names[:6]
+    page = open_page("compare", runs=",".join(names))
+    assert page.multiselect[0].value == names[:6]
+    assert "Left out, as at most 6 are shown: run-6, run-7, run-8" in told(page)
 
 
 def test_only_the_settings_that_differ_are_shown(outputs: Path) -> None:
