@@ -24,4 +24,5 @@ else:
     from fluxgym.ui import server
 
     server.keep_pages_private()
-    app = st.App(__file__, routes=server.ROUTES, lifespan=server.lifespan, middleware=server.MIDDLEWARE)
+    routes_there = server.routes_below(st.get_option("server.baseUrlPath") or "")
+    app = st.App(__file__, routes=routes_there, lifespan=server.lifespan, middleware=server.MIDDLEWARE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from streamlit.runtime.pages_manager import PagesManager
 
@@ -21,6 +21,23 @@ ROUTES += [*pictures.ROUTES, *board_files.ROUTES, *files.ROUTES, *chart_feed.ROU
 ROUTES += [*compare_feed.ROUTES]
 MIDDLEWARE = [Middleware(hosts.KnownHosts)]
 HEAVY = ("numpy", "pandas", "pyarrow", "PIL.Image", "plotly.graph_objects", "trainer.config", "fluxgym.ui.chart")
+
+
+def routes_below(base: str) -> list[BaseRoute]:
+    """Our routes where Streamlit has its own: below `server.baseUrlPath`, and a page asks for them from where it lies."""
+    start = f"/{base.strip('/')}" if base.strip("/") else ""
+    return [_move(route, start) for route in ROUTES]
+
+
+def _move(route: BaseRoute, start: str) -> BaseRoute:
+    match route:
+        case Route():
+            return Route(start + route.path, route.endpoint, methods=sorted(route.methods or ()))
+        case WebSocketRoute():
+            return WebSocketRoute(start + route.path, route.endpoint)
+        case Mount():
+            return Mount(start + route.path, route.app)
+    raise TypeError(f"got {route!r}, expected a route, a mount or a WebSocket's route")
 
 
 def keep_pages_private() -> None:

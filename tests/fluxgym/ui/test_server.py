@@ -19,6 +19,18 @@ def test_plotly_comes_from_here() -> None:
     assert answer.headers["etag"]
 
 
+def test_all_routes_lie_below_the_path_of_the_server() -> None:
+    for base in ("", "train", "/deep/train/"):
+        client = TestClient(Starlette(routes=server.routes_below(base)))
+        start = f"/{base.strip('/')}/" if base else "/"
+        assert client.get(f"{start}vendor/plotly.min.js").status_code == 200
+        assert client.get(f"{start}lines/none/training").text == "No such log."
+        assert client.get("/elsewhere/lines/none/training").text == "Not Found"
+    moved, asked = server.routes_below("train"), server.ROUTES
+    assert [vars(route)["path"] for route in moved] == [f"/train{vars(route)['path']}" for route in asked]
+    assert [vars(route).get("methods") for route in moved] == [vars(route).get("methods") for route in asked]
+
+
 def test_a_page_is_not_a_script_of_its_own() -> None:
     PagesManager.uses_pages_directory = None
     server.keep_pages_private()
