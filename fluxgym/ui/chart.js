@@ -78,6 +78,8 @@ function themed(figure, box) {
   layout.autosize = true;
   layout.paper_bgcolor = ground(box); // plotly draws the line at the pointer on a strip of this colour, and so a saved picture
   layout.xaxis = { ...layout.xaxis, spikecolor: ink(0.5), spikethickness: 1, spikedash: "dot" };
+  for (const bars of figure.data.filter((trace) => trace.text && trace.type === "bar"))
+    bars.insidetextfont = { color: bars.marker.opacity.map((opacity) => (opacity < 0.5 ? text : dark ? "#10181C" : "#FFFFFF")) };
   if (dark) {
     for (const trace of figure.data) {
       if (trace.opacity < 0.5) trace.opacity *= RAISED;
