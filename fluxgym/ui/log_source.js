@@ -66,9 +66,11 @@ class LogSource {
     this.isPolling = true;
     try {
       const told = await fetchLines(this.run, this.log, this.asked);
-      if (!this.isLive && !this.isClosed) this.take(told);
+      if (this.isLive || this.isClosed) return;
+      this.change(false);
+      this.take(told);
     } catch (error) {
-      this.change(false, error.message); // the next one comes by itself
+      if (!this.isLive && !this.isClosed) this.change(false, error.message); // the next one comes by itself
     } finally {
       this.isPolling = false;
     }

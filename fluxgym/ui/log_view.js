@@ -5,6 +5,10 @@ const PAUSE = 200; // ms after the last key before it searches
 const NEAR_END = 24; // px
 const KEPT = { log: "training", level: "all", text: "", case: false, only: true };
 const LOOKS = { lines: "100", wrap: false, numbers: false };
+const MARKS = {
+  true: ["Live", "New lines come as they are written"],
+  false: ["Every 5 s", "New lines come every 5 s; it tries to be live again"],
+};
 const TYPES = { "/": "search", a: "attempt", e: "error", w: "warning", n: "match" };
 const ATTEMPT = { level: "all", text: "=== Attempt ", case: 1 }; // how the supervisor begins one
 
@@ -35,6 +39,18 @@ function sizeOf(bytes) {
 function ageOf(seconds) {
   const [unit, name] = [[86400, "d"], [3600, "h"], [60, "m"]].find(([size]) => seconds >= size) ?? [1, "s"];
   return `${Math.floor(Math.max(0, seconds) / unit)} ${name} ago`;
+}
+
+/** Options to choose a log by; once there are archived ones, each monitor's apart from the trainings'. */
+function optionsOf(logs) {
+  const make = (some) => some.map(([value, title]) => new Option(title, value));
+  if (logs.length <= 2) return make(logs);
+  return ["training", "monitor"].map((kind) => {
+    const group = document.createElement("optgroup");
+    group.label = { training: "Training", monitor: "Monitor" }[kind];
+    group.append(...make(logs.filter(([value]) => value.endsWith(kind))));
+    return group;
+  });
 }
 
 class LogView {
@@ -129,9 +145,9 @@ class LogView {
     const key = JSON.stringify(logs);
     if (this.logs === key) return;
     this.logs = key;
-    this.find(".which").replaceChildren(...logs.map(([value, title]) => new Option(title, value)));
-    if (!logs.some(([value]) => value === this.kept.log)) this.kept.log = KEPT.log;
-    this.paint();
+    this.find(".which").replaceChildren(...optionsOf(logs));
+    if (logs.some(([value]) => value === this.kept.log)) this.paint();
+    else this.keep({ log: KEPT.log }); // it was deleted
   }
 
   /** Begins anew with what is asked for now. */
@@ -181,6 +197,7 @@ class LogView {
 
   end() {
     this.close();
+    this.clear();
     this.resized.disconnect();
     document.removeEventListener("visibilitychange", this.looked);
     clearInterval(this.clock);
@@ -200,7 +217,8 @@ class LogView {
 
   add({ rows, rest, begin, skipped }) {
     const isStill = !this.isFollowing || isSelecting(this.box);
-    if (begin) this.box.replaceChildren();
+    if (begin) this.clear();
+    if (this.rest) this.unmark(this.rest);
     this.rest?.remove();
     const lines = rows.map((row) => this.make(row));
     if (skipped) lines.unshift(this.note(`${plural(skipped, "line")} skipped: they came faster than they could be shown. The download has them.`));
@@ -224,6 +242,12 @@ class LogView {
     line.className = "note";
     line.textContent = text;
     return line;
+  }
+
+  clear() {
+    [...this.box.children].forEach((line) => this.unmark(line)); // a range that stays costs at each change of the page
+    this.rest = null;
+    this.box.replaceChildren();
   }
 
   trim(most) {
@@ -321,9 +345,8 @@ class LogView {
   /** The lines around one, in place of the end of the log. */
   async excerpt(number) {
     const { rows } = await fetchLines(this.run, this.kept.log, { near: number });
-    [...this.box.children].forEach((line) => this.unmark(line));
-    this.rest = null;
-    this.box.replaceChildren(...rows.map((row) => this.make(row)));
+    this.clear();
+    this.box.append(...rows.map((row) => this.make(row)));
     Object.assign(this, { isExcerpt: true, isFollowing: false });
   }
 
@@ -352,8 +375,9 @@ class LogView {
   mark(isLive, problem = "") {
     const mark = this.find(".mark");
     mark.classList.toggle("live", Boolean(isLive));
-    mark.textContent = isLive ? "Live" : "Every 5 s";
-    mark.title = isLive ? "New lines come as they are written" : problem || "New lines come every 5 s; it tries to be live again";
+    const [says, means] = problem && !isLive ? ["Not reachable", `It tries again every 5 s. ${problem}`] : MARKS[Boolean(isLive)];
+    if (mark.textContent !== says) mark.textContent = says; // read aloud when it changes
+    mark.title = means;
   }
 
   /** Everything but the lines as the choices say. */
