@@ -4,8 +4,10 @@ new training.log; what was moved is packed (.gz) after that. A log of an earlier
 import gzip
 import re
 import zlib
+from errno import EINVAL
 from io import BytesIO, FileIO
 from pathlib import Path
+from stat import S_ISREG
 
 PART = re.compile(r"\.(\d{4,9})\.log(\.gz)?")
 PACKED = ".gz"
@@ -24,7 +26,7 @@ def find_parts(log: Path) -> dict[int, Path]:
     folder = log.parent if is_packed(log) else log.parent / "logs"
     try:
         names = [path.name for path in folder.iterdir() if path.name.startswith(f"{stem}.")]
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:  # mostly there is no such folder; one that cannot be read must not hide what is written now
         return {}
     parts: dict[int, Path] = {}
     for name in sorted(names, reverse=True):  # where both are there, the packed one is new: the other is read faster
@@ -42,11 +44,18 @@ def is_packed(path: Path) -> bool:
 def open_part(path: Path) -> Part:
     """A part for reading, unpacked. It may be packed in the very moment in which it is opened."""
     try:
+        check_file(path)
         return gzip.open(path) if is_packed(path) else FileIO(path)
     except FileNotFoundError:
         if is_packed(path):
             raise
         return gzip.open(path.with_name(path.name + PACKED))
+
+
+def check_file(path: Path) -> None:
+    """Raises OSError where nothing can be read at once: whoever opens a pipe waits for ever."""
+    if not S_ISREG(path.stat().st_mode):
+        raise OSError(EINVAL, "not a file", str(path))
 
 
 def read_part(file: Part, size: int) -> bytes:

@@ -7,7 +7,7 @@ from io import FileIO
 from pathlib import Path
 
 from fluxgym.log.lines import end_of_whole, show_line
-from fluxgym.log.parts import find_parts, is_packed, list_parts, open_part, read_part
+from fluxgym.log.parts import check_file, find_parts, is_packed, list_parts, open_part, read_part
 
 BLOCK = 64 * 1024  # bytes of one step backwards
 MOST = 8 * 1024 * 1024  # bytes looked at in all; only endless lines need more
@@ -24,7 +24,9 @@ class Tail:
 
 
 def tail(path: Path, lines: int = 100, only_whole: bool = False) -> Tail:
-    """The last `lines` lines, ready for the eye (see show_line). With `only_whole` it ends before an unfinished last line."""
+    """The last `lines` lines, ready for the eye (see show_line). With `only_whole` it ends before an unfinished last line.
+
+    Raises OSError where the file at the path cannot be read, or is none; a part that cannot be read is left out."""
     data, size, start = _read_live(path, lines)
     if only_whole and ((end := end_of_whole(data)) or not start):
         data, size = data[:end], size - len(data) + end
@@ -42,6 +44,7 @@ def tail(path: Path, lines: int = 100, only_whole: bool = False) -> Tail:
 def _read_live(path: Path, lines: int) -> tuple[bytes, int, int]:
     """The end of the file that is written, its size, and from where on it was read."""
     try:
+        check_file(path)
         file = FileIO(path)
     except (FileNotFoundError, NotADirectoryError):
         return b"", 0, 0
@@ -79,13 +82,14 @@ def _read_older(path: Path, lines: int) -> list[bytes]:
 def _read_end(part: Path, lines: int) -> list[bytes]:
     """So many of the last lines of a part, or all, or of a packed one those that are kept."""
     try:
+        check_file(part)
         there = part.stat()
         if is_packed(part):
             data, is_cut = _unpack_end(part, there.st_mtime_ns, there.st_size)
         else:
             with FileIO(part) as file:
                 data, is_cut = _read_back(file, there.st_size, lines)
-    except FileNotFoundError:  # packed, or moved away by a fresh start, in this moment
+    except OSError:  # packed, or moved away by a fresh start, in this moment; or nobody can read it
         return []
     rows = data.split(b"\n")
     if rows[-1] == b"":

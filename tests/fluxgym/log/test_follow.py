@@ -268,7 +268,7 @@ def test_a_log_that_cannot_be_read_for_a_moment_goes_on_where_it_was(log):
     assert source.read() == (b"two\n", False)
 
 
-@pytest.mark.parametrize("make", [Path.mkdir, lambda part: part.symlink_to(part)])
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda part: part.symlink_to(part)])
 def test_a_part_that_nobody_can_read_hides_no_other(log, make):
     append(log, b"one\n")
     move(log, 1)

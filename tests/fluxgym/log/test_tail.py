@@ -2,6 +2,9 @@
 
 import os
 import time
+from pathlib import Path
+
+import pytest
 
 from fluxgym.log.parts import list_parts
 from fluxgym.log.tail import KEPT, MOST, tail
@@ -97,3 +100,26 @@ def test_of_a_packed_part_only_the_end_is_kept(tmp_path):
     archived = log.parent / "logs" / "training.log.gz"
     list_parts(log)[0].rename(archived)
     assert tail(archived, 1).lines == ["line 99999 of a long part"]
+
+
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path)]
+)
+def test_nobody_waits_for_what_is_no_file(tmp_path, make):
+    make(tmp_path / "a.log")
+    with pytest.raises(OSError, match=r"a\.log"):
+        tail(tmp_path / "a.log")
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda part: part.symlink_to(part)])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_part_that_cannot_be_read_is_left_out(tmp_path, make, suffix):
+    log = tmp_path / "training.log"
+    append(log, b"one\n")
+    move(log, 1)
+    make(log.parent / "logs" / f"training.0002.log{suffix}")
+    append(log, b"three\n")
+    assert tail(log).lines == ["one", "three"]
+    (log.parent / "logs").rename(tmp_path / "aside")
+    (log.parent / "logs").symlink_to("logs")
+    assert tail(log).lines == ["three"]
