@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.fluxgym.log.rotated import append, move, pack
+
 
 def fluxgym(*arguments, **more):
     return subprocess.run(
@@ -91,6 +93,26 @@ def test_follows_a_file_that_is_rotated(tmp_path):
         assert process.stderr.readline() == "fluxgym: the log was cut or replaced; it goes on with the new one\n"
         process.send_signal(2)
         assert process.wait() == 130
+
+
+def test_follows_a_training_whose_log_moves_away(outputs):
+    """Nothing is said of it: it is the same log."""
+    log = outputs / "any" / "training.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("one\ntwo\n")
+    pack(move(log, 1))
+    log.write_text("three\n")
+    command = [sys.executable, "-m", "fluxgym", "log", log, "-n", "2"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "two\nthree\n"
+    with subprocess.Popen([*command, "-f"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert [process.stdout.readline() for _ in range(2)] == ["two\n", "three\n"]
+        for number in range(2, 5):
+            append(log, b"last of %d\n" % number)
+            pack(move(log, number))
+            append(log, b"first of %d\n" % (number + 1))
+            assert [process.stdout.readline() for _ in range(2)] == [f"last of {number}\n", f"first of {number + 1}\n"]
+        process.send_signal(2)
+        assert (process.wait(), process.stderr.read()) == (130, "")
 
 
 def test_follows_an_unfinished_line(tmp_path):
