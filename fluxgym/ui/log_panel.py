@@ -10,6 +10,7 @@ from fluxgym.ui import old_logs_view, routes
 from fluxgym.ui.cards import Look
 from fluxgym.ui.log_box import draw_log
 from fluxgym.ui.log_view import draw_view
+from fluxgym.ui.text import plain
 from fluxgym.view import words
 from fluxgym.view.logs import MONITOR, TRAINING, list_logs
 
@@ -39,7 +40,11 @@ def draw_both(look: Look) -> None:
 
 
 def _draw(look: Look, title: str, key: str, path: Path) -> None:
-    found = tail(path, LINES)
+    try:
+        found = tail(path, LINES)
+    except OSError as error:
+        st.caption(plain(f"{path.name} cannot be read: {error.strerror or error}."))
+        return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button("Refresh", icon=":material/refresh:", key=f"refresh:{key}")
         if found.size:

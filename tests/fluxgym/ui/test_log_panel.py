@@ -75,3 +75,9 @@ def test_the_tab_has_all_logs_and_sends_no_line(folder: RunFolder) -> None:
     (data,) = sent(draw(both))
     assert data["run"] == "small"
     assert data["logs"] == [["training", "This run"], ["monitor", "Monitor"]]
+
+
+def test_a_log_that_is_a_folder_is_told_as_such(folder: RunFolder) -> None:
+    folder.training_log.mkdir()
+    page = draw(closed)
+    assert page.caption[0].value.replace("\\", "") == "training.log cannot be read: not a file."
