@@ -192,11 +192,12 @@ class Search:
         self._latest.clear()
         self._waiting = 0
 
-    def _search_plain(self, block: bytes, searched: bytes, first: int) -> None:
-        """Few hits are taken at once, many are only counted."""
-        at, ends = -1, list[int]()
-        while len(ends) < FEW and (at := searched.find(self._needle, at + 1)) >= 0:
-            ends.append(at := searched.index(b"\n", at))
+    def _search_plain(self, block: bytes, searched: bytes, at: int, first: int) -> None:
+        """Few hits are taken at once, many are only counted. The first one is `at` that place."""
+        ends: list[int] = []
+        while at >= 0 and len(ends) < FEW:
+            ends.append(searched.index(b"\n", at))
+            at = searched.find(self._needle, ends[-1])
         if at < 0:
             self._keep_latest()
             self._count += len(ends)
@@ -227,10 +228,11 @@ class Search:
             return
         is_odd = any(mark in block for mark in ODD)
         searched = self._fold(block)
-        if not is_odd and (self._needle not in searched or not self._has_word(block)):
+        at = searched.find(self._needle)
+        if not is_odd and (at < 0 or not self._has_word(block)):
             return
         if self._is_exact and self._needle and not is_odd and not is_long(block):  # lines are shown as they are written
-            self._search_plain(block, searched, first)
+            self._search_plain(block, searched, at, first)
             return
         self._keep_latest()
         rows = block[:-1].split(b"\n")
