@@ -95,12 +95,12 @@ class LogView {
       step.onclick = () => this.jump(step.dataset.jump, step.classList.contains("back"));
     search.oninput = () => {
       clearTimeout(this.typing);
-      this.typing = setTimeout(() => this.keep({ text: search.value }), PAUSE);
+      this.typing = setTimeout(() => this.keep({}), PAUSE);
     };
     search.onkeydown = (event) => {
       if (event.key !== "Enter") return;
       event.preventDefault();
-      if (search.value !== this.kept.text) this.keep({ text: search.value });
+      if (search.value !== this.kept.text) this.keep({});
       else this.jump("match", event.shiftKey);
     };
     this.find(".case").onclick = () => this.keep({ case: !this.kept.case });
@@ -123,7 +123,8 @@ class LogView {
   }
 
   keep(change) {
-    Object.assign(this.kept, change);
+    clearTimeout(this.typing);
+    Object.assign(this.kept, { text: this.find(".search").value }, change); // what was typed a moment ago counts too
     store(sessionStorage, `fluxgym-log:${this.run}`, this.kept);
     this.show();
   }
@@ -317,6 +318,7 @@ class LogView {
 
   /** Goes to the next error, warning or match, or to the one before; wherever in the log it is. */
   async jump(kind, isBack) {
+    if (this.find(".search").value !== this.kept.text) this.keep({});
     const asked = { attempt: ATTEMPT, match: this.wanted(this.kept.level, this.kept.text) }[kind] ?? this.wanted(kind, "");
     if (kind === "match" && !this.kept.text) return;
     const from = this.current ?? (isBack ? Number.MAX_SAFE_INTEGER : 0);

@@ -170,9 +170,13 @@ def test_search_levels_and_jumps_survive_refreshes_and_a_reload(
     expect(page.locator(".fluxgym-log .lines > .current")).to_contain_text(" 799/9000")
     page.get_by_role("searchbox", name="Search the log").fill("799/9000")
     page.wait_for_function("CSS.highlights.get('fluxgym-found').size === 1")  # those of the search before are gone
+    # what is typed is not lost where something is pressed at once
+    page.get_by_role("searchbox", name="Search the log").fill("broke")
+    page.evaluate("document.querySelector('.fluxgym-log [data-level=error]').click()")
+    page.wait_for_function("CSS.highlights.get('fluxgym-found')?.size === 1")
+    expect(page.get_by_role("searchbox", name="Search the log")).to_have_value("broke")
     page.get_by_role("searchbox", name="Search the log").fill("")
-
-    page.get_by_role("button", name="Errors", exact=False).first.click()
+    page.evaluate("document.querySelector('.fluxgym-log [data-level=error]').click()")
     expect(page.locator(".fluxgym-log .lines > .error")).to_have_count(2)
     assert texts(page)[0] == f"ERROR {MARKUP} broke"
     page.get_by_role("button", name="All", exact=True).click()
