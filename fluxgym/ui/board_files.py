@@ -14,12 +14,12 @@ from starlette.staticfiles import StaticFiles
 
 from fluxgym.log.history import History, get_history
 from fluxgym.run.folders import NoSuchRun, find_run, log_of
+from fluxgym.ui.pictures import ASK, send_version
 from fluxgym.view import board
 from fluxgym.view.board import Entry
 from trainer.folder import RunFolder
 
 Answer = TypeVar("Answer")
-ASK = "private, no-cache"
 
 
 def board_url(run: str) -> str:
@@ -29,12 +29,7 @@ def board_url(run: str) -> str:
 async def send_board(request: Request) -> Response:
     """The board, 304 where the browser has it as it is."""
     told = await _ask(request, board.tell_board)
-    if told is None:
-        return PlainTextResponse("No such run.", status_code=404)
-    headers = {"etag": f'"{told["version"]}"', "cache-control": ASK}
-    if request.headers.get("if-none-match") == headers["etag"]:
-        return Response(status_code=304, headers=headers)
-    return JSONResponse(told, headers=headers)
+    return send_version(request, told)
 
 
 async def send_about(request: Request) -> Response:

@@ -9,13 +9,13 @@ from urllib.parse import quote, unquote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from fluxgym.log.history import History, get_history
 from fluxgym.run.folders import NoSuchRun, find_run, log_of
 from fluxgym.ui import chart_feed
-from fluxgym.ui.pictures import ASK, picture_url
+from fluxgym.ui.pictures import picture_url, send_version
 from fluxgym.view import compare, overlay, samples
 from fluxgym.view.charts import View
 from fluxgym.view.figures import Figure
@@ -123,12 +123,7 @@ def find_version(folders: Sequence[RunFolder], moment: Column | None) -> str:
 async def send_samples(request: Request) -> Response:
     """The samples, 304 where the browser has them as they are."""
     told = await run_in_threadpool(_look, *(request.query_params.get(name, "") for name in ("runs", "moment")))
-    if told is None:
-        return PlainTextResponse("No such run.", status_code=404)
-    headers = {"etag": f'"{told["version"]}"', "cache-control": ASK}
-    if request.headers.get("if-none-match") == headers["etag"]:
-        return Response(status_code=304, headers=headers)
-    return JSONResponse(told, headers=headers)
+    return send_version(request, told)
 
 
 def _look(joined: str, label: str) -> dict[str, Any] | None:

@@ -2,6 +2,10 @@
 const POLL = 5000; // ms
 const SILENT = 40_000; // ms after which a connection that says nothing is taken for dead; the server says something every 15 s
 const RETRY = [500, 1000, 2000, 5000]; // ms before it tries again, each time it failed
+const MARKS = {
+  true: ["Live", "New lines come as they are written"],
+  false: ["Every 5 s", "New lines come every 5 s; it tries to be live again"],
+};
 
 const address = (kind, run, log, query) =>
   new URL(`${kind}/${encodeURIComponent(run)}/${encodeURIComponent(log)}?${new URLSearchParams(query)}`, document.baseURI);

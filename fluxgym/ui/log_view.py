@@ -12,7 +12,7 @@ _mount = declare(
     "fluxgym_log_view",
     html="\n" + read_parts("log_view.html").replace("OPTIONS", _OPTIONS),
     css=read_parts("log_box.css", "log_view.css"),
-    js=read_parts("log_lines.js", "log_source.js", "log_view.js"),
+    js=read_parts("log_lines.js", "log_words.js", "log_source.js", "log_view.js"),
 )
 
 

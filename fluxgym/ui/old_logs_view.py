@@ -40,22 +40,22 @@ def answer(folder: RunFolder) -> None:
 @st.dialog("Old logs", icon=":material/inventory_2:", width="medium")
 def _draw(folder: RunFolder) -> None:
     _draw_list(list_archived(folder))
-    active = _why_not(folder)
+    is_active = _is_active(folder)
+    hindrance = "Not while the run is under way." if is_active else "" if list_parts(folder.training_log) else "It has no log."
     st.markdown("**Archive the log of this run**")
     st.caption(
-        active
+        hindrance
         or "It moves away, packed, and stays readable in the list of logs. The curve begins anew; a resume begins a new log. "
         "LoRA files, states and samples stay where they are."
     )
-    if st.button("Archive it", icon=":material/archive:", disabled=bool(active), key="archive-log"):
+    if st.button("Archive it", icon=":material/archive:", disabled=bool(hindrance), key="archive-log"):
         _try(partial(archive_log, folder))
     st.markdown("**Delete old logs**")
     days = st.number_input("Older than, in days", 0, 10_000, MONTH, key=DAYS, help="0: all of them")
     found = find_older(folder, days)
-    st.caption(_tell_loss(folder, found, days))
-    is_possible = bool(found) and not _is_active(folder)
+    st.caption(f"{f'Not while {plain(folder.name)} is under way. ' if found and is_active else ''}{_tell_loss(found, days)}")
     label = f"Delete {words.plural(len(found), 'log')} for good" if found else "Delete"
-    if st.button(label, icon=":material/delete:", disabled=not is_possible, key="delete-logs"):
+    if st.button(label, icon=":material/delete:", disabled=is_active or not found, key="delete-logs"):
         _try(partial(delete, folder, days))
 
 
@@ -70,22 +70,14 @@ def _draw_list(found: list[Archived]) -> None:
     st.markdown("\n".join(rows))
 
 
-def _tell_loss(folder: RunFolder, found: list[Archived], days: float) -> str:
+def _tell_loss(found: list[Archived], days: float) -> str:
     if not found:
         return f"No archived log is older than {words.plural(int(days), 'day')}." if days else "There is none."
     told = (
         f"{words.plural(len(found), 'log')}, {words.size(sum(each.size for each in found))}, and the curves in them are lost."
     )
     kept = ", ".join(each.keeps for each in found if each.keeps)
-    told += f" What lies beside them stays: {kept}." if kept else ""
-    return f"Not while {plain(folder.name)} is under way. {told}" if _is_active(folder) else told
-
-
-def _why_not(folder: RunFolder) -> str:
-    """Why its log cannot be archived now; empty where it can."""
-    if _is_active(folder):
-        return "Not while the run is under way."
-    return "" if list_parts(folder.training_log) else "It has no log."
+    return f"{told} What lies beside them stays: {kept}." if kept else told
 
 
 def _is_active(folder: RunFolder) -> bool:

@@ -53,6 +53,11 @@ def tell_grid(folder: RunFolder, grid: Grid) -> dict[str, Any]:
 async def send_grid(request: Request) -> Response:
     """The grid of a run, 304 where the browser has it as it is."""
     told = await run_in_threadpool(_look, request.path_params["run"])
+    return send_version(request, told)
+
+
+def send_version(request: Request, told: dict[str, Any] | None) -> Response:
+    """What has a `version`: 304 where the browser has that one, 404 where there is none."""
     if told is None:
         return PlainTextResponse("No such run.", status_code=404)
     headers = {"etag": f'"{told["version"]}"', "cache-control": ASK}

@@ -45,8 +45,8 @@ def cut(log: Path) -> None:
     """Into packed parts, as the trainer does it, the last one still written."""
     folder = log.parent / "logs"
     folder.mkdir()
-    lines = log.stat().st_size // PARTS
-    subprocess.run(["split", "-C", str(lines), "-d", "-a", "4", "--numeric-suffixes=1", log, folder / "training."], check=True)
+    size = log.stat().st_size // PARTS
+    subprocess.run(["split", "-C", str(size), "-d", "-a", "4", "--numeric-suffixes=1", log, folder / "training."], check=True)
     *parts, last = sorted(folder.iterdir())
     last.replace(log)
     for part in parts:

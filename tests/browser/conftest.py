@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parent.parent.parent
 QUIET = (
@@ -81,3 +81,27 @@ def page(chromium: Browser) -> Iterator[Page]:
     yield opened
     context.close()
     assert complaints == []
+
+
+STREAMLITS = ("_stcore/health", "_stcore/host-config")  # asks for both below the page's own path first, in vain
+
+
+@pytest.fixture
+def complaints(page: Page) -> list[str]:
+    """What the page writes as errors into its console."""
+    told: list[str] = []
+
+    def hear(said: ConsoleMessage) -> None:
+        if said.type == "error" and not any(address in str(said.location) for address in STREAMLITS):
+            told.append(said.text)
+
+    page.on("console", hear)
+    return told
+
+
+def wait_for_refreshes(page: Page, count: int) -> None:
+    """Each refresh says anew how old the last line is."""
+    age = page.get_by_test_id("stMetric").last
+    for _ in range(count):
+        before = age.inner_text()
+        expect(age).not_to_have_text(before, use_inner_text=True, timeout=30_000)

@@ -14,7 +14,6 @@ STEP += "loss={loss:.4f}, lr=2e-04]\n"
 LOSS = "document.querySelector('.fluxgym-chart .chart')"
 RANGES = f"[{LOSS}.layout.xaxis.range, {LOSS}.layout.yaxis.range].map((range) => range.join(' '))"
 SHOWN = f"Object.fromEntries({LOSS}._fullData.map((trace) => [trace.name, trace.visible]))"
-STREAMLITS = ("_stcore/health", "_stcore/host-config")  # asks for both below the page's own path first, in vain
 
 
 class Run:
@@ -43,20 +42,6 @@ def run(outputs: Path) -> Run:
     made = Run(RunFolder(outputs / "robot"))
     made.go_on(400)
     return made
-
-
-@pytest.fixture
-def complaints(page: Page) -> list[str]:
-    """What the page writes as errors into its console."""
-    told: list[str] = []
-    page.on(
-        "console", lambda said: told.append(said.text) if said.type == "error" and not is_streamlits(said.location) else None
-    )
-    return told
-
-
-def is_streamlits(place: object) -> bool:
-    return any(address in str(place) for address in STREAMLITS)
 
 
 def open_run(page: Page, server: Server, query: str = "") -> None:

@@ -5,14 +5,13 @@ import re
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from fluxgym.run.old_logs import archive_log
 from fluxgym.ui.live import EVERY
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, wait_for_refreshes
 from trainer.folder import RunFolder
 
 pytestmark = pytest.mark.browser
@@ -20,7 +19,6 @@ MARKUP = '<img src=x onerror="document.body.dataset.hurt=1">'
 STEP = "2026-11-24 10:{:02d}:{:02d} steps:  1%|          | {}/9000 [00:00<00:27, 11.00it/s, loss=0.{:04d}, lr=2e-04]"
 TEXTS = "[...document.querySelectorAll('.fluxgym-log .lines > div')].map((line) => line.textContent)"
 BOX = "document.querySelector('.fluxgym-log .lines')"
-STREAMLITS = ("_stcore/health", "_stcore/host-config")  # asks for both below the page's own path first, in vain
 # Notes in the page when a line with that text is there, by the clock that this machine's processes share.
 NOTE_TIME = f"""(text) => {{
   const box = {BOX};
@@ -52,19 +50,6 @@ def run(outputs: Path) -> Run:
     return made
 
 
-@pytest.fixture
-def complaints(page: Page) -> list[str]:
-    """What the page writes as errors into its console."""
-    told: list[str] = []
-
-    def hear(said: Any) -> None:
-        if said.type == "error" and not any(address in str(said.location) for address in STREAMLITS):
-            told.append(said.text)
-
-    page.on("console", hear)
-    return told
-
-
 def open_log(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/run?run=robot&tab=Log")
     page.wait_for_selector(".fluxgym-log.view .lines > div")
@@ -77,14 +62,6 @@ def texts(page: Page) -> list[str]:
 
 def wait_for_line(page: Page, text: str) -> None:
     expect(page.locator(".fluxgym-log .lines > div", has_text=text)).to_have_count(1, timeout=30_000)
-
-
-def wait_for_refreshes(page: Page, count: int) -> None:
-    """Each refresh says anew how old the last line is."""
-    age = page.get_by_test_id("stMetric").last
-    for _ in range(count):
-        before = age.inner_text()
-        expect(age).not_to_have_text(before, use_inner_text=True, timeout=30_000)
 
 
 def steps_of(lines: list[str]) -> list[int]:

@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from fluxgym.view.board import Mark, read_marks
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, wait_for_refreshes
 from tests.small_training import write_lora
 from trainer.folder import RunFolder
 
@@ -53,14 +53,6 @@ def draw(folder: RunFolder, epoch: int, prompts: int) -> None:
 def open_tab(page: Page, server: Server, tab: str, run: str = "robot") -> None:
     page.goto(f"{server.url}/run?run={run}&tab={tab}")
     page.wait_for_selector(".fluxgym-samples a.cell img" if tab == "Samples" else ".fluxgym-board .lora")
-
-
-def wait_for_refreshes(page: Page, count: int) -> None:
-    """Each refresh says anew how old the last line is."""
-    age = page.get_by_test_id("stMetric").last
-    for _ in range(count):
-        before = age.inner_text()
-        expect(age).not_to_have_text(before, use_inner_text=True, timeout=30_000)
 
 
 def shown(page: Page) -> None:

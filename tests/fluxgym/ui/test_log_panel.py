@@ -1,9 +1,7 @@
 """The logs of a run on its pages: below the charts with their age, size and download; all of them in their tab."""
 
 import json
-from pathlib import Path
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from trainer.folder import RunFolder
@@ -26,14 +24,6 @@ def closed() -> None:
     for key in ("training", "monitor"):
         st.session_state.setdefault(f"expander:{key}", opened)
     log_panel.draw_closed(cards.look_at(find_run("small")))
-
-
-@pytest.fixture
-def folder(outputs: Path) -> RunFolder:
-    made = RunFolder(outputs / "small")
-    made.path.mkdir()
-    made.config.touch()
-    return made
 
 
 def draw(script: object, **state: object) -> AppTest:

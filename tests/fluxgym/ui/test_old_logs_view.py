@@ -4,7 +4,6 @@ import gzip
 import os
 from pathlib import Path
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from fluxgym.run import lock
@@ -30,14 +29,6 @@ def button() -> None:
     from fluxgym.ui import cards, old_logs_view
 
     old_logs_view.draw_button(cards.look_at(find_run("small")))
-
-
-@pytest.fixture
-def folder(outputs: Path) -> RunFolder:
-    made = RunFolder(outputs / "small")
-    made.path.mkdir()
-    made.config.touch()
-    return made
 
 
 def archive(folder: RunFolder, name: str) -> Path:
