@@ -72,6 +72,11 @@ class RunFolder:
         """The stars and notes of its LoRA files."""
         return self.path / "board.json"
 
+    @property
+    def share(self) -> Path:
+        """Which links show this run: the hashes of their tokens, never a link."""
+        return self.path / "share.json"
+
     # ---- what guards the run -------------------------------------------------------------------------------------
     @property
     def record(self) -> Path:

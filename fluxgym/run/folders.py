@@ -54,6 +54,11 @@ def find_run(name: str) -> RunFolder:
     return found
 
 
+def list_shared() -> list[RunFolder]:
+    """Every folder, ours or opened, for which links were made."""
+    return [folder for folder in [*_list_folders(), *list_opened()] if folder.share.is_file()]
+
+
 def free_name(name: str) -> str:
     """The name itself, or with the first number behind it that no run has: demo, demo-2, demo-3."""
     taken = {folder.name for folder in list_runs()}

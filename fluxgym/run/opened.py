@@ -51,6 +51,10 @@ class OpenedFolder(RunFolder):
     def board(self) -> Path:
         return self.kept / "board.json"
 
+    @property
+    def share(self) -> Path:
+        return self.kept / "share.json"
+
 
 def make_key(path: Path) -> str:
     """What an opened folder is called in addresses and below .opened: letters, digits, ".", "_", "-" and one "~"."""
