@@ -55,19 +55,23 @@ def name_state(state: State) -> str:
 # ---- how it ended ----------------------------------------------------------------------------------------------------
 def tell_completed(folder: RunFolder, status: Status, history: History) -> str:
     """How much is done, and whether the last LoRA is the best one. Of another command that made none: what was checked."""
-    took = status.took
-    epochs, total = history.epoch, history.total_epochs
-    what = f"{epochs} of {total} epochs" if epochs and total else words.plural(history.step or 0, "step")
-    attempts = f", {status.attempt} attempts together" if status.attempt > 1 else ""
-    done = f"{what} in {words.duration(took)}{attempts}." if took is not None else f"{what} are done."
-    lowest = _lowest_before(history)
+    done, lowest = tell_done(status, history), tell_lowest(history)
     if status.is_ours or (folder.loras() and (history.step or not status.state)):
         return f"{done} Its LoRA is ready{f'; {lowest}' if lowest else ''}."
     said = status.message if status.state else done
     return f"{said} {lowest[:1].upper()}{lowest[1:]}." if lowest else said
 
 
-def _lowest_before(history: History) -> str:
+def tell_done(status: Status, history: History) -> str:
+    """16 of 16 epochs in 52 m."""
+    took = status.took
+    epochs, total = history.epoch, history.total_epochs
+    what = f"{epochs} of {total} epochs" if epochs and total else words.plural(history.step or 0, "step")
+    attempts = f", {status.attempt} attempts together" if status.attempt > 1 else ""
+    return f"{what} in {words.duration(took)}{attempts}." if took is not None else f"{what} are done."
+
+
+def tell_lowest(history: History) -> str:
     """Where the validation loss was lowest, when that was not at the end."""
     if not history.validation:
         return ""
@@ -79,8 +83,8 @@ def _lowest_before(history: History) -> str:
     return f"the validation loss was lowest at {tell_learned(step, history)}"
 
 
-def tell_failed(status: Status, history: History) -> str:
-    """What happened and where, in one line."""
+def tell_failed(status: Status, history: History, names: bool = True) -> str:
+    """What happened and where, in one line. `names`: also the file or image that is to blame."""
     failure = status.failure or history.failure
     if failure and failure.kind == "other" and UNKNOWN_CAUSE in failure.message:
         return f"Failed {tell_place(status, history)}, {UNKNOWN_CAUSE}."
@@ -91,7 +95,7 @@ def tell_failed(status: Status, history: History) -> str:
     if failure and failure.kind == "nan" and history.nan_at is not None and history.nan_at != find_where(status, history)[0]:
         return f"{title} at step {history.nan_at:,}. It ended {place}."
     if failure and failure.kind in IS_SO:
-        return f"{title}{_tell_subject(failure, history)}. It ended {place}."
+        return f"{title}{_tell_subject(failure, history) if names else ''}. It ended {place}."
     return f"{title} {place}."
 
 

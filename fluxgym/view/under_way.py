@@ -202,12 +202,12 @@ def tell_queued(folder: RunFolder, status: Status, history: History, now: float)
     place = ORDINALS[turn.position - 1] if turn.position <= len(ORDINALS) else f"Number {turn.position:,}"
     before = turn.before or turn.holder
     after = f", after {before}" if before else ""
-    starts = f" {_tell_start(turn)}".rstrip()
+    starts = f" {tell_start(turn)}".rstrip()
     blocked = f" {turn.blocked_by} It starts when there is room." if turn.blocked_by else ""
     return add_note(f"{place} in line for {turn.wish}{after}.{starts}{blocked}", status)
 
 
-def _tell_start(turn: Turn) -> str:
+def tell_start(turn: Turn) -> str:
     """When its turn comes: known of the first alone, where what has its place now tells how long it takes."""
     holder = RunFolder(outputs_root() / turn.holder)
     if turn.position != 1 or not turn.holder or not holder.path.is_dir():
