@@ -81,17 +81,18 @@ def full_disk() -> Callable[[], contextlib.AbstractContextManager[None]]:
     return fill
 
 
+def wait(condition: Callable[[], object], seconds: float = 20) -> object:
+    """The first true result of the condition; fails when none comes in time."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"did not happen within {seconds} s"
+        time.sleep(0.02)
+    return result
+
+
 @pytest.fixture
 def wait_until() -> Callable[..., object]:
-    """wait_until(condition, seconds): the first true result of the condition; fails when none comes in time."""
-
-    def wait(condition: Callable[[], object], seconds: float = 20) -> object:
-        deadline = time.monotonic() + seconds
-        while not (result := condition()):
-            assert time.monotonic() < deadline, f"did not happen within {seconds} s"
-            time.sleep(0.02)
-        return result
-
+    """wait_until(condition, seconds): see above."""
     return wait
 
 
