@@ -1,15 +1,17 @@
-"""Thumbnails: made once, whole, another when the picture is."""
+"""What is made of pictures: made once, whole, another when the picture is, and nothing in it but the picture."""
 
 import os
 import threading
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
-from fluxgym.view.thumbnails import SIDE, thumbnail
+from fluxgym.view.thumbnails import CARD_BYTES, SIDE, card, thumbnail, whole
 from trainer.folder import RunFolder
 
 NAME = "a_e000002_00_20261124101502_7.png"
+PLANTED = "a secret of the maker"
 
 
 @pytest.fixture
@@ -82,3 +84,77 @@ def test_many_may_want_it_at_once(folder):
         thread.join()
     assert len(set(made)) == 1
     assert [path.suffix for path in folder.thumbnails.iterdir()] == [".webp"]
+
+
+def draw_with_metadata(path):
+    """A picture into which its maker wrote what nobody is to read, in each way that there is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    notes = PngInfo()
+    notes.add_text("parameters", PLANTED)
+    notes.add_itxt("XML:com.adobe.xmp", f"<x>{PLANTED}</x>")
+    exif = Image.Exif()
+    exif[0x010E] = PLANTED
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes() + PLANTED.encode()
+    image = Image.new("RGB", (80, 40), "red")
+    if path.suffix == ".png":
+        image.save(path, pnginfo=notes, exif=exif, icc_profile=profile)
+    else:
+        image.save(path, exif=exif, icc_profile=profile, xmp=PLANTED.encode())
+    assert PLANTED.encode() in path.read_bytes()
+    return path
+
+
+@pytest.mark.parametrize("make", [thumbnail, whole, card])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_what_its_maker_wrote_into_a_picture_is_not_in_what_is_made_of_it(folder, make, suffix):
+    made = make(folder, draw_with_metadata((folder.samples / NAME).with_suffix(suffix)))
+    assert PLANTED.encode() not in made.read_bytes()
+    with Image.open(made) as image:
+        assert set(image.info) <= {
+            "jfif",
+            "jfif_version",
+            "jfif_unit",
+            "jfif_density",
+            "loop",
+            "background",
+            "timestamp",
+            "duration",
+        }
+        assert dict(image.getexif()) == {}
+        assert image.getpixel((5, 5))[0] > 240
+
+
+def test_a_whole_picture_is_made_once_in_its_full_size(folder):
+    picture = draw(folder.samples / NAME, (1600, 900))
+    made = whole(folder, picture)
+    assert Image.open(made).size == (1600, 900)
+    stamp = made.stat().st_mtime_ns
+    assert (whole(folder, picture), made.stat().st_mtime_ns) == (made, stamp)
+    assert thumbnail(folder, picture) != made
+
+
+def test_a_card_is_small_enough_for_a_messenger_whatever_the_picture_is(folder):
+    folder.samples.mkdir(parents=True, exist_ok=True)
+    picture = folder.samples / NAME
+    Image.effect_noise((2048, 2048), 250).convert("RGB").save(picture)
+    made = card(folder, picture)
+    assert made.suffix == ".jpg"
+    assert made.stat().st_size <= CARD_BYTES
+    assert 256 <= max(Image.open(made).size) <= 1024
+
+
+def test_a_picture_that_lies_on_its_side_is_put_upright(folder):
+    folder.samples.mkdir(parents=True, exist_ok=True)
+    picture = (folder.samples / NAME).with_suffix(".jpg")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (80, 40)).save(picture, exif=exif)
+    assert [Image.open(make(folder, picture)).size for make in (thumbnail, whole, card)] == [(40, 80)] * 3
+
+
+def test_on_a_full_disk_nothing_is_made_and_later_it_is(folder, full_disk):
+    picture = draw(folder.samples / NAME)
+    with full_disk():
+        assert thumbnail(folder, picture) is None
+        assert list(folder.thumbnails.iterdir()) == []
+    assert thumbnail(folder, picture).is_file()
