@@ -1,4 +1,4 @@
-"""Under which address others reach this server: FLUXGYM_URL says it, or the server at its start, or a page's own address does."""
+"""Under which address others reach this server: FLUXGYM_URL says it, or the server at its start, or a page's own address."""
 
 import ipaddress
 import json
@@ -16,7 +16,9 @@ USUAL = "http://127.0.0.1:8501"  # where Streamlit listens when nothing else was
 NOTE = ".server.json"  # in outputs/
 HOME_NAMES = (".local", ".lan", ".home", ".internal", ".home.arpa")  # ends of names that only one network knows
 Reach = Literal["machine", "network", "anywhere"]
-HOW = f"Put it behind a tunnel, Caddy or the proxy of your pod, and set {VARIABLE} to the address that others use; see docs/access.md."
+HOW = (
+    f"Use a tunnel, Caddy or the proxy of your pod, and set {VARIABLE} to the address that others see; docs/access.md says how."
+)
 
 
 def public_base(root: Path) -> str:
@@ -42,7 +44,7 @@ def noted_base(root: Path) -> str:
 
 
 def note_server(url: str) -> None:
-    """Notes where this server listens, for links that are made in a terminal. A disk that is full keeps no server from its start."""
+    """Notes where this server listens, for links that are made in a terminal. A full disk keeps no server from its start."""
     root = outputs_root()
     try:
         root.mkdir(parents=True, exist_ok=True)
