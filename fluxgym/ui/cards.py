@@ -1,6 +1,7 @@
 """Runs as cards: one bordered box each with name, state, progress, loss, age, and what can be pressed."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -17,6 +18,7 @@ from fluxgym.view.under_way import find_time_left, is_preparing
 from trainer.folder import RunFolder
 
 COLUMNS = [3.2, 4, 2.2, 2.4]
+CHANGES = ("+", "-")  # begin what grew or fell; anything else beside a number is no change
 WAITING = [2.2, 3, 1.5, 5.1]  # its four buttons lie in one row
 
 
@@ -55,6 +57,14 @@ def find_face(look: Look) -> tuple[object, ...]:
 def draw_badge(summary: Summary) -> None:
     """The state as icon, word and colour."""
     st.badge(summary.label, icon=f":material/{summary.icon}:", color=summary.colour)
+
+
+def draw_numbers(summary: Summary) -> None:
+    """The six numbers, in as many columns as there is room for."""
+    with st.grid(6, min_column_width=130, gap=("xxsmall", "small"), key="numbers"):
+        for name, value, beside in summary.metrics:
+            kind: Any = {} if (beside or "")[:1] in CHANGES else {"delta_color": "off", "delta_arrow": "off"}
+            st.metric(name, value, beside, **{"delta_color": "inverse", **kind}, height=88)
 
 
 def draw_card(look: Look) -> None:

@@ -1,7 +1,5 @@
 """The Run page below its title: the answer in five seconds on top, then one of five tabs. Drawn anew every few seconds."""
 
-from typing import Any
-
 import streamlit as st
 
 from fluxgym.ui import actions, cards, checkpoint_list, log_panel, progress_tab, sample_grid
@@ -13,7 +11,6 @@ from trainer.folder import RunFolder
 SETTINGS = "Settings"
 TABS = ["Progress", "Samples", "Checkpoints", "Log", SETTINGS]
 QUOTE = 190  # px
-CHANGES = ("+", "-")  # begin what grew or fell; anything else beside a number is no change
 
 
 def tab_in_view() -> str:
@@ -32,10 +29,7 @@ def draw(folder: RunFolder, face: tuple[object, ...], with_settings: bool) -> No
     else:
         st.markdown(plain(look.summary.sentence))
     st.progress(look.summary.progress, text=plain(look.summary.progress_text))
-    with st.grid(6, min_column_width=130, gap=("xxsmall", "small"), key="numbers"):
-        for name, value, beside in look.summary.metrics:
-            kind: Any = {} if (beside or "")[:1] in CHANGES else {"delta_color": "off", "delta_arrow": "off"}
-            st.metric(name, value, beside, **{"delta_color": "inverse", **kind}, height=88)
+    cards.draw_numbers(look.summary)
     tab = st.segmented_control(
         "Tab", TABS, default=TABS[0], required=True, key="tab", bind="query-params", label_visibility="collapsed"
     )
