@@ -23,7 +23,14 @@ QUIET = (
 class Server:
     """The dashboard's server: started, killed, started again on the same port."""
 
-    def __init__(self, log: Path, wait_until: Callable[..., object]):
+    def __init__(
+        self,
+        log: Path,
+        wait_until: Callable[..., object],
+        options: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
+    ):
+        self.options, self.environment = options, environment  # None: this process's, as it is at the start
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -32,14 +39,21 @@ class Server:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "streamlit", "run", "dashboard.py"]
-        options = ["--server.port", str(self.port), "--server.headless", "true"]
+        command += ["--server.port", str(self.port), "--server.headless", "true", *self.options]
+        environment = dict(os.environ) if self.environment is None else self.environment
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*command, *options], cwd=ROOT, stdout=log, stderr=log, env=dict(os.environ))
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment)
         self.wait_until(self.is_up, 60)
+
+    @property
+    def base(self) -> str:
+        """The path below which it lies, with a slash at both ends."""
+        path = self.options[self.options.index("--server.baseUrlPath") + 1] if "--server.baseUrlPath" in self.options else ""
+        return f"/{path}/" if path else "/"
 
     def is_up(self) -> bool:
         try:
-            return urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1).status == 200
+            return urllib.request.urlopen(f"http://127.0.0.1:{self.port}{self.base}_stcore/health", timeout=1).status == 200
         except OSError:
             return False
 

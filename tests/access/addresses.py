@@ -1,0 +1,71 @@
+"""An address for each route of the server that there is, ours and Streamlit's, at which an owner gets an answer."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+from fluxgym.ui import chart, component, server
+from tests.access.planted import OTHER, SAMPLE, SHOWN
+
+
+def code() -> str:
+    """The address of the script of the charts, as the pages name it."""
+    script = Path(chart.__file__).with_suffix(".js").read_text(encoding="utf-8")
+    (digest,) = (digest for digest, text in component._texts.items() if text.endswith(script))
+    return f"code/{digest}.js"
+
+
+def ours(run: str = SHOWN) -> dict[str, str]:
+    """By the path of the route. test_stranger.py compares the keys with server.ROUTES."""
+    picture = quote(f"sample/{run}{SAMPLE}")
+    return {
+        "/vendor": "vendor/plotly.min.js",
+        "/code/{digest}.js": code(),
+        "/files/{run}/grid": f"files/{run}/grid",
+        "/files/{run}/pictures/{place:path}": f"files/{run}/pictures/{picture}",
+        "/files/{run}/board": f"files/{run}/board",
+        "/files/{run}/about/{place:path}": f"files/{run}/about/{run}.safetensors",
+        "/files/{run}/lora/{place:path}": f"files/{run}/lora/{run}.safetensors",
+        "/files/{run}/{kind}/{file}": f"files/{run}/loras/{run}.safetensors",
+        "/charts/{run}/{group}": f"charts/{run}/learns",
+        "/csv/{run}/{table}.csv": f"csv/{run}/steps.csv",
+        "/lines/{run}/{log}": f"lines/{run}/training?lines=100",
+        "/log/{run}/{log}": f"log/{run}/training",
+        "/live/{run}/{log}": f"live/{run}/training?lines=100",
+        "/together/charts": f"together/charts?runs={run},{OTHER}",
+        "/together/samples": f"together/samples?runs={run},{OTHER}",
+    }
+
+
+SOCKETS = {"/live/{run}/{log}"}  # of ours
+STREAMLITS = [  # "a method, an address" of each route that Streamlit has; see starlette_routes.py and its neighbours
+    "GET ",
+    "GET run?run=shown",
+    "GET train",
+    "GET settings",
+    "GET index.html",
+    "GET favicon.png",
+    "GET static/js/index.js",
+    "GET _stcore/host-config",
+    "GET _stcore/metrics",
+    "GET _stcore/script-health-check",
+    "GET _stcore/agent/mcp",
+    "POST _stcore/agent/mcp",
+    "GET _stcore/message",
+    "GET media/0123456789abcdef.png",
+    "OPTIONS media/0123456789abcdef.png",
+    "PUT _stcore/upload_file/a-session/a-file",
+    "DELETE _stcore/upload_file/a-session/a-file",
+    "OPTIONS _stcore/upload_file/a-session/a-file",
+    "POST _stcore/upload_file/a-session/a-file",
+    "GET component/streamlit_autorefresh.st_autorefresh/index.html",
+    "GET _stcore/bidi-components/fluxgym_chart/index.js",
+    "GET app/static/secret.txt",
+    "GET auth/login",
+    "GET auth/logout",
+    "GET oauth2callback",
+]
+STREAM = "_stcore/stream"
+
+
+def route_paths() -> set[str]:
+    return {vars(route)["path"] for route in server.ROUTES}
