@@ -1,0 +1,392 @@
+"""Stands before everything that the server answers (ASGI): the owner by a cookie, a visitor by /s/<token>/, nobody else.
+
+A visitor's path is rewritten to the one behind its token, and only an allow-list of paths and messages goes through. Scripts
+are told who asks by the header USER, which is taken out of every request first; routes by link_of().
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fluxgym.access import doors
+from fluxgym.access.links import Book, Link
+from fluxgym.access.owner import LASTS, AccessError, Owner, is_open
+from fluxgym.access.throttle import Throttle
+from fluxgym.access.visits import HEADERS, WHOLE, Visits, dress
+
+USER = "x-fluxgym-user"  # the header by which a script knows who asks: OWNER, or VISITOR and the link's digest
+OWNER, VISITOR = "owner", "visitor "
+OURS = b"x-fluxgym-"  # begins the headers that nobody else may send
+EVERY = 1.0  # s between two looks whether a connection is still allowed
+RENEWED = 24 * 60 * 60  # s after which a cookie is given out anew
+LONGEST_FORM = 8192  # bytes
+HEALTH = "/_stcore/health"
+TOLD = {  # to every browser, about every answer
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "SAMEORIGIN",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+# Streamlit's own page has scripts in it and makes styles; components are imported from blobs. Nothing comes from elsewhere.
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' ws: wss: data: blob:",
+        "media-src 'self' blob:",
+        "worker-src 'self' blob:",
+        "frame-src 'self'",
+        "frame-ancestors 'self'",
+        "form-action 'self'",
+        "base-uri 'self'",
+        "object-src 'none'",
+    )
+)
+
+
+@dataclass
+class Door:
+    """One connection on its way in."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    headers: Headers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.headers = Headers(scope=self.scope)
+
+    @property
+    def is_socket(self) -> bool:
+        return bool(self.scope["type"] == "websocket")
+
+    @property
+    def address(self) -> str:
+        return str((self.scope.get("client") or ("unknown",))[0])
+
+    @property
+    def is_page(self) -> bool:
+        """Whether a person would read the answer."""
+        return self.scope.get("method") == "GET" and "text/html" in self.headers.get("accept", "")
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """What stands behind the question mark."""
+        return parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+
+    async def answer(self, response: Response) -> None:
+        if self.is_socket:
+            await self.send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
+        else:
+            await response(self.scope, self.receive, self.send)
+
+
+class Gate:
+    """The middleware. `base`: server.baseUrlPath, as "" or "/name"; `owner` is None where everybody is the owner."""
+
+    def __init__(self, app: ASGIApp, base: str, owner: Callable[[], Owner], book: Book, visits: Visits):
+        self.app, self.base, self.book, self.visits = app, base, book, visits
+        self.owner = None if is_open() else owner()
+        self.keys = Throttle(free=10, longest=5.0, room=20)
+        self.links = Throttle(free=100, longest=2.0, room=200)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        scope = {**scope, "headers": [each for each in scope["headers"] if not each[0].lower().startswith(OURS)]}
+        door = Door(scope, receive, _add_headers(send))
+        path = scope["path"].removeprefix(self.base) if scope["path"].startswith(f"{self.base}/") else ""
+        if path.startswith("/s/"):
+            await self._let_visitor(door, *path.removeprefix("/s/").partition("/"))
+        else:
+            await self._let_owner(door, path)
+
+    # ---- the owner ---------------------------------------------------------------------------------------------------
+    async def _let_owner(self, door: Door, path: str) -> None:
+        if path == HEALTH and not door.is_socket:
+            await self.app(door.scope, door.receive, door.send)
+            return
+        is_asking = not door.is_socket and door.scope["method"] in ("GET", "HEAD")
+        if not is_asking and not is_same_site(door.headers):
+            await door.answer(PlainTextResponse("Got a request from a page of another site.", 403))
+            return
+        if self.owner is None:
+            await self._pass_owner(door, lambda: True)
+        elif path == "/login" and not door.is_socket:
+            await self._sign_in(door, self.owner)
+        elif is_asking and any(name == "key" for name, _ in door.asked):
+            await self._take_key(door, self.owner)
+        elif cookie := self._find_cookie(door, self.owner):
+            await self._let_session(door, self.owner, path, cookie)
+        elif (bearer := door.headers.get("authorization", "")).startswith("Bearer "):
+            await self._let_bearer(door, self.owner, bearer.removeprefix("Bearer ").strip())
+        else:
+            await self._refuse(door, self.owner)
+
+    async def _let_session(self, door: Door, owner: Owner, path: str, cookie: str) -> None:
+        session = owner.session_of(cookie)
+        if path == "/logout" and not door.is_socket:
+            await self._log_out(door, owner, session)
+            return
+        if door.is_page and owner.age_of(cookie) > RENEWED:
+            door.send = _add_cookie(door.send, self._cookie(door, owner, owner.begin(session)))
+        await self._pass_owner(door, lambda: owner.session_of(cookie) != "")
+
+    async def _let_bearer(self, door: Door, owner: Owner, key: str) -> None:
+        """For scripts: the key with each request."""
+        if trouble := await self._try(door, owner, key):
+            await door.answer(PlainTextResponse(trouble, 429 if trouble == doors.SLOWED else 401))
+        else:
+            await self._pass_owner(door, lambda: True)
+
+    async def _pass_owner(self, door: Door, is_allowed: Callable[[], bool]) -> None:
+        scope = {**door.scope, "headers": [*_without(door.scope, b"origin"), (USER.encode(), OWNER.encode())]}
+        if not door.is_socket:
+            await self.app(scope, door.receive, door.send)
+            return
+        watched = Watched(door.receive, door.send, is_allowed)
+        await self.app(scope, watched.receive, watched.send)
+
+    async def _sign_in(self, door: Door, owner: Owner) -> None:
+        request = Request(door.scope, door.receive)
+        after = f"{self.base}/"
+        if request.method != "POST":
+            known = request.method in ("GET", "HEAD")
+            await door.answer(self._ask(owner, after, status=200) if known else PlainTextResponse("Sign in by POST.", 405))
+            return
+        form = dict(parse_qsl((await _read_form(request)).decode("utf-8", "replace")))
+        after = doors.local(form.get("next", ""), self.base)
+        if trouble := await self._try(door, owner, form.get("key", "").strip()):
+            await door.answer(self._ask(owner, after, trouble))
+        else:
+            await self._let_in(door, owner, after)
+
+    async def _take_key(self, door: Door, owner: Owner) -> None:
+        """An address with the key in it: it becomes a cookie, and leaves the address."""
+        key = next(value for name, value in door.asked if name == "key")
+        rest = urlencode([(name, value) for name, value in door.asked if name != "key"])
+        after = doors.local(quote(door.scope["path"]) + (f"?{rest}" if rest else ""), self.base)
+        if not (trouble := await self._try(door, owner, key)):
+            await self._let_in(door, owner, after)
+        elif self._find_cookie(door, owner):  # an old address in a browser that is signed in
+            await door.answer(RedirectResponse(after, 303, {"cache-control": "no-store"}))
+        else:
+            await door.answer(self._ask(owner, after, trouble))
+
+    async def _try(self, door: Door, owner: Owner, key: str) -> str:
+        """Nothing where it is the key, or what is wrong. The generated key is always looked at, what a person chose only while
+        few are wrong: it can be guessed."""
+        if owner.is_key(key):
+            return ""
+        if owner.has_chosen and not self.keys.is_full and await run_in_threadpool(owner.is_chosen, key):
+            return ""
+        return doors.WRONG if await self.keys.slow(door.address) else doors.SLOWED
+
+    async def _let_in(self, door: Door, owner: Owner, after: str) -> None:
+        response = RedirectResponse(after, 303, {"cache-control": "no-store"})
+        response.headers["set-cookie"] = self._cookie(door, owner, owner.begin())
+        await door.answer(response)
+
+    async def _log_out(self, door: Door, owner: Owner, session: str) -> None:
+        if door.scope["method"] != "POST":
+            await door.answer(doors.ask_log_out(self.base))
+            return
+        try:
+            await run_in_threadpool(owner.end, session)
+        except (AccessError, OSError) as error:
+            await door.answer(PlainTextResponse(f"You are still signed in: {error}", 500))
+            return
+        response = doors.logged_out(self.base)
+        response.headers["set-cookie"] = f"{owner.cookie_name}=; Max-Age=0; Path={self.base or '/'}; HttpOnly; SameSite=Lax"
+        await door.answer(response)
+
+    async def _refuse(self, door: Door, owner: Owner) -> None:
+        if door.is_page:
+            query = door.scope["query_string"].decode("latin-1")
+            after = doors.local(quote(door.scope["path"]) + (f"?{query}" if query else ""), self.base)
+            await door.answer(self._ask(owner, after))
+        else:
+            await door.answer(PlainTextResponse("Sign in first.", 401, {"www-authenticate": "Bearer"}))
+
+    def _ask(self, owner: Owner, after: str, trouble: str = "", status: int = 401) -> Response:
+        status = 429 if trouble == doors.SLOWED else status
+        return doors.sign_in(self.base, after, trouble, status, has_password=bool(owner.password))
+
+    def _find_cookie(self, door: Door, owner: Owner) -> str:
+        """The cookie of a session that goes on, or nothing."""
+        cookie = HTTPConnection(door.scope).cookies.get(owner.cookie_name, "")
+        return cookie if cookie and owner.session_of(cookie) else ""
+
+    def _cookie(self, door: Door, owner: Owner, value: str) -> str:
+        is_safe = door.scope["scheme"] == "https" or door.headers.get("x-forwarded-proto", "") == "https"
+        secure = "; Secure" if is_safe else ""
+        path = self.base or "/"
+        return f"{owner.cookie_name}={value}; Max-Age={int(LASTS)}; Path={path}; HttpOnly; SameSite=Lax{secure}"
+
+    # ---- a visitor ---------------------------------------------------------------------------------------------------
+    async def _let_visitor(self, door: Door, token: str, slash: str, rest: str) -> None:
+        link = await self.book.find(token)
+        if link is None:
+            if token != "_stcore" and not await self.links.slow(door.address):  # Streamlit asks below /s/ too
+                await door.answer(PlainTextResponse(doors.SLOWED, 429))
+                return
+            await door.answer(doors.dead_link())
+            return
+        if door.is_socket:
+            await self._let_socket(door, link, f"/{rest}")
+            return
+        door.send = _add_headers(door.send, {"x-robots-tag": "noindex, nofollow"})
+        if door.scope["method"] not in ("GET", "HEAD"):
+            await door.answer(PlainTextResponse("A link shows a run and takes nothing.", 405))
+        elif not slash:
+            await door.answer(RedirectResponse(f"{self.base}/s/{quote(token)}/", 307))
+        elif rest == "alive":
+            await door.answer(Response(status_code=204, headers={"cache-control": "no-store"}))
+        elif self.visits.may_ask(link, f"/{rest}"):
+            send = (
+                door.send if rest else dress(door.send, self.visits.tell_head(link, _address(door, f"{self.base}/s/{token}/")))
+            )
+            await self.app(self._rewrite(door, link, f"/{rest}"), door.receive, send)
+        else:
+            await door.answer(PlainTextResponse("This link does not show that.", 404))
+
+    async def _let_socket(self, door: Door, link: Link, path: str) -> None:
+        if path != "/_stcore/stream" or not is_same_site(door.headers) or self.visits.is_full:
+            await door.answer(Response(status_code=403))
+            return
+        visit = self.visits.begin(link)
+        watched = Watched(door.receive, door.send, lambda: self.book.get(link.digest) is not None, visit.hear, visit.tell)
+        try:
+            await self.app(self._rewrite(door, link, path), watched.receive, watched.send)
+        finally:
+            visit.end()
+
+    def _rewrite(self, door: Door, link: Link, path: str) -> Scope:
+        """The request as if it had been made without the token, by somebody of whom nothing is known but the link."""
+        kept = HEADERS if path != "/" else HEADERS - WHOLE
+        headers = [each for each in door.scope["headers"] if each[0].lower() in kept]
+        if door.is_socket:  # behind the first stands the id of a session that is to go on: it could be another's
+            headers = [*headers, (b"sec-websocket-protocol", b"streamlit")]
+        path = self.base + path
+        return {
+            **door.scope,
+            "path": path,
+            "raw_path": quote(path).encode(),
+            "headers": [*headers, (USER.encode(), f"{VISITOR}{link.digest}".encode())],
+            "subprotocols": ["streamlit"],
+            "fluxgym.link": link,
+        }
+
+
+class Watched:
+    """A WebSocket that ends as soon as it is not allowed any more.
+
+    `hear` and `tell` change what comes and goes, or drop it: None."""
+
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        is_allowed: Callable[[], bool],
+        hear: Callable[[Message], Message | None] = lambda message: message,
+        tell: Callable[[Message], Message | None] = lambda message: message,
+    ):
+        self._receive, self._send, self._is_allowed, self._hear, self._tell = receive, send, is_allowed, hear, tell
+        self._has_ended = False
+        self._looked = time.monotonic()
+
+    async def receive(self) -> Message:
+        while True:
+            coming = asyncio.ensure_future(self._receive())
+            try:
+                while not coming.done():
+                    await asyncio.wait({coming}, timeout=EVERY)
+                    if not self._is_allowed():
+                        return await self._end()
+            finally:
+                if not coming.done():
+                    coming.cancel()
+            if (message := self._hear(coming.result())) is not None:
+                return message
+
+    async def send(self, message: Message) -> None:
+        if not self._has_ended and (told := self._tell(message)) is not None:
+            await self._send(told)
+
+    async def _end(self) -> Message:
+        if not self._has_ended:
+            self._has_ended = True
+            await self._send({"type": "websocket.close", "code": 1008})
+        return {"type": "websocket.disconnect", "code": 1008}
+
+
+def link_of(connection: HTTPConnection) -> Link | None:
+    """The link through which somebody asks one of our routes; None for the owner."""
+    link = connection.scope.get("fluxgym.link")
+    return link if isinstance(link, Link) else None
+
+
+def is_same_site(headers: Headers) -> bool:
+    """Whether our own page asks. A browser lets any page open a WebSocket to us, and always says which one that was."""
+    origin = headers.get("origin")
+    hosts = {headers.get("host", "").lower(), headers.get("x-forwarded-host", "").lower()}
+    return origin is None or urlsplit(origin).netloc.lower() in hosts - {""}
+
+
+def _without(scope: Scope, name: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers but one: what it says was looked at here, where a proxy's own name is known."""
+    return [each for each in scope["headers"] if each[0].lower() != name]
+
+
+async def _read_form(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LONGEST_FORM:
+            return b""
+    return body
+
+
+def _add_headers(send: Send, told: dict[str, str] | None = None) -> Send:
+    """Adds headers to the answer; without `told` those of every answer."""
+
+    async def add(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in (TOLD if told is None else told).items():
+                headers[name] = value
+            if told is None and headers.get("content-type", "").startswith("text/html"):
+                headers["content-security-policy"] = POLICY
+        await send(message)
+
+    return add
+
+
+def _address(door: Door, path: str) -> str:
+    """The whole address of a path, as the one who asks sees this server."""
+    scheme = door.headers.get("x-forwarded-proto", door.scope["scheme"])
+    host = door.headers.get("x-forwarded-host") or door.headers.get("host", "")
+    return f"{scheme}://{host}{path}"
+
+
+def _add_cookie(send: Send, cookie: str) -> Send:
+    async def add(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).append("set-cookie", cookie)
+        await send(message)
+
+    return add

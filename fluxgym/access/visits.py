@@ -1,0 +1,143 @@
+"""What somebody with a link may ask for, and how often: one run, to look at. Nothing that a visitor sends changes anything."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Send
+
+from fluxgym.access.links import Link, note_visit
+
+MOST_VISITS = 300  # pages that may be open at once, of all links
+LONGEST_MESSAGE = 64 * 1024  # bytes
+BURST, PER_SECOND = 30.0, 4.0  # messages: so many at once, then so many each second; a page sends one in five seconds
+NOTED = 60.0  # s between two notes that a page is still open
+HEADERS = {  # of a visitor's request, the others go no further
+    *(b"host", b"user-agent", b"accept", b"accept-language", b"accept-encoding", b"range", b"if-range", b"if-none-match"),
+    *(b"if-modified-since", b"connection", b"upgrade", b"sec-websocket-key", b"sec-websocket-version"),
+}
+WHOLE = {b"accept-encoding", b"range", b"if-range", b"if-none-match", b"if-modified-since"}  # hide the page to be dressed
+FILES = ("static", "component/streamlit_autorefresh.st_autorefresh")  # Streamlit's, the same for everybody
+PLAIN = {"/", "/favicon.png", "/manifest.json", "/_stcore/health", "/_stcore/host-config", "/vendor/plotly.min.js"}
+
+
+@dataclass
+class Visits:
+    """All visits of a server. What Streamlit's messages hold is for others to know:
+
+    `let_in` makes of a visitor's message what may be heard of it, `let_out` of ours what may be told; None: nothing.
+    `tell_head(link, address)`: what stands in the head of its page, as HTML."""
+
+    let_in: Callable[[bytes], bytes | None]
+    let_out: Callable[[bytes], bytes | None]
+    tell_head: Callable[[Link, str], str]
+    count: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.count >= MOST_VISITS
+
+    def begin(self, link: Link) -> "Visit":
+        self.count += 1
+        return Visit(self, link)
+
+    def may_ask(self, link: Link, path: str) -> bool:
+        """Whether a link shows what lies at a path, which begins with "/". `path` is decoded."""
+        parts = path[1:].split("/")
+        if path in PLAIN:
+            return True
+        if not all(parts) or {".", ".."} & set(parts) or "\\" in path or "\0" in path:
+            return False
+        return any(path.startswith(f"/{files}/") for files in FILES) or self._is_its_own(link, parts)
+
+    def _is_its_own(self, link: Link, parts: list[str]) -> bool:
+        """Whether it is of the link's run, and of a part that the link shows."""
+        run = link.folder.name
+        match parts:
+            case ["code", script]:
+                return script.endswith(".js")
+            case ["charts", name, _]:
+                return name == run
+            case ["card", name]:
+                return name == f"{run}.jpg" and "samples" in link.parts
+            case ["files", name, "grid"]:
+                return name == run and "samples" in link.parts
+            case ["files", name, "pictures", *place]:
+                return name == run and "samples" in link.parts and bool(place)
+            case ["files", name, "lora", *place]:
+                return name == run and "checkpoints" in link.parts and bool(place)
+        return False
+
+
+@dataclass
+class Visit:
+    """One open page of a visitor."""
+
+    visits: Visits
+    link: Link
+    _allowed: float = BURST
+    _heard: float = field(default_factory=time.monotonic)
+    _noted: float = 0.0
+    _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    def hear(self, message: Message) -> Message | None:
+        """What Streamlit is told of a message that came; None: nothing."""
+        if message["type"] != "websocket.receive":
+            return message
+        now = time.monotonic()
+        self._allowed = min(BURST, self._allowed + (now - self._heard) * PER_SECOND)
+        self._heard = now
+        data = message.get("bytes")
+        if self._allowed < 1 or not data or len(data) > LONGEST_MESSAGE:
+            return None
+        self._allowed -= 1
+        let_in = self.visits.let_in(data)
+        if let_in is not None and now - self._noted > NOTED:
+            self._note(is_new=self._noted == 0)
+            self._noted = now
+        return None if let_in is None else {"type": "websocket.receive", "bytes": let_in}
+
+    def tell(self, message: Message) -> Message | None:
+        """What a visitor is told of a message of ours."""
+        if message["type"] != "websocket.send":
+            return message
+        let_out = self.visits.let_out(message.get("bytes") or b"")
+        return None if let_out is None else {"type": "websocket.send", "bytes": let_out}
+
+    def end(self) -> None:
+        self.visits.count -= 1
+
+    def _note(self, is_new: bool) -> None:
+        task = asyncio.create_task(asyncio.to_thread(note_visit, self.link, is_new))
+        self._tasks.add(task)  # a task that nobody holds may be collected before it is done
+        task.add_done_callback(self._tasks.discard)
+
+
+def dress(send: Send, head: str) -> Send:
+    """Puts something into the head of a page that is on its way, in place of the title there."""
+    start: Message = {}
+    body = b""
+
+    async def add(message: Message) -> None:
+        nonlocal start, body
+        if message["type"] == "http.response.start":
+            start = message
+            return
+        body += message.get("body", b"")
+        if message.get("more_body"):
+            return
+        before, found, after = body.partition(b"<title>Streamlit</title>")
+        if found:
+            body = before + head.encode("utf-8", "replace") + after
+            headers = MutableHeaders(scope=start)
+            headers["content-length"] = str(len(body))
+            headers["cache-control"] = "no-store"
+            for name in ("etag", "last-modified"):
+                if name in headers:
+                    del headers[name]
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+
+    return add
