@@ -6,6 +6,7 @@ import gzip
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from fluxgym.access.gate import link_of
 from fluxgym.log.history import History, get_history
 from fluxgym.run.folders import NoSuchRun, find_run, log_of
 from fluxgym.view import charts, machine
@@ -64,17 +66,27 @@ def read_view(asked: Any) -> View | None:
     return View(axis, smoothing, asked.get("log") == "1", asked.get("clip") == "1")
 
 
-def answer(run: str, group: str, view: View, has: str) -> bytes | None:
-    """What a browser needs that has the answer `has`; None where there is no such run or group."""
+def answer(run: str, group: str, view: View, has: str, is_visitor: bool = False) -> bytes | None:
+    """What a browser needs that has the answer `has`; None where there is no such run or group.
+
+    A visitor is shown how it learns; how the machine does, and what is said of it, is the owner's to know."""
     try:
         folder = find_run(run)
         make = GROUPS[group]
     except (NoSuchRun, KeyError):
         return None
+    if is_visitor and group != LEARNS:
+        return None
     history, health = get_history(log_of(folder)), get_health(folder.monitor_log)
     history.update()
-    asked = (history.path, id(history), history.version, health.version, group, view)
-    return write_known(_desk.answer(asked, lambda: make(history, health, view), has))
+    asked = (history.path, id(history), history.version, health.version, group, view, is_visitor)
+    shown, whose = (leave_out_words(health), history.path) if is_visitor else (health, None)
+    return write_known(_desk.answer(asked, lambda: make(history, shown, view), has, whose))
+
+
+def leave_out_words(health: Health) -> Health:
+    """The alerts by their kinds and steps alone: their words name files and processes."""
+    return Health(health.path, alerts=[replace(alert, text="") for alert in health.alerts])
 
 
 def write_known(said: Any) -> bytes:
@@ -105,7 +117,8 @@ async def send_figures(request: Request) -> Response:
     if view is None:
         return refuse(request)
     run, group = request.path_params["run"], request.path_params["group"]
-    said = await run_in_threadpool(answer, run, group, view, request.query_params.get("has", ""))
+    has, is_visitor = request.query_params.get("has", ""), link_of(request) is not None
+    said = await run_in_threadpool(answer, run, group, view, has, is_visitor)
     return PlainTextResponse("No such chart.", status_code=404) if said is None else send(request, said)
 
 

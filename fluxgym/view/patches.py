@@ -25,6 +25,7 @@ class Sent:
     name: str
     frame: Any
     lists: list[list[Any]]
+    whose: Hashable = None
 
 
 def split(value: Any, lists: list[list[Any]]) -> Any:
@@ -55,15 +56,19 @@ class Desk:
     _numbers: Any = field(default_factory=count)
     _begun: str = field(default_factory=lambda: uuid4().hex[:8])  # another server's answers have other names
 
-    def answer(self, asked: Hashable, make: Callable[[], dict[str, Figure]], has: str = "") -> dict[str, Any]:
-        """What the viewer that has the answer `has` needs. `asked` stands for the same figures always: name all they show."""
+    def answer(
+        self, asked: Hashable, make: Callable[[], dict[str, Figure]], has: str = "", whose: Hashable = None
+    ) -> dict[str, Any]:
+        """What the viewer that has the answer `has` needs. `asked` stands for the same figures always: name all they show.
+
+        `whose`: an answer to somebody else tells nothing of what it was, not even where it differs."""
         with self._lock:
-            old = next((sent for sent in self._answers.values() if sent.name == has), None)
+            old = next((sent for sent in self._answers.values() if (sent.name, sent.whose) == (has, whose)), None)
             new = self._answers.get(asked)
         if new is None:
             lists: list[list[Any]] = []
             frame = split(make(), lists)
-            new = Sent(f"{self._begun}-{next(self._numbers)}", frame, lists)
+            new = Sent(f"{self._begun}-{next(self._numbers)}", frame, lists, whose)
         with self._lock:
             new = self._answers.setdefault(asked, new)  # another viewer may have been quicker
             self._answers.move_to_end(asked)

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from fluxgym.ui.chart_feed import GROUPS, ROUTES, chart_url, known, read_view, write
 from fluxgym.view.charts import View
 from fluxgym.view.curves import AXES
+from tests.fluxgym.ui.visitor import as_visitor
 from trainer.folder import RunFolder
 
 BAR = (
@@ -144,3 +145,31 @@ def test_every_log_gives_figures_that_plotly_takes_and_lines_that_never_go_back(
                 assert len(trace.x) == len(trace.y)
                 if trace.type == "scatter" and trace.yaxis != "y2":
                     assert list(trace.x) == sorted(trace.x), f"{trace.name} of {name} goes back"
+
+
+# ---- visitors --------------------------------------------------------------------------------------------------------
+def test_a_visitor_sees_that_something_happened_and_not_what_was_said_of_it(run: RunFolder, client: TestClient) -> None:
+    said = "2026-11-24 10:00:00 health stalled, at step 20: blender (process 7) fills GPU 0.\n"
+    run.monitor_log.write_text(said, encoding="utf-8")
+    url = chart_url(run.name, "learns", View())
+    for asks, is_told in ((client, True), (as_visitor(run, ROUTES), False), (client, True)):
+        told = asks.get(url).text
+        assert "stalled at step 20" in told
+        assert ("blender" in told) is is_told
+
+
+def test_a_visitor_sees_no_chart_of_the_machine(run: RunFolder, client: TestClient) -> None:
+    url = chart_url(run.name, "runs", View())
+    assert (client.get(url).status_code, as_visitor(run, ROUTES).get(url).status_code) == (200, 404)
+
+
+def test_to_a_visitor_no_answer_to_somebody_else_can_be_named(run: RunFolder, client: TestClient) -> None:
+    owners = client.get(chart_url(run.name, "learns", View())).json()
+    other = RunFolder(run.path.with_name("other"))
+    other.path.mkdir()
+    other.training_log.write_text(steps(1, 501), encoding="utf-8")
+    url = chart_url(other.name, "learns", View())
+    visitor = as_visitor(other, ROUTES)
+    whole = visitor.get(url).json()
+    assert visitor.get(f"{url}&has={owners['name']}").json() == whole, "nothing is left out that the other run has, too"
+    assert visitor.get(f"{url}&has={whole['name']}").json()["lists"] == {}
