@@ -1,0 +1,136 @@
+"""What a visitor reads: planted secrets of every kind are gone, and a training's own lines keep every number."""
+
+import gzip
+import json
+import re
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fluxgym.access.redact import Redactor, redactor_of
+from fluxgym.log.lines import clean
+from trainer.folder import RunFolder
+
+RECORDINGS = Path(__file__).parent.parent.parent / "recordings"
+NUMBER = re.compile(r"\d[\d.:]*")
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Redactor]:
+    """make(data=...): the redactor of a run on alice's machine, with secrets in its environment."""
+
+    def build(data: str = "/srv/alice pictures/set 1", name: str = "robot") -> Redactor:
+        monkeypatch.setenv("USER", "alicew")
+        monkeypatch.setenv("HOME", "/home/alicew")
+        monkeypatch.setenv("SERVICE_TOKEN", 'pl"anted-1')
+        monkeypatch.setenv("DB_PASSWORD", "hunter2")
+        monkeypatch.setattr(socket, "gethostname", lambda: "alices-tower")
+        folder = RunFolder(tmp_path / "runs of alice" / name)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.config.write_text(f"[data]\nfolder = {json.dumps(data)}\n", encoding="utf-8")
+        return redactor_of(folder)
+
+    return build
+
+
+def read_recordings() -> list[str]:
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in (RECORDINGS / "logs").glob("*.log")]
+    texts.append(gzip.decompress((RECORDINGS / "flux-mini.log.gz").read_bytes()).decode())
+    return [line for text in texts for line in re.split(r"[\r\n]+", text)]
+
+
+def test_recorded_logs_keep_every_number(make: Callable[..., Redactor]) -> None:
+    lines = read_recordings()
+    assert len(lines) > 1000
+    for line, shown in zip(lines, make().lines(lines), strict=True):
+        assert NUMBER.findall(shown) == NUMBER.findall(clean(line)), line
+        if "/data/" not in line and "/ws/" not in line:
+            assert shown == clean(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("login as hunter2, not hunter22", "login as [secret], not hunter22"),
+        ('{"a": "pl\\"anted-1"}', '{"a": "[secret]"}'),
+        ("?q=pl%22anted-1&x", "?q=[secret]&x"),
+        ("alicew@alices-tower: ALICES-TOWER at 10:00:00", "[user]@[host]: [host] at 10:00:00"),
+        ("alicew_lora by alicew, alicewonder", "[user]_lora by [user], alicewonder"),
+        ("\x1b[32m/srv/bob/x.png\x1b[0m 9/20", ".../x.png 9/20"),
+        ("\\u001b[32m/srv/bob/x.png\\u001b[0m 9/20", ".../x.png 9/20"),
+        ("hf_\x1b[1mabcdefghijklmnopqrstuvwxyzABCDEFGH", "[secret]"),
+        ("Reading '/srv/alice pictures/set 1/IMG 12.jpg' 3/9", "Reading '[data set]' 3/9"),
+        ("Reading /srv/alice pictures/set 1/IMG12.jpg, 3/9", "Reading [data set], 3/9"),
+        ("Reading /srv/alice pictures/set 1: 9 images", "Reading [data set]: 9 images"),
+        ("/srv/alice pictures/set 12/x.png", ".../x.png"),
+        ("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj", "[secret]"),
+    ],
+)
+def test_what_is_hidden(make: Callable[..., Redactor], line: str, shown: str) -> None:
+    redactor = make()
+    assert redactor.text(line) == shown
+    assert redactor.text(shown) == shown
+    assert redactor.lines([line]) == [shown]
+
+
+def test_the_folder_of_the_run_is_hidden_though_its_name_has_spaces(make: Callable[..., Redactor], tmp_path: Path) -> None:
+    place = tmp_path / "runs of alice" / "robot"
+    shown = make().text(f"Saving LoRA: {place}/robot-000004.safetensors (x{place}/sample) {json.dumps(str(place))}")
+    assert shown == 'Saving LoRA: .../robot-000004.safetensors (x.../sample) ".../robot"'
+
+
+def test_a_data_set_with_a_plain_name_is_hidden_where_it_is_a_path(make: Callable[..., Redactor]) -> None:
+    shown = make("alice").text('a photo of alice; folder = "alice"; alice/IMG_1.jpg has no caption; datasets/alice/x')
+    assert shown == 'a photo of alice; folder = "[data set]"; [data set] has no caption; datasets/alice/x'
+
+
+def test_a_private_key_over_several_lines(make: Callable[..., Redactor]) -> None:
+    key = ["x -----BEGIN OPENSSH PRIVATE KEY-----", "b3BlbnNzaC1r", "-----END OPENSSH PRIVATE KEY----- 9/20", "steps 10/20"]
+    assert make().lines(key) == ["x [secret]", "[secret]", "[secret] 9/20", "steps 10/20"]
+    assert make().text("\n".join(key)) == "x [secret]\n[secret]\n[secret] 9/20\nsteps 10/20"
+    whole = "a -----BEGIN PRIVATE KEY-----\\nMII\\n-----END PRIVATE KEY----- b"
+    assert make().lines([whole, "c"]) == ["a [secret] b", "c"]
+
+
+def test_data_is_walked(make: Callable[..., Redactor]) -> None:
+    said = {"/srv/bob/x": [1, 2.5, None, True, "hunter2"], "note": {"a": ("~/x/y", 3)}, "hover": "%{y:.4f}<extra></extra>"}
+    shown = make().data(said)
+    assert shown == {".../x": [1, 2.5, None, True, "[secret]"], "note": {"a": [".../y", 3]}, "hover": "%{y:.4f}<extra></extra>"}
+
+
+def test_a_step_is_never_touched(make: Callable[..., Redactor]) -> None:
+    line = "2026-11-28 06:42:23 steps:  45%|####5     | 9/20 [03:15<03:45, 20.5s/it, loss=0.0234, avr_loss=0.0312, lr=8e-04]"
+    assert make().text(line) == line
+    assert make().text(f"{line} token=abcdefgh1") == f"{line} token=[secret]"
+
+
+def test_other_settings_make_another_redactor(make: Callable[..., Redactor]) -> None:
+    first = make("/srv/one")
+    assert make("/srv/one") is not make("/srv/two")
+    assert first.text("/srv/one/x") == "[data set]"
+    assert redactor_of(RunFolder(Path("/nowhere/x"))) is redactor_of(RunFolder(Path("/nowhere/x")))
+
+
+def test_lines_without_end_are_read_in_time_of_their_length(make: Callable[..., Redactor]) -> None:
+    """One that is read in time of its square would take hours."""
+    for part in (
+        "a",
+        "a ",
+        "/a",
+        "/a b",
+        "token_",
+        "a@a.",
+        "1:",
+        "1.",
+        "%2F",
+        "\\a",
+        "C:\\a",
+        "'/",
+        "-key ",
+        "eyJa.",
+        "a://",
+        "$a/",
+    ):
+        make().text(part * 40_000)
