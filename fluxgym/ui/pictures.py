@@ -2,8 +2,11 @@
 
 Only what `samples.grid` lists is sent, so no address can name anything else. With `small=1` it is the thumbnail, made when
 it is first asked for. The address of a picture holds its version: a browser keeps it for ever, and a changed one has another.
+A visitor gets pictures without what their maker wrote into them, and prompts without what is not for others.
 """
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,11 +16,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
+from fluxgym.access.gate import link_of
+from fluxgym.access.redact import redactor_of
 from fluxgym.run.folders import NoSuchRun, find_run
 from fluxgym.view import samples
 from fluxgym.view.sample_names import Picture
 from fluxgym.view.samples import Grid
-from fluxgym.view.thumbnails import thumbnail
+from fluxgym.view.thumbnails import thumbnail, whole
 from trainer.folder import RunFolder
 
 FOR_EVER = "private, max-age=31536000, immutable"
@@ -34,14 +39,14 @@ def picture_url(folder: RunFolder, picture: Picture) -> str:
     return f"files/{quote(folder.name, safe='')}/pictures/{place}?v={picture.version}"
 
 
-def tell_grid(folder: RunFolder, grid: Grid) -> dict[str, Any]:
-    """A grid as sample_grid.js draws it: cells are addresses, None where there is no picture."""
+def tell_grid(folder: RunFolder, grid: Grid, redact: Callable[[str], str] = str) -> dict[str, Any]:
+    """A grid as sample_grid.js draws it: cells are addresses, None where there is no picture. Prompts go through `redact`."""
     return {
         "version": grid.version,
         "columns": [column.label for column in grid.columns],
         "rows": [
             {
-                "prompt": row.prompt,
+                "prompt": redact(row.prompt),
                 "seed": row.seed,
                 "cells": [picture_url(folder, row.pictures[c]) if c in row.pictures else None for c in grid.columns],
             }
@@ -52,7 +57,7 @@ def tell_grid(folder: RunFolder, grid: Grid) -> dict[str, Any]:
 
 async def send_grid(request: Request) -> Response:
     """The grid of a run, 304 where the browser has it as it is."""
-    told = await run_in_threadpool(_look, request.path_params["run"])
+    told = await run_in_threadpool(_look, request.path_params["run"], link_of(request) is not None)
     return send_version(request, told)
 
 
@@ -73,7 +78,7 @@ async def send_picture(request: Request) -> Response:
     if found is None:
         return PlainTextResponse("No such picture.", status_code=404, headers={"cache-control": "no-store"})
     folder, picture = found
-    path = await run_in_threadpool(thumbnail, folder, picture.path) if asked.get("small") else picture.path
+    path = await run_in_threadpool(_choose, folder, picture.path, bool(asked.get("small")), link_of(request) is not None)
     if path is None or not path.is_file():
         return PlainTextResponse("Not whole yet.", status_code=404, headers={"cache-control": "no-store"})
     response = StaticFiles().file_response(path, path.stat(), request.scope)
@@ -82,12 +87,18 @@ async def send_picture(request: Request) -> Response:
     return response
 
 
-def _look(run: str) -> dict[str, Any] | None:
+def _look(run: str, is_visitor: bool) -> dict[str, Any] | None:
     try:
         folder = find_run(run)
     except NoSuchRun:
         return None
-    return tell_grid(folder, samples.grid(folder))
+    return tell_grid(folder, samples.grid(folder), redactor_of(folder).text if is_visitor else str)
+
+
+def _choose(folder: RunFolder, picture: Path, is_small: bool, is_visitor: bool) -> Path | None:
+    if is_small:
+        return thumbnail(folder, picture)
+    return whole(folder, picture) if is_visitor else picture
 
 
 def _find(run: str, place: str) -> tuple[RunFolder, Picture] | None:

@@ -1,14 +1,17 @@
 """Samples over HTTP: listed, small and whole, kept by the browser, and nothing else."""
 
+import io
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from fluxgym.ui.files import ROUTES as FILES
 from fluxgym.ui.pictures import ROUTES, grid_url
+from tests.fluxgym.ui.visitor import as_visitor
 from trainer.folder import RunFolder
 
 NAME = "a robot_e000001_00_20261124101502_42.png"
@@ -80,3 +83,26 @@ def test_no_address_reaches_anything_else(run: RunFolder, client: TestClient, pl
     (run.path.parent.parent / "secret.png").write_bytes(b"secret")
     (run.samples / "b_e000001_00_20261124101502_42.png").symlink_to(run.path.parent.parent / "secret.png")
     assert client.get(f"/files/robot/pictures/{place}").status_code in (404, 405)
+
+
+def test_a_visitor_gets_whole_pictures_without_what_is_written_in_them(run: RunFolder, client: TestClient) -> None:
+    notes = PngInfo()
+    notes.add_text("parameters", "a secret of the maker")
+    Image.new("RGB", (800, 400), "red").save(run.samples / NAME, pnginfo=notes)
+    visitor = as_visitor(run, ROUTES)
+    cell = visitor.get(grid_url("robot")).json()["rows"][0]["cells"][0]
+    assert b"a secret of the maker" in client.get(cell).content
+    answer = visitor.get(cell)
+    assert answer.headers["content-type"] == "image/webp"
+    assert Image.open(io.BytesIO(answer.content)).size == (800, 400)
+    assert b"secret" not in answer.content
+    assert visitor.get(cell, headers={"if-none-match": answer.headers["etag"]}).status_code == 304
+    assert visitor.get(f"{cell}&small=1").content == client.get(f"{cell}&small=1").content
+
+
+def test_a_visitor_reads_prompts_redacted(run: RunFolder, client: TestClient) -> None:
+    run.config.write_text('[sample]\nprompts = ["a cat in /home/alice/cats"]\n', encoding="utf-8")
+    prompts = [asks.get(grid_url("robot")).json()["rows"][0]["prompt"] for asks in (client, as_visitor(run, ROUTES))]
+    assert prompts[0] == "a cat in /home/alice/cats"
+    assert "alice" not in prompts[1]
+    assert prompts[1].startswith("a cat in ")
