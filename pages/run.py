@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from fluxgym.run.folders import NoSuchRun, find_run, is_text, list_runs
-from fluxgym.ui import actions, cards, checkpoint_list, old_logs_view, opened_view, routes, run_settings, run_view
+from fluxgym.ui import actions, cards, checkpoint_list, old_logs_view, opened_view, routes, run_settings, run_view, share_dialog
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.live import live
 from fluxgym.ui.text import plain
@@ -42,11 +42,13 @@ with right:
         actions.draw_again(folder, look.status)
         actions.draw_choose_state(folder, look.status)
         actions.draw_resume(folder, look.status, "primary")
+    share_dialog.draw_button(folder)
     actions.draw_download(folder, look.status)
 actions.answer()
 checkpoint_list.answer(folder)
 old_logs_view.answer(folder)
 opened_view.draw_where(folder)
+share_dialog.answer(folder)
 with_settings = run_view.tab_in_view() == run_view.SETTINGS
 live(partial(run_view.draw, folder, cards.find_face(look), with_settings), key="run")
 if with_settings:

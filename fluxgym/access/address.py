@@ -85,14 +85,11 @@ def reach_of(url: str) -> Reach:
     return "anywhere" if number.is_global else "network"
 
 
-def tell_reach(url: str) -> str:
+def tell_reach(base: str) -> str:
     """Who cannot open a link to this address and what helps; empty where everybody can."""
-    match reach_of(url):
-        case "machine":
-            return f"This address leads to this machine only, so a friend cannot open it. {HOW}"
-        case "network":
-            return f"This address leads into this network only, so a friend elsewhere cannot open it. {HOW}"
-    return ""
+    where = {"machine": "this machine only, so a friend", "network": "this network only, so a friend elsewhere"}
+    reach = reach_of(base)
+    return f"{urlsplit(base).netloc} leads to {where[reach]} cannot open it. {HOW}" if reach in where else ""
 
 
 def _is_base(said: str) -> bool:
