@@ -55,7 +55,9 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("FLUXGYM_OUTPUTS", str(root))
     monkeypatch.setenv("FLUXGYM_LOCKS", str(tmp_path / "locks"))
     monkeypatch.setenv("FLUXGYM_NOTIFY_FILE", str(tmp_path / "notify.json"))  # no test tells the person who runs it
-    monkeypatch.delenv("FLUXGYM_NOTIFY", raising=False)
+    monkeypatch.setenv("FLUXGYM_ACCESS_FILE", str(tmp_path / "access.json"))
+    for name in ("FLUXGYM_NOTIFY", "FLUXGYM_KEY", "FLUXGYM_PASSWORD_HASH", "FLUXGYM_OPEN", "FLUXGYM_URL"):
+        monkeypatch.delenv(name, raising=False)
     yield root
     for folder in list_runs():
         record = read_record(folder)

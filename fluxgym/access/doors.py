@@ -6,8 +6,8 @@ from html import escape
 from starlette.responses import HTMLResponse
 
 LOGO = (
-    '<svg viewBox="0 0 32 32" width="36" height="36" aria-hidden="true"><rect width="32" height="32" rx="7" fill="#0B6E6E"/>'
-    '<path d="M6 9c5 0 5 9 10 12s7-3 10-3" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round"/></svg>'
+    '<svg viewBox="0 0 32 32" width="40" height="40" aria-hidden="true"><path d="M4 7c5 0 6 17 12 17S21 13 28 13" fill="none" '
+    'stroke="#159a95" stroke-width="4.4" stroke-linecap="round"/><circle cx="28" cy="13" r="3.4" fill="#D55E00"/></svg>'
 )
 STYLE = """
 :root{color-scheme:light dark;--back:#fff;--card:#f6f7f7;--text:#1c2526;--faint:#5b6768;--line:#e1e5e5;--press:#0b6e6e;

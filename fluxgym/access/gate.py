@@ -4,57 +4,31 @@ A visitor's path is rewritten to the one behind its token, and only an allow-lis
 are told who asks by the header USER, which is taken out of every request first; routes by link_of().
 """
 
-import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fluxgym.access import doors
+from fluxgym.access.answers import add_cookie, add_headers, dress
 from fluxgym.access.links import Book, Link
 from fluxgym.access.owner import LASTS, AccessError, Owner, is_open
 from fluxgym.access.throttle import Throttle
-from fluxgym.access.visits import HEADERS, WHOLE, Visits, dress
+from fluxgym.access.visits import HEADERS, WHOLE, Visits
+from fluxgym.access.watched import Watched
 
 USER = "x-fluxgym-user"  # the header by which a script knows who asks: OWNER, or VISITOR and the link's digest
 OWNER, VISITOR = "owner", "visitor "
 OURS = b"x-fluxgym-"  # begins the headers that nobody else may send
-EVERY = 1.0  # s between two looks whether a connection is still allowed
 RENEWED = 24 * 60 * 60  # s after which a cookie is given out anew
 LONGEST_FORM = 8192  # bytes
 HEALTH = "/_stcore/health"
-TOLD = {  # to every browser, about every answer
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "SAMEORIGIN",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-}
-# Streamlit's own page has scripts in it and makes styles; components are imported from blobs. Nothing comes from elsewhere.
-POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "connect-src 'self' ws: wss: data: blob:",
-        "media-src 'self' blob:",
-        "worker-src 'self' blob:",
-        "frame-src 'self'",
-        "frame-ancestors 'self'",
-        "form-action 'self'",
-        "base-uri 'self'",
-        "object-src 'none'",
-    )
-)
+ALIVE = "/alive"  # a page asks whether it may still be seen
 
 
 @dataclass
@@ -108,9 +82,10 @@ class Gate:
             await self.app(scope, receive, send)
             return
         scope = {**scope, "headers": [each for each in scope["headers"] if not each[0].lower().startswith(OURS)]}
-        door = Door(scope, receive, _add_headers(send))
         path = scope["path"].removeprefix(self.base) if scope["path"].startswith(f"{self.base}/") else ""
-        if path.startswith("/s/"):
+        is_visitor = path.startswith("/s/")
+        door = Door(scope, receive, add_headers(send, is_visitor))
+        if is_visitor:
             await self._let_visitor(door, *path.removeprefix("/s/").partition("/"))
         else:
             await self._let_owner(door, path)
@@ -143,7 +118,7 @@ class Gate:
             await self._log_out(door, owner, session)
             return
         if door.is_page and owner.age_of(cookie) > RENEWED:
-            door.send = _add_cookie(door.send, self._cookie(door, owner, owner.begin(session)))
+            door.send = add_cookie(door.send, self._cookie(door, owner, owner.begin(session)))
         await self._pass_owner(door, lambda: owner.session_of(cookie) != "")
 
     async def _let_bearer(self, door: Door, owner: Owner, key: str) -> None:
@@ -155,11 +130,13 @@ class Gate:
 
     async def _pass_owner(self, door: Door, is_allowed: Callable[[], bool]) -> None:
         scope = {**door.scope, "headers": [*_without(door.scope, b"origin"), (USER.encode(), OWNER.encode())]}
-        if not door.is_socket:
+        if scope["path"] == self.base + ALIVE and not door.is_socket:
+            await door.answer(_nothing())
+        elif not door.is_socket:
             await self.app(scope, door.receive, door.send)
-            return
-        watched = Watched(door.receive, door.send, is_allowed)
-        await self.app(scope, watched.receive, watched.send)
+        else:
+            watched = Watched(door.receive, door.send, is_allowed)
+            await self.app(scope, watched.receive, watched.send)
 
     async def _sign_in(self, door: Door, owner: Owner) -> None:
         request = Request(door.scope, door.receive)
@@ -249,13 +226,12 @@ class Gate:
         if door.is_socket:
             await self._let_socket(door, link, f"/{rest}")
             return
-        door.send = _add_headers(door.send, {"x-robots-tag": "noindex, nofollow"})
         if door.scope["method"] not in ("GET", "HEAD"):
             await door.answer(PlainTextResponse("A link shows a run and takes nothing.", 405))
         elif not slash:
             await door.answer(RedirectResponse(f"{self.base}/s/{quote(token)}/", 307))
-        elif rest == "alive":
-            await door.answer(Response(status_code=204, headers={"cache-control": "no-store"}))
+        elif rest == ALIVE[1:]:
+            await door.answer(_nothing())
         elif self.visits.may_ask(link, f"/{rest}"):
             send = (
                 door.send if rest else dress(door.send, self.visits.tell_head(link, _address(door, f"{self.base}/s/{token}/")))
@@ -292,48 +268,6 @@ class Gate:
         }
 
 
-class Watched:
-    """A WebSocket that ends as soon as it is not allowed any more.
-
-    `hear` and `tell` change what comes and goes, or drop it: None."""
-
-    def __init__(
-        self,
-        receive: Receive,
-        send: Send,
-        is_allowed: Callable[[], bool],
-        hear: Callable[[Message], Message | None] = lambda message: message,
-        tell: Callable[[Message], Message | None] = lambda message: message,
-    ):
-        self._receive, self._send, self._is_allowed, self._hear, self._tell = receive, send, is_allowed, hear, tell
-        self._has_ended = False
-        self._looked = time.monotonic()
-
-    async def receive(self) -> Message:
-        while True:
-            coming = asyncio.ensure_future(self._receive())
-            try:
-                while not coming.done():
-                    await asyncio.wait({coming}, timeout=EVERY)
-                    if not self._is_allowed():
-                        return await self._end()
-            finally:
-                if not coming.done():
-                    coming.cancel()
-            if (message := self._hear(coming.result())) is not None:
-                return message
-
-    async def send(self, message: Message) -> None:
-        if not self._has_ended and (told := self._tell(message)) is not None:
-            await self._send(told)
-
-    async def _end(self) -> Message:
-        if not self._has_ended:
-            self._has_ended = True
-            await self._send({"type": "websocket.close", "code": 1008})
-        return {"type": "websocket.disconnect", "code": 1008}
-
-
 def link_of(connection: HTTPConnection) -> Link | None:
     """The link through which somebody asks one of our routes; None for the owner."""
     link = connection.scope.get("fluxgym.link")
@@ -361,19 +295,8 @@ async def _read_form(request: Request) -> bytes:
     return body
 
 
-def _add_headers(send: Send, told: dict[str, str] | None = None) -> Send:
-    """Adds headers to the answer; without `told` those of every answer."""
-
-    async def add(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in (TOLD if told is None else told).items():
-                headers[name] = value
-            if told is None and headers.get("content-type", "").startswith("text/html"):
-                headers["content-security-policy"] = POLICY
-        await send(message)
-
-    return add
+def _nothing() -> Response:
+    return Response(status_code=204, headers={"cache-control": "no-store"})
 
 
 def _address(door: Door, path: str) -> str:
@@ -381,12 +304,3 @@ def _address(door: Door, path: str) -> str:
     scheme = door.headers.get("x-forwarded-proto", door.scope["scheme"])
     host = door.headers.get("x-forwarded-host") or door.headers.get("host", "")
     return f"{scheme}://{host}{path}"
-
-
-def _add_cookie(send: Send, cookie: str) -> Send:
-    async def add(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).append("set-cookie", cookie)
-        await send(message)
-
-    return add

@@ -1,12 +1,11 @@
 """What somebody with a link may ask for, and how often: one run, to look at. Nothing that a visitor sends changes anything."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 
-from starlette.datastructures import MutableHeaders
-from starlette.types import Message, Send
+from starlette.types import Message
 
 from fluxgym.access.links import Link, note_visit
 
@@ -78,7 +77,7 @@ class Visit:
     visits: Visits
     link: Link
     _allowed: float = BURST
-    _heard: float = field(default_factory=time.monotonic)
+    _heard: float = field(default_factory=monotonic)
     _noted: float = 0.0
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
@@ -86,7 +85,7 @@ class Visit:
         """What Streamlit is told of a message that came; None: nothing."""
         if message["type"] != "websocket.receive":
             return message
-        now = time.monotonic()
+        now = monotonic()
         self._allowed = min(BURST, self._allowed + (now - self._heard) * PER_SECOND)
         self._heard = now
         data = message.get("bytes")
@@ -113,31 +112,3 @@ class Visit:
         task = asyncio.create_task(asyncio.to_thread(note_visit, self.link, is_new))
         self._tasks.add(task)  # a task that nobody holds may be collected before it is done
         task.add_done_callback(self._tasks.discard)
-
-
-def dress(send: Send, head: str) -> Send:
-    """Puts something into the head of a page that is on its way, in place of the title there."""
-    start: Message = {}
-    body = b""
-
-    async def add(message: Message) -> None:
-        nonlocal start, body
-        if message["type"] == "http.response.start":
-            start = message
-            return
-        body += message.get("body", b"")
-        if message.get("more_body"):
-            return
-        before, found, after = body.partition(b"<title>Streamlit</title>")
-        if found:
-            body = before + head.encode("utf-8", "replace") + after
-            headers = MutableHeaders(scope=start)
-            headers["content-length"] = str(len(body))
-            headers["cache-control"] = "no-store"
-            for name in ("etag", "last-modified"):
-                if name in headers:
-                    del headers[name]
-        await send(start)
-        await send({"type": "http.response.body", "body": body})
-
-    return add

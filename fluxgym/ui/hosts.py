@@ -1,7 +1,8 @@
-"""By which names this server may be reached: an address in numbers, localhost, and what .streamlit/config.toml allows.
+"""By which names this server may be reached where no key is asked for: an address in numbers, localhost, and allowedHosts.
 
 A foreign web page can let its own name lead to 127.0.0.1 ("DNS rebinding"). For a browser that page and this server are then
-the same site: it could read all logs, start and delete runs. Its requests name it in their Host, and are refused here.
+the same site: it could read all logs, start and delete runs. Its requests name it in their Host, and are refused here. Where a
+key is asked for any name will do, that of a pod's proxy too: a browser sends the cookie to the name that it signed in to only.
 """
 
 import ipaddress
@@ -12,6 +13,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import config
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
+
+from fluxgym.access.owner import is_open
 
 REFUSED = (
     "Got the host {host!r}, expected localhost or an address in numbers. "
@@ -39,6 +42,8 @@ def is_known(host: str) -> bool:
     """Whether the Host of a request is one by which this server may be reached. No browser sends none."""
     if config.get_option("server.allowedHosts"):
         return is_host_allowed(host)
+    if not is_open():
+        return True
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:

@@ -5,17 +5,21 @@ from urllib.parse import quote
 
 import streamlit as st
 
-RUNS, TRAIN, RUN, COMPARE, SETTINGS = (f"pages/{name}.py" for name in ("runs", "train", "run", "compare", "settings"))
+RUNS, TRAIN, RUN, COMPARE, SETTINGS, SHARED = (
+    f"pages/{name}.py" for name in ("runs", "train", "run", "compare", "settings", "shared")
+)
 LOGO = str(Path(__file__).parent / "logo.svg")
 ICON = str(Path(__file__).parent / "icon.svg")
 # Streamlit leaves 90 px empty above each page; the timer of live.py would have a gap around it; the plan stays in view; a title
-# is as high without buttons beside it as with them; on a phone the tabs of a run lie in one row.
+# is as high without buttons beside it as with them; on a phone the tabs of a run lie in one row, and
+# what is said of a link is not squeezed by its buttons.
 STYLE = """<style>
 .stMainBlockContainer{padding-top:4.5rem;padding-bottom:3rem}
-.st-key-timer{position:absolute;width:0;overflow:hidden}
+.st-key-timer,.st-key-watch{position:absolute;width:0;height:0;overflow:hidden}
 @media (min-width:640px){.st-key-header{min-height:2.6rem;justify-content:center}}
 @media (max-width:640px){.st-key-tab button{padding-left:0.4rem;padding-right:0.4rem}}
 div:has(> .st-key-plan){position:sticky;top:4.5rem}
+div:has(> [class*="st-key-link-words"]){min-width:13rem}
 </style>"""
 
 

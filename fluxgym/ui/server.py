@@ -1,8 +1,9 @@
-"""What our server adds to Streamlit's: files, the names that lead here, and a start that makes each refresh cheap."""
+"""What our server adds to Streamlit's: the gate, files, and a start that makes each refresh cheap."""
 
 import gc
 import importlib
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,15 +12,28 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
+from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 
-from fluxgym.ui import board_files, chart_feed, compare_feed, component, csv_files, files, hosts, live_log, pictures
+from fluxgym.access.owner import AccessError
+from fluxgym.ui import (
+    board_files,
+    chart_feed,
+    compare_feed,
+    component,
+    csv_files,
+    files,
+    front_door,
+    hosts,
+    live_log,
+    pictures,
+    visitor,
+)
 
 PLOTLY = Path(importlib.import_module("plotly").__file__ or "").parent / "package_data"  # holds plotly.min.js
 ROUTES: list[BaseRoute] = [Mount("/vendor", StaticFiles(directory=PLOTLY)), *component.ROUTES]
 ROUTES += [*pictures.ROUTES, *board_files.ROUTES, *files.ROUTES, *chart_feed.ROUTES, *csv_files.ROUTES, *live_log.ROUTES]
 ROUTES += [*compare_feed.ROUTES]
-MIDDLEWARE = [Middleware(hosts.KnownHosts)]
 HEAVY = ("numpy", "pandas", "pyarrow", "PIL.Image", "plotly.graph_objects", "trainer.config", "fluxgym.ui.chart")
 
 
@@ -40,11 +54,23 @@ def _move(route: BaseRoute, start: str) -> BaseRoute:
     raise TypeError(f"got {route!r}, expected a route, a mount or a WebSocket's route")
 
 
-def keep_pages_private() -> None:
-    """Before anybody has opened a page Streamlit would run any file of pages/ by its address, past dashboard.py.
+def guards(base: str) -> list[Middleware]:
+    """What each request passes first: by which name it came, then who asks."""
+    return [Middleware(hosts.KnownHosts), visitor.guard(base)]
 
-    Not public in Streamlit: its version is pinned, and tests/browser/test_front_door.py asks for such a page."""
+
+def prepare() -> None:
+    """Sets what the gate relies on, before the server is up. Neither is public in Streamlit: its version is pinned, and
+    tests/access asks for what would be open without them.
+
+    Before anybody has opened a page Streamlit would run any file of pages/ by its address, past dashboard.py. And without
+    trusted headers a script does not know who asks, and whoever knows the id of a session may go on with it."""
+    try:
+        visitor.get_owner()
+    except AccessError as error:
+        sys.exit(f"fluxgym: {error}")
     PagesManager.uses_pages_directory = False
+    config.set_option("server.trustedUserHeaders", visitor.TRUSTED)
 
 
 @asynccontextmanager
@@ -54,6 +80,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         importlib.import_module(module)
     for listener in find_listeners():
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it a kept-alive request takes 40 ms
+    front_door.announce(find_listeners())
     gc.collect()
     gc.freeze()  # Streamlit collects after each script run; what is frozen is not looked at again: a third of the CPU
     yield

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+
+from fluxgym.access.owner import key_in_use
 
 ROOT = Path(__file__).parent.parent.parent
 QUIET = (
@@ -57,6 +59,11 @@ class Server:
         except OSError:
             return False
 
+    def sign_in(self, context: BrowserContext) -> None:
+        """The browser has the owner's cookie from here on."""
+        answer = context.request.get(f"http://127.0.0.1:{self.port}{self.base}?key={key_in_use()}")
+        assert answer.ok, f"the key was answered {answer.status}"
+
     def kill(self) -> None:
         """SIGKILL: the server has no time for anything."""
         if self.process:
@@ -85,9 +92,10 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """A tab of its own; what the page's scripts complain about fails the test."""
+def page(chromium: Browser, server: Server) -> Iterator[Page]:
+    """A tab of the owner's own; what the page's scripts complain about fails the test."""
     context = chromium.new_context(viewport={"width": 1440, "height": 1000})
+    server.sign_in(context)
     context.set_default_timeout(30_000)
     opened = context.new_page()
     complaints: list[str] = []

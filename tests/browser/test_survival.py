@@ -26,6 +26,7 @@ def test_a_run_outlives_browser_and_server(
 ) -> None:
     # a newcomer starts the demo
     first = chromium.new_context()
+    server.sign_in(first)
     page = first.new_page()
     page.goto(server.url)
     page.get_by_role("button", name="Try the demo").click()
@@ -43,6 +44,7 @@ def test_a_run_outlives_browser_and_server(
 
     # a second tab is open when the server dies; nobody touches it from here on
     second = chromium.new_context()
+    server.sign_in(second)
     left_open = second.new_page()
     left_open.goto(f"{server.url}/run?run=demo")
     wait_until(lambda: last_step(left_open) > seen, 60)
@@ -55,6 +57,7 @@ def test_a_run_outlives_browser_and_server(
 
     # somebody comes back: the same run, further on, all of its curve
     third = chromium.new_context()
+    server.sign_in(third)
     back = third.new_page()
     back.goto(f"{server.url}/run?run=demo")
     wait_until(lambda: last_step(back) > before, 60)

@@ -1,4 +1,4 @@
-"""The owner's key: generated once, in a file of its owner's alone; sessions that are signed, end, expire; passwords as hashes."""
+"""The key of the owner: generated once, in a file of its owner alone; sessions that are signed, end, expire; hashes."""
 
 import json
 import subprocess

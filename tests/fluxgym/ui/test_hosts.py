@@ -1,4 +1,4 @@
-"""By which names the server may be reached."""
+"""By which names the server may be reached where no key is asked for; where one is, by any."""
 
 import pytest
 from starlette.applications import Starlette
@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit import config
 
+from fluxgym.access.owner import OPEN
 from fluxgym.ui.hosts import KnownHosts, is_known
 
 
@@ -24,7 +25,8 @@ async def follow(websocket: WebSocket) -> None:
 
 
 @pytest.fixture
-def client() -> TestClient:
+def client(monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    monkeypatch.setenv(OPEN, "1")
     return TestClient(
         Starlette(routes=[Route("/log", tell), WebSocketRoute("/live", follow)], middleware=[Middleware(KnownHosts)])
     )
@@ -58,5 +60,7 @@ def test_names_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_known("localhost:8501")
     assert not is_known("evil.example")
     told = {"browser.serverAddress": "gpu-box"}
+    assert is_known("other-box:8501"), "the key is asked for, which no foreign page has"
+    monkeypatch.setenv(OPEN, "1")
     assert is_known("gpu-box:8501")
     assert not is_known("other-box:8501")

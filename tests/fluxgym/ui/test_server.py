@@ -3,13 +3,18 @@
 import asyncio
 import gc
 import socket
+from pathlib import Path
 
+import pytest
 import streamlit as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 
-from fluxgym.ui import server
+from fluxgym.access.gate import USER
+from fluxgym.access.owner import KEY
+from fluxgym.ui import server, visitor
 
 
 def test_plotly_comes_from_here() -> None:
@@ -31,13 +36,24 @@ def test_all_routes_lie_below_the_path_of_the_server() -> None:
     assert [vars(route).get("methods") for route in moved] == [vars(route).get("methods") for route in asked]
 
 
-def test_a_page_is_not_a_script_of_its_own() -> None:
+def test_what_the_gate_relies_on_is_set_before_the_server_is_up(outputs: Path) -> None:
     PagesManager.uses_pages_directory = None
-    server.keep_pages_private()
+    server.prepare()
     assert PagesManager.uses_pages_directory is False
+    assert config.get_option("server.trustedUserHeaders") == {USER: "name"}
 
 
-def test_the_start_freezes_what_is_there_and_quickens_the_listener() -> None:
+def test_settings_of_the_access_that_cannot_be_used_are_told_in_one_line(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY, "short")
+    visitor.get_owner.cache_clear()
+    with pytest.raises(SystemExit, match="FLUXGYM_KEY: got 5 characters"):
+        server.prepare()
+    visitor.get_owner.cache_clear()
+
+
+def test_the_start_freezes_what_is_there_and_quickens_the_listener(outputs: Path) -> None:
     app = st.App("dashboard.py")
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as other:
 

@@ -1,0 +1,15 @@
+"""The watch of a page: drawn once, and its script asks below the page's own path."""
+
+from streamlit.testing.v1 import AppTest
+
+from fluxgym.ui import component, watch
+
+
+def test_it_is_drawn_and_says_nothing():
+    page = AppTest.from_string("from fluxgym.ui import watch\nwatch.draw_watch()").run()
+    assert not page.exception and not page.markdown
+
+
+def test_its_script_asks_as_often_as_a_page_refreshes():
+    (script,) = [text for text in component._texts.values() if '"alive"' in text]
+    assert "location.reload()" in script and f"setInterval(ask, {1000 * watch.EVERY})" in script
