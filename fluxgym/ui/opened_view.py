@@ -80,7 +80,7 @@ def _open() -> None:
 def _draw_forget(folder: OpenedFolder) -> None:
     if not st.button("Forget", icon=":material/close:", key=f"forget:{folder.name}"):
         return
-    if folder.board.exists():
+    if folder.board.exists() or folder.share.exists():
         _ask_to_forget(folder)
     else:
         opened.forget(folder)
@@ -89,9 +89,9 @@ def _draw_forget(folder: OpenedFolder) -> None:
 
 @st.dialog("Forget this folder?", icon=":material/close:")
 def _ask_to_forget(folder: OpenedFolder) -> None:
-    st.markdown(
-        f"**{plain(folder.title)}** itself stays as it is. The stars and notes that you gave its checkpoints here are deleted."
-    )
+    lost = ["The stars and notes that you gave its checkpoints here are deleted."] if folder.board.exists() else []
+    lost += ["The links to it end."] if folder.share.exists() else []
+    st.markdown(f"**{plain(folder.title)}** itself stays as it is. {' '.join(lost)}")
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep it"):
             st.rerun()

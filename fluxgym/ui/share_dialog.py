@@ -32,8 +32,8 @@ HOLDS = (
 
 
 def draw_button(folder: RunFolder) -> None:
-    """The button. `answer` opens the dialog, outside of the refreshing part."""
-    if st.button("Share", icon=":material/share:", key=f"share:{folder.name}"):
+    """The button. `answer` opens the dialog, outside of the refreshing part. What is gone has none."""
+    if folder.path.is_dir() and st.button("Share", icon=":material/share:", key=f"share:{folder.name}"):
         st.session_state[ASKED] = True
         st.session_state.pop(SHOWN, None)
 

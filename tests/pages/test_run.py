@@ -73,7 +73,7 @@ def test_a_run_under_way(start_small: Callable[..., RunFolder], wait_until: Call
         "Last line",
     ]
     assert primary(page) == []
-    assert [button.label for button in page.button] == ["Stop"]
+    assert [button.label for button in page.button] == ["Stop", "Share"]
     drawn = TestClient(Starlette(routes=chart_feed.ROUTES)).get(sent(page, "chart")[0]["url"]).json()
     assert 30 in drawn["lists"]["0"][1]
     assert [data["chart"] for data in sent(page, "chart")] == ["loss", "epochs", "pace", "rate", "machine"]
