@@ -13,7 +13,7 @@ from fluxgym.ui.pictures import grid_url
 from fluxgym.view import samples
 from fluxgym.view.samples import Grid
 
-_FOLDER = Path(__file__).parent
+_FOLDERS = (Path(__file__).parent, Path(samples.__file__).parent)  # the second has what a frozen run shows too
 _BOX = """
 <div class="fluxgym-samples">
   <div class="bar"><span class="count"></span><span class="choices"></span></div>
@@ -24,8 +24,9 @@ _BOX = """
 
 
 def read_parts(*names: str) -> str:
-    """Scripts or style sheets of this folder behind each other, as one."""
-    return "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
+    """Scripts or style sheets behind each other, as one."""
+    files = [next(path for folder in _FOLDERS if (path := folder / name).is_file()) for name in names]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
 _mount = declare(
