@@ -18,7 +18,7 @@ from fluxgym.access import doors
 from fluxgym.access.answers import add_cookie, add_headers, dress
 from fluxgym.access.links import Book, Link
 from fluxgym.access.owner import LASTS, AccessError, Owner, is_open
-from fluxgym.access.throttle import Throttle
+from fluxgym.access.throttle import Full, Throttle
 from fluxgym.access.visits import HEADERS, WHOLE, Visits
 from fluxgym.access.watched import Watched
 
@@ -46,10 +46,6 @@ class Door:
     @property
     def is_socket(self) -> bool:
         return bool(self.scope["type"] == "websocket")
-
-    @property
-    def address(self) -> str:
-        return str((self.scope.get("client") or ("unknown",))[0])
 
     @property
     def is_page(self) -> bool:
@@ -123,7 +119,7 @@ class Gate:
 
     async def _let_bearer(self, door: Door, owner: Owner, key: str) -> None:
         """For scripts: the key with each request."""
-        if trouble := await self._try(door, owner, key):
+        if trouble := await self._try(owner, key):
             await door.answer(PlainTextResponse(trouble, 429 if trouble == doors.SLOWED else 401))
         else:
             await self._pass_owner(door, lambda: True)
@@ -147,7 +143,7 @@ class Gate:
             return
         form = dict(parse_qsl((await _read_form(request)).decode("utf-8", "replace")))
         after = doors.local(form.get("next", ""), self.base)
-        if trouble := await self._try(door, owner, form.get("key", "").strip()):
+        if trouble := await self._try(owner, form.get("key", "").strip()):
             await door.answer(self._ask(owner, after, trouble))
         else:
             await self._let_in(door, owner, after)
@@ -157,21 +153,26 @@ class Gate:
         key = next(value for name, value in door.asked if name == "key")
         rest = urlencode([(name, value) for name, value in door.asked if name != "key"])
         after = doors.local(quote(door.scope["path"]) + (f"?{rest}" if rest else ""), self.base)
-        if not (trouble := await self._try(door, owner, key)):
+        if not (trouble := await self._try(owner, key)):
             await self._let_in(door, owner, after)
         elif self._find_cookie(door, owner):  # an old address in a browser that is signed in
             await door.answer(RedirectResponse(after, 303, {"cache-control": "no-store"}))
         else:
             await door.answer(self._ask(owner, after, trouble))
 
-    async def _try(self, door: Door, owner: Owner, key: str) -> str:
+    async def _try(self, owner: Owner, key: str) -> str:
         """Nothing where it is the key, or what is wrong. The generated key is always looked at, what a person chose only while
         few are wrong: it can be guessed."""
         if owner.is_key(key):
             return ""
-        if owner.has_chosen and not self.keys.is_full and await run_in_threadpool(owner.is_chosen, key):
-            return ""
-        return doors.WRONG if await self.keys.slow(door.address) else doors.SLOWED
+        try:
+            async with self.keys.enter():
+                if owner.has_chosen and await run_in_threadpool(owner.is_chosen, key):
+                    return ""
+                await self.keys.slow()
+        except Full:
+            return doors.SLOWED
+        return doors.WRONG
 
     async def _let_in(self, door: Door, owner: Owner, after: str) -> None:
         response = RedirectResponse(after, 303, {"cache-control": "no-store"})
@@ -218,10 +219,7 @@ class Gate:
     async def _let_visitor(self, door: Door, token: str, slash: str, rest: str) -> None:
         link = await self.book.find(token)
         if link is None:
-            if token != "_stcore" and not await self.links.slow(door.address):  # Streamlit asks below /s/ too
-                await door.answer(PlainTextResponse(doors.SLOWED, 429))
-                return
-            await door.answer(doors.dead_link())
+            await self._refuse_visitor(door, token)
             return
         if door.is_socket:
             await self._let_socket(door, link, f"/{rest}")
@@ -240,8 +238,18 @@ class Gate:
         else:
             await door.answer(PlainTextResponse("This link does not show that.", 404))
 
+    async def _refuse_visitor(self, door: Door, token: str) -> None:
+        try:
+            async with self.links.enter():
+                if token != "_stcore":  # Streamlit's own page asks below /s/, too
+                    await self.links.slow()
+        except Full:
+            await door.answer(PlainTextResponse(doors.SLOWED, 429))
+        else:
+            await door.answer(doors.dead_link())
+
     async def _let_socket(self, door: Door, link: Link, path: str) -> None:
-        if path != "/_stcore/stream" or not is_same_site(door.headers) or self.visits.is_full:
+        if path != "/_stcore/stream" or not is_same_site(door.headers) or self.visits.is_full(link):
             await door.answer(Response(status_code=403))
             return
         visit = self.visits.begin(link)

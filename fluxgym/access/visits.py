@@ -1,6 +1,7 @@
 """What somebody with a link may ask for, and how often: one run, to look at. Nothing that a visitor sends changes anything."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
@@ -9,7 +10,7 @@ from starlette.types import Message
 
 from fluxgym.access.links import Link, note_visit
 
-MOST_VISITS = 300  # pages that may be open at once, of all links
+MOST_VISITS, MOST_OF_ONE = 300, 120  # pages that may be open at once: of all links, of one
 LONGEST_MESSAGE = 64 * 1024  # bytes
 BURST, PER_SECOND = 30.0, 4.0  # messages: so many at once, then so many each second; a page sends one in five seconds
 NOTED = 60.0  # s between two notes that a page is still open
@@ -32,14 +33,13 @@ class Visits:
     let_in: Callable[[bytes], bytes | None]
     let_out: Callable[[bytes], bytes | None]
     tell_head: Callable[[Link, str], str]
-    count: int = 0
+    open: Counter[str] = field(default_factory=Counter)  # pages by the digest of their link
 
-    @property
-    def is_full(self) -> bool:
-        return self.count >= MOST_VISITS
+    def is_full(self, link: Link) -> bool:
+        return self.open.total() >= MOST_VISITS or self.open[link.digest] >= MOST_OF_ONE
 
     def begin(self, link: Link) -> "Visit":
-        self.count += 1
+        self.open[link.digest] += 1
         return Visit(self, link)
 
     def may_ask(self, link: Link, path: str) -> bool:
@@ -106,7 +106,8 @@ class Visit:
         return None if let_out is None else {"type": "websocket.send", "bytes": let_out}
 
     def end(self) -> None:
-        self.visits.count -= 1
+        self.visits.open[self.link.digest] -= 1
+        self.visits.open += Counter()  # forgets links of which no page is open
 
     def _note(self, is_new: bool) -> None:
         task = asyncio.create_task(asyncio.to_thread(note_visit, self.link, is_new))

@@ -17,6 +17,7 @@ from fluxgym.access import owner, watched
 from fluxgym.access.gate import Gate, is_same_site, link_of
 from fluxgym.access.links import Book, make_link, revoke_all
 from fluxgym.access.owner import Owner, key_in_use
+from fluxgym.access.throttle import Throttle
 from fluxgym.access.visits import Visits
 from trainer.folder import RunFolder
 
@@ -214,9 +215,9 @@ def test_wrong_keys_are_slowed_and_the_generated_key_still_gets_in(
 
 def test_a_password_is_not_even_tried_while_the_room_is_full(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(owner.PASSWORD_HASH, owner.hash_password("correct horse battery"))
+    assert make().post("/login", data={"key": "correct horse battery"}).status_code == 303
+    monkeypatch.setattr("fluxgym.access.gate.Throttle", lambda free, longest, room: Throttle(free, longest, room=0))
     browser = make()
-    assert browser.post("/login", data={"key": "correct horse battery"}).status_code == 303
-    monkeypatch.setattr("fluxgym.access.throttle.Throttle.is_full", True)
     answer = browser.post("/login", data={"key": "correct horse battery"})
     assert answer.status_code == 429 and "Too many" in answer.text and "Password" in answer.text
     assert browser.post("/login", data={"key": owner.read_keyring().key}).status_code == 303
@@ -307,8 +308,11 @@ def test_a_page_that_is_open_ends_when_its_link_is_revoked(
             page.receive_bytes()
 
 
-def test_there_are_so_many_visits_and_no_more(browser: TestClient, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fluxgym.access.visits.MOST_VISITS", 1)
+@pytest.mark.parametrize("limit", ["MOST_VISITS", "MOST_OF_ONE"])
+def test_there_are_so_many_visits_and_no_more(
+    browser: TestClient, run: RunFolder, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(f"fluxgym.access.visits.{limit}", 1)
     _, token = make_link(run)
     address = f"/s/{token}/_stcore/stream"
     with browser.websocket_connect(address, subprotocols=["streamlit"]) as page:

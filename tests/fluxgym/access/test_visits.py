@@ -111,13 +111,13 @@ def test_a_visit_is_counted_once_it_asks_for_the_page(mine: Visits, outputs: Pat
 
     async def run() -> None:
         visit = mine.begin(made)
-        assert mine.count == 1
+        assert mine.open.total() == 1
         for _ in range(5):
             visit.hear(receive())
         await asyncio.gather(*visit._tasks)
         visit.end()
 
     asyncio.run(run())
-    assert mine.count == 0
+    assert not mine.open
     (seen,) = list_links(folder)
     assert seen.views == 1 and seen.seen
