@@ -1,6 +1,7 @@
 """Links that show one run to whoever has them: /s/<token>/. A token is 256 random bits; share.json keeps only its SHA-256.
 
-A link that was revoked is taken out of the file, so that it is from then on as unknown as one that never was.
+A link that was revoked is taken out of the file, so that it is from then on as unknown as one that never was. The file names
+its run: in a copy of the folder it counts for nothing.
 """
 
 import asyncio
@@ -188,6 +189,8 @@ def _read(folder: RunFolder) -> list[Link]:
         said = json.loads(folder.share.read_bytes())
         if said["version"] != VERSION:
             raise ValueError(f"got the version {said['version']!r}, expected {VERSION}")
+        if said["run"] != folder.name:  # copied along with its folder: the links of one run must not lead to another
+            return []
         return [_parse(folder, each) for each in said["links"]]
     except (FileNotFoundError, NotADirectoryError):
         return []
@@ -220,7 +223,7 @@ def _change(folder: RunFolder, change: Change) -> None:
         told = [{**asdict(replace(link, folder=None)), "parts": sorted(link.parts)} for link in links]  # type: ignore[arg-type]
         for each in told:
             del each["folder"]
-        write_whole(folder.share, json.dumps({"version": VERSION, "links": told}, indent=1).encode())
+        write_whole(folder.share, json.dumps({"version": VERSION, "run": folder.name, "links": told}, indent=1).encode())
 
 
 @contextlib.contextmanager

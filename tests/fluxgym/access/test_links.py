@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -47,6 +48,25 @@ def test_expired_links_open_nothing_and_go_with_the_next_one(folder):
     assert link.expires is not None and lasting.expires is None
     assert asyncio.run(Book().find(token)) is None
     assert list_links(folder) == [lasting]
+
+
+def test_a_copy_of_a_run_has_no_links(folder, outputs):
+    """Else a link would lead to the copy, or nowhere once that is gone."""
+    link, token = make_link(folder)
+    copy = RunFolder(outputs / "copy")
+    shutil.copytree(folder.path, copy.path)
+
+    async def ask() -> None:
+        book = Book()
+        assert await book.find(token) == link
+        assert list_links(copy) == []
+        make_link(copy)
+        assert await book.find("unknown") is None  # it has looked into both
+        shutil.rmtree(copy.path)
+        assert await book.find("unknown") is None
+        assert await book.find(token) == link
+
+    asyncio.run(ask())
 
 
 @pytest.mark.parametrize("days", [0, -1, float("nan"), 1e9])
@@ -122,7 +142,9 @@ def test_visits_are_counted_and_never_make_a_link(folder, full_disk):
     assert list_links(folder) == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 2, "links": []}', '{"version": 1, "links": [{}]}', "[" * 99999])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"version": 2, "links": []}', '{"version": 1, "run": "robot", "links": [{}]}', "[" * 99999]
+)
 def test_a_damaged_file_opens_nothing_and_is_kept_until_all_are_revoked(folder, text):
     _, token = make_link(folder)
     folder.share.write_text(text)
