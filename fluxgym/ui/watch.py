@@ -24,4 +24,4 @@ export default function () {
 
 def draw_watch() -> None:
     """Draws nothing. Once a page, outside of the refreshing part."""
-    _mount(key="watch", height=1)
+    _mount(key="watching", height=1)
