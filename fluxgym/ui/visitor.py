@@ -2,6 +2,7 @@
 
 from functools import cache
 from html import escape
+from urllib.parse import quote
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -57,7 +58,7 @@ def tell_head(link: Link, address: str) -> str:
         "og:url": address,
     }
     if "samples" in link.parts:
-        told["og:image"] = f"{address}card/{escape(link.folder.name)}.jpg"
+        told["og:image"] = f"{address}card/{quote(link.folder.name, safe='')}.jpg"
     card = "summary_large_image" if "og:image" in told else "summary"
     tags = "".join(f'<meta property="{name}" content="{escape(said)}">' for name, said in told.items())
     return (
