@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import config
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
+from fluxgym.access.address import told_base
 from fluxgym.access.owner import is_open
 
 REFUSED = (
@@ -48,8 +49,16 @@ def is_known(host: str) -> bool:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
         return False
-    own = {config.get_option("server.address"), config.get_option("browser.serverAddress"), "localhost"}
+    own = {config.get_option("server.address"), config.get_option("browser.serverAddress"), _told_host(), "localhost"}
     return not host or name in own or name.endswith(".localhost") or is_number(name)
+
+
+def _told_host() -> str | None:
+    """The name in FLUXGYM_URL, under which others reach this server."""
+    try:
+        return urlsplit(told_base()).hostname
+    except ValueError:
+        return None
 
 
 def is_number(name: str) -> bool:

@@ -21,12 +21,14 @@ import time
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from fluxgym.access.owner import KEY as KEY_NAME
 from fluxgym.run import lock
 from fluxgym.run.identity import Identity
 from fluxgym.run.record import begin_attempt, write_record
@@ -35,6 +37,8 @@ from trainer.folder import RunFolder
 ROOT = Path(__file__).resolve().parents[2]
 STEP = "2026-11-24 {time} steps: {percent:3d}%|#####     | {step}/{steps} [00:00<00:27, 11.00it/s, "
 STEP += "loss={loss:.4f}, avr_loss={loss:.4f}, lr=2e-04]\n"
+KEY = "the key of this benchmark"
+BEARER = {"Authorization": f"Bearer {KEY}"}
 WARM = 5  # refreshes that are not counted
 PER_EPOCH = 1000  # steps; the number of epochs grows with the run, as it does in life
 
@@ -86,7 +90,7 @@ class Answer:
         if kind == "exception":
             raise RuntimeError(told.delta.new_element.exception.message)
         if kind == "bidi_component":
-            given = json.loads(told.delta.new_element.bidi_component.json)
+            given = json.loads(told.delta.new_element.bidi_component.json or "{}")
             if "chart" in given:
                 self.charts[given["url"]] = given["version"]
 
@@ -105,7 +109,7 @@ class Feed:
         for url, version in charts.items():
             if self.versions.get(url) == version:
                 continue
-            self.connection.request("GET", f"/{url}&has={self.has.get(url, '')}", headers={"Accept-Encoding": "gzip"})
+            self.connection.request("GET", f"/{url}&has={self.has.get(url, '')}", headers=BEARER | {"Accept-Encoding": "gzip"})
             answer = self.connection.getresponse()
             body = answer.read()
             assert answer.status == 200, f"{url} answers {answer.status}"
@@ -165,7 +169,8 @@ async def measure(port: int, pid: int, folders: list[RunFolder], steps: list[int
     clock = (~pid << 3) | 2  # the kernel's name for the CPU clock of a process: clock_getcpuclockid(3)
     address, protocol = f"ws://127.0.0.1:{port}/_stcore/stream", Subprotocol("streamlit")
     async with contextlib.AsyncExitStack() as stack:
-        sessions = [await stack.enter_async_context(connect(address, subprotocols=[protocol], max_size=None)) for _ in folders]
+        dial: Any = {"subprotocols": [protocol], "max_size": None, "additional_headers": BEARER}
+        sessions = [await stack.enter_async_context(connect(address, **dial)) for _ in folders]
         feeds = [Feed(port) for _ in folders]
         viewers = [Viewer(*each) for each in zip(sessions, feeds, folders, steps, strict=True)]
         for viewer in viewers:
@@ -193,7 +198,7 @@ def main() -> None:
         server = subprocess.Popen(
             [*command, "--server.port", str(port)],
             cwd=ROOT,
-            env={**os.environ, "FLUXGYM_OUTPUTS": str(outputs)},
+            env={**os.environ, "FLUXGYM_OUTPUTS": str(outputs), KEY_NAME: KEY, "FLUXGYM_ACCESS_FILE": f"{name}/access.json"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -63,4 +63,6 @@ def test_names_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_known("other-box:8501"), "the key is asked for, which no foreign page has"
     monkeypatch.setenv(OPEN, "1")
     assert is_known("gpu-box:8501")
+    monkeypatch.setenv("FLUXGYM_URL", "https://gpu.example.org/train")
+    assert is_known("gpu.example.org")
     assert not is_known("other-box:8501")
