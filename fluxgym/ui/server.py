@@ -18,6 +18,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from fluxgym.access.owner import AccessError
 from fluxgym.ui import (
     board_files,
+    card,
     chart_feed,
     compare_feed,
     component,
@@ -33,7 +34,7 @@ from fluxgym.ui import (
 PLOTLY = Path(importlib.import_module("plotly").__file__ or "").parent / "package_data"  # holds plotly.min.js
 ROUTES: list[BaseRoute] = [Mount("/vendor", StaticFiles(directory=PLOTLY)), *component.ROUTES]
 ROUTES += [*pictures.ROUTES, *board_files.ROUTES, *files.ROUTES, *chart_feed.ROUTES, *csv_files.ROUTES, *live_log.ROUTES]
-ROUTES += [*compare_feed.ROUTES]
+ROUTES += [*compare_feed.ROUTES, *card.ROUTES]
 HEAVY = ("numpy", "pandas", "pyarrow", "PIL.Image", "plotly.graph_objects", "trainer.config", "fluxgym.ui.chart")
 
 
