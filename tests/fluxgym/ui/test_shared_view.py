@@ -1,6 +1,7 @@
 """What is drawn of a run for visitors: charts that fetch themselves, the last line, and no traceback whatever happens."""
 
 import json
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
