@@ -122,7 +122,7 @@ class Gate:
         if trouble := await self._try(owner, key):
             await door.answer(PlainTextResponse(trouble, 429 if trouble == doors.SLOWED else 401))
         else:
-            await self._pass_owner(door, lambda: True)
+            await self._pass_owner(door, lambda: owner.has_chosen or owner.is_key(key))
 
     async def _pass_owner(self, door: Door, is_allowed: Callable[[], bool]) -> None:
         scope = {**door.scope, "headers": [*_without(door.scope, b"origin"), (USER.encode(), OWNER.encode())]}

@@ -21,6 +21,7 @@ REFUSED = (
     "Got the host {host!r}, expected localhost or an address in numbers. "
     'A name of your own is put into .streamlit/config.toml: [server] allowedHosts = ["localhost", "127.0.0.1", "the name"]'
 )
+SAFE = {"x-content-type-options": "nosniff"}
 
 
 class KnownHosts:
@@ -34,7 +35,7 @@ class KnownHosts:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
             else:
-                await PlainTextResponse(REFUSED.format(host=host[:200]), status_code=403)(scope, receive, send)
+                await PlainTextResponse(REFUSED.format(host=host[:200]), status_code=403, headers=SAFE)(scope, receive, send)
             return
         await self.app(scope, receive, send)
 

@@ -24,6 +24,11 @@ def test_plotly_comes_from_here() -> None:
     assert answer.headers["etag"]
 
 
+def test_the_page_has_our_icon_before_any_script_has_run() -> None:
+    answer = TestClient(Starlette(routes=server.ROUTES)).get("/favicon.png")
+    assert answer.headers["content-type"] == "image/svg+xml" and answer.text.startswith("<svg")
+
+
 def test_all_routes_lie_below_the_path_of_the_server() -> None:
     for base in ("", "train", "/deep/train/"):
         client = TestClient(Starlette(routes=server.routes_below(base)))
