@@ -204,6 +204,14 @@ def find_data(folder: RunFolder) -> list[str]:
     return sorted(filter(None, found), key=len, reverse=True)
 
 
+def find_data_names(folder: RunFolder) -> list[str]:
+    """The last parts of those paths that are no ordinary words and not the run's own name: "alice-at-home"."""
+    names = {re.split(r"[/\\]+", path)[-1] for path in find_data(folder)}
+    own = {folder.name.casefold(), folder.title.casefold(), "demo-dataset"}
+    telling = (name for name in names if len(name) >= SHORTEST and re.search(r"[\W_]|\d", name))
+    return sorted((name for name in telling if name.casefold() not in own), key=len, reverse=True)
+
+
 def _password_of(url: str) -> str:
     try:
         return urlsplit(url).password or ""

@@ -41,6 +41,7 @@ class Redactor:
         words = [(text, len(text) >= own_names.LONG) for text in own_names.find_secrets(os.environ)]
         self._secrets = _compile([_apart(form, inside) for text, inside in words for form in own_names.write_forms(text)])
         self._data = _data_patterns(own_names.find_data(folder))
+        self._data_names = _compile([_apart(name) for name in own_names.find_data_names(folder)])
         roots = "|".join(re.escape(form) for root in own_names.find_roots(folder) for form in (root, root.replace("/", "\\/")))
         self._roots = re.compile(rf"(?:{roots})(?![\w-])(?:[/\\]+[^{APART}]+)*/?") if roots else None
         self._hosts = _compile([_apart(name) for name in own_names.find_hosts(public)])
@@ -94,6 +95,7 @@ class Redactor:
         if self._roots:
             line = self._roots.sub(lambda match: shorten(match[0]), line)
         line = hide_machines(hide_places(line))
+        line = self._data_names.sub(DATA, line) if self._data_names else line
         line = self._hosts.sub(HOST, line) if self._hosts else line
         return self._users.sub(USER, line) if self._users else line
 

@@ -73,3 +73,11 @@ def test_the_data_set_is_found_as_the_settings_name_it(tmp_path: Path) -> None:
     folder.config.write_text("no toml", encoding="utf-8")
     (folder.path / "config.yaml").write_text("datasets:\n  - folder_path: '/srv/cats'\n    repeats: 3\n", encoding="utf-8")
     assert own_names.find_data(folder) == ["/srv/cats"]
+
+
+def test_the_name_of_a_data_set_that_is_no_ordinary_word(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "robot-2")
+    folder.path.mkdir()
+    for place, names in (("/srv/alice-at-home", ["alice-at-home"]), ("/srv/photographs", []), ("datasets/robot-2", [])):
+        folder.config.write_text(f'[data]\nfolder = "{place}"\n', encoding="utf-8")
+        assert own_names.find_data_names(folder) == names

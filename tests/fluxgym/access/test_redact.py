@@ -86,6 +86,10 @@ def test_a_data_set_with_a_plain_name_is_hidden_where_it_is_a_path(make: Callabl
     assert shown == 'a photo of alice; folder = "[data set]"; [data set] has no caption; datasets/alice/x'
 
 
+def test_the_name_of_a_data_set_is_hidden_alone_too(make: Callable[..., Redactor]) -> None:
+    assert make("/srv/alice-at-home").text("10 images in alice-at-home, of 12") == "10 images in [data set], of 12"
+
+
 def test_a_private_key_over_several_lines(make: Callable[..., Redactor]) -> None:
     key = ["x -----BEGIN OPENSSH PRIVATE KEY-----", "b3BlbnNzaC1r", "-----END OPENSSH PRIVATE KEY----- 9/20", "steps 10/20"]
     assert make().lines(key) == ["x [secret]", "[secret]", "[secret] 9/20", "steps 10/20"]
