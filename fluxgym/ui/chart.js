@@ -12,8 +12,6 @@ const library = () =>
     document.head.append(script);
   }));
 
-const LIGHTER = { "#0072B2": "#56B4E9", "#D55E00": "#E69F00", "#009E73": "#2FC79A" }; // on a dark page, of Okabe and Ito too
-const RAISED = 2.2; // times, a line that is faint on a light page
 const NOTE = 20, HEAD = 28; // px, the line of text below a figure, or the one above it with its title
 const AGAIN = 3000; // ms until an address that did not answer is asked again
 const PATIENCE = 20000; // ms: a connection that broke off without a word would hold up all that come after
@@ -53,42 +51,6 @@ function whole(value, lists) {
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, whole(each, lists)]));
 }
 
-const luminance = (colour) => {
-  const [red, green, blue] = (colour.match(/[\d.]+/g) ?? [255, 255, 255]).map(Number);
-  return 0.299 * red + 0.587 * green + 0.114 * blue;
-};
-
-function ground(element) {
-  for (let at = element; at; at = at.parentElement) {
-    const colour = getComputedStyle(at).backgroundColor;
-    if (!/, 0\)$|transparent/.test(colour)) return colour;
-  }
-  return "#FFFFFF";
-}
-
-function themed(figure, box) {
-  const text = getComputedStyle(box).color;
-  const [red, green, blue] = text.match(/[\d.]+/g) ?? [0, 0, 0];
-  const ink = (opacity) => `rgba(${red}, ${green}, ${blue}, ${opacity})`;
-  const dark = luminance(text) > 128;
-  const layout = figure.layout;
-  layout.font = { ...layout.font, color: ink(0.75), family: getComputedStyle(box).fontFamily };
-  layout.hoverlabel = { bgcolor: dark ? "#1A2021" : "#FFFFFF", bordercolor: ink(0.2), font: { color: text } };
-  layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: ink(0.4), activecolor: text };
-  layout.autosize = true;
-  layout.paper_bgcolor = ground(box); // plotly draws the line at the pointer on a strip of this colour, and so a saved picture
-  layout.xaxis = { ...layout.xaxis, spikecolor: ink(0.5), spikethickness: 1, spikedash: "dot" };
-  for (const bars of figure.data.filter((trace) => trace.text && trace.type === "bar"))
-    bars.insidetextfont = { color: bars.marker.opacity.map((opacity) => (opacity < 0.5 ? text : dark ? "#10181C" : "#FFFFFF")) };
-  if (dark) {
-    for (const trace of figure.data) {
-      if (trace.opacity < 0.5) trace.opacity *= RAISED;
-      for (const part of [trace.line, trace.marker]) if (part?.color in LIGHTER) part.color = LIGHTER[part.color];
-    }
-  }
-  return figure;
-}
-
 async function find(data) {
   if (data.figure) return JSON.parse(data.figure);
   const feed = await ask(data.url, data.version);
@@ -114,8 +76,10 @@ async function draw(box) {
     if (!box.isConnected || wanted !== box.wanted) return;
     const { data, layout } = themed(figure, box);
     const modeBarButtons = [["zoom2d", "pan2d", "resetScale2d", "toImage"]];
-    // without a pointer that hovers the buttons would always be there, over the legend
-    const displayModeBar = matchMedia("(pointer: coarse)").matches ? false : "hover";
+    // without a pointer that hovers the buttons would always be there, over the legend; and a finger on a chart scrolls the page
+    const isTouched = matchMedia("(pointer: coarse)").matches;
+    const displayModeBar = isTouched ? false : "hover";
+    if (isTouched) layout.dragmode = false;
     if (box.classList.contains("said")) box.classList.remove("said"), box.replaceChildren();
     box.width = box.offsetWidth;
     await plotly.react(box, data, layout, { displaylogo: false, responsive: false, displayModeBar, modeBarButtons });

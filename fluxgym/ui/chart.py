@@ -8,9 +8,11 @@ import json
 from pathlib import Path
 
 from fluxgym.ui.component import declare
+from fluxgym.view import figures
 from fluxgym.view.figures import Figure
 
 _FOLDER = Path(__file__).parent
+_THEME = Path(figures.__file__).parent / "chart_theme.js"  # a frozen run has it too
 _mount = declare(
     "fluxgym_chart",
     html="""
@@ -20,7 +22,7 @@ _mount = declare(
   <div class="note"></div>
 </div>
 """,
-    js=(_FOLDER / "chart.js").read_text(encoding="utf-8"),
+    js="\n".join(file.read_text(encoding="utf-8") for file in (_THEME, _FOLDER / "chart.js")),
     css=(_FOLDER / "chart.css").read_text(encoding="utf-8"),
 )
 

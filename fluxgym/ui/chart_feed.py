@@ -4,9 +4,7 @@ A refresh through Streamlit would send every figure whole each time: it does not
 
 import gzip
 import json
-import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -21,8 +19,8 @@ from fluxgym.run.folders import NoSuchRun, find_run, log_of
 from fluxgym.view import charts, machine
 from fluxgym.view.charts import View
 from fluxgym.view.curves import AXES
-from fluxgym.view.figures import Figure
-from fluxgym.view.health import Health, get_health
+from fluxgym.view.figures import Figure, known
+from fluxgym.view.health import Health, get_health, leave_out_words
 from fluxgym.view.patches import Desk
 
 LEARNS, RUNS = "learns", "runs"  # groups of figures that are fetched together
@@ -84,11 +82,6 @@ def answer(run: str, group: str, view: View, has: str, is_visitor: bool = False)
     return write_known(_desk.answer(asked, lambda: make(history, shown, view), has, whose))
 
 
-def leave_out_words(health: Health) -> Health:
-    """The alerts by their kinds and steps alone: their words name files and processes."""
-    return Health(health.path, alerts=[replace(alert, text="") for alert in health.alerts])
-
-
 def write_known(said: Any) -> bytes:
     """JSON, without numbers that are none."""
     try:
@@ -100,15 +93,6 @@ def write_known(said: Any) -> bytes:
 def write(said: Any) -> bytes:
     """JSON as browsers read it: without NaN and Infinity. Raises ValueError where there are such."""
     return json.dumps(said, separators=(",", ":"), allow_nan=False).encode()
-
-
-def known(value: Any) -> Any:
-    """The same with None in place of numbers that are none."""
-    if isinstance(value, dict):
-        return {key: known(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [known(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 async def send_figures(request: Request) -> Response:

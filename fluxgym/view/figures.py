@@ -4,6 +4,7 @@ A figure is the dict that plotly.js takes, ready for json.dumps. plotly's own cl
 all the rest of a refresh; the tests have them check each figure.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -103,3 +104,12 @@ def thinned(values: list[Any], most: int) -> list[Any]:
     while len(values) > most * stride:
         stride *= 2  # a power of two: what is shown stays while there come more
     return values if stride == 1 else [*values[:-1:stride], values[-1]]
+
+
+def known(value: Any) -> Any:
+    """The same with None in place of numbers that are none."""
+    if isinstance(value, dict):
+        return {key: known(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [known(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

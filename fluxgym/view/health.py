@@ -163,6 +163,11 @@ _known: OrderedDict[Path, Health] = OrderedDict()
 _lock = threading.Lock()
 
 
+def leave_out_words(health: Health) -> Health:
+    """The alerts by their kinds and steps alone: their words name files and processes."""
+    return Health(health.path, alerts=[replace(alert, text="") for alert in health.alerts])
+
+
 def get_health(monitor_log: Path) -> Health:
     """What a monitor's log says, up to date; one for the whole process, the least used are forgotten."""
     path = Path(monitor_log).absolute()

@@ -39,6 +39,11 @@ def card(folder: RunFolder, picture: Path) -> Path | None:
     return _find(folder, picture, ".card.jpg", _write_card)
 
 
+def write_bytes(picture: Path, side: int, quality: int) -> bytes | None:
+    """The picture at most `side` px long, as a WebP that is kept nowhere; None where it is broken or not whole yet."""
+    return _read(picture, lambda image: _encode(_plain(image, side), "WEBP", quality))
+
+
 def _find(folder: RunFolder, picture: Path, suffix: str, write: Callable[[Image.Image], bytes]) -> Path | None:
     try:
         there = picture.stat()

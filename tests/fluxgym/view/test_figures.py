@@ -21,3 +21,7 @@ def test_a_figure_of_nothing_says_why():
     figure = go.Figure(figures.nothing("step", "No step yet"))
     assert figure.layout.annotations[0].text == "No step yet"
     assert figure.layout.uirevision == figures.layout("step")["uirevision"]
+
+
+def test_numbers_that_are_none_become_none():
+    assert figures.known({"y": [1, 0.5, float("nan"), float("inf")], "name": "a"}) == {"y": [1, 0.5, None, None], "name": "a"}

@@ -1,12 +1,14 @@
 """The monitor's log as numbers: what it wrote, in any pieces, of any age and length."""
 
+from pathlib import Path
+
 import pytest
 
 from fluxgym.run.evidence import Evidence
 from fluxgym.run.gpu import Gpu
 from fluxgym.run.monitor import Monitor
 from fluxgym.run.record import begin_attempt
-from fluxgym.view.health import MOST, Alert, Health, get_health, read_evidence
+from fluxgym.view.health import MOST, Alert, Health, get_health, leave_out_words, read_evidence
 from trainer.folder import RunFolder
 
 WHEN = "2026-11-24 10:00:00"
@@ -106,3 +108,8 @@ def test_lines_of_any_kind_are_no_evidence(read):
     assert (health.last, health.alerts) == ({}, [])
     assert read_evidence("state running, cpu -, gpu 0 memory -").values == {}
     assert Health(health.path.parent / "none").gpus() == []
+
+
+def test_alerts_without_their_words_keep_their_kinds_and_steps():
+    health = Health(RunFolder(Path("a")).monitor_log, alerts=[Alert(3, "failed", "Killed at /srv/x")])
+    assert leave_out_words(health).alerts == [Alert(3, "failed", "")]

@@ -1,5 +1,6 @@
 """What is made of pictures: made once, whole, another when the picture is, and nothing in it but the picture."""
 
+import io
 import os
 import threading
 
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from fluxgym.view.thumbnails import CARD_BYTES, SIDE, card, thumbnail, whole
+from fluxgym.view.thumbnails import CARD_BYTES, SIDE, card, thumbnail, whole, write_bytes
 from trainer.folder import RunFolder
 
 NAME = "a_e000002_00_20261124101502_7.png"
@@ -158,3 +159,12 @@ def test_on_a_full_disk_nothing_is_made_and_later_it_is(folder, full_disk):
         assert thumbnail(folder, picture) is None
         assert list(folder.thumbnails.iterdir()) == []
     assert thumbnail(folder, picture).is_file()
+
+
+def test_bytes_of_a_picture_are_kept_nowhere(folder):
+    picture = draw(folder.samples / NAME)
+    data = write_bytes(picture, 200, 80)
+    assert Image.open(io.BytesIO(data)).size == (200, 100)
+    assert not folder.thumbnails.exists()
+    picture.write_bytes(b"not whole")
+    assert write_bytes(picture, 200, 80) is None
