@@ -16,6 +16,7 @@ ICON = str(Path(__file__).parent / "icon.svg")
 STYLE = """<style>
 .stMainBlockContainer{padding-top:4.5rem;padding-bottom:3rem}
 .st-key-timer,.st-key-watch{position:absolute;width:0;height:0;overflow:hidden}
+div:has(> .st-key-watch){position:absolute}
 @media (min-width:640px){.st-key-header{min-height:2.6rem;justify-content:center}}
 @media (max-width:640px){.st-key-tab button{padding-left:0.4rem;padding-right:0.4rem}}
 div:has(> .st-key-plan){position:sticky;top:4.5rem}
