@@ -3,16 +3,12 @@
 Exit codes: 0 finished, 1 it broke, 2 something was wrong with what it was given, 143 stopped and resumable."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from trainer.report import quiet_libraries
 
 quiet_libraries()
-# Threads that wait for each other sleep instead of spinning: where other processes want the cores, spinning makes a step
-# on the CPU many times slower. Read when torch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from trainer.start import start  # noqa: E402  after the libraries were told to be quiet
 
 if __name__ == "__main__":

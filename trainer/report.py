@@ -120,10 +120,14 @@ def short(number: float) -> str:
 
 
 def quiet_libraries() -> None:
-    """Keeps bars and known harmless warnings of the libraries out of the log. Call before they are imported."""
-    # threads that spin while they wait slow down everybody on a machine that has other things to do, a dashboard for one
+    """Keeps bars and known harmless warnings of the libraries out of the log, and tells nobody what is done here.
+
+    Call before they are imported."""
+    # Threads that wait for each other sleep instead of spinning: where other processes want the cores, a dashboard for one,
+    # spinning makes a step on the CPU many times slower. Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

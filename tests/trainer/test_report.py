@@ -1,6 +1,7 @@
 """The lines of the training log, as its readers rely on them."""
 
 import re
+import os
 import subprocess
 import sys
 
@@ -106,3 +107,11 @@ def test_lines_are_flushed_and_utf8_whatever_the_locale():
         [sys.executable, "-c", script], env={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, capture_output=True, check=True
     )
     assert done.stdout.decode().endswith(" █\n")
+
+
+def test_the_libraries_tell_nobody_what_is_done_here() -> None:
+    script = "from trainer import report; report.quiet_libraries(); from huggingface_hub import constants; "
+    script += "print(constants.HF_HUB_DISABLE_TELEMETRY)"
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    done = subprocess.run([sys.executable, "-c", script], env=bare, capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "True"
