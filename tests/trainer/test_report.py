@@ -1,7 +1,7 @@
 """The lines of the training log, as its readers rely on them."""
 
-import re
 import os
+import re
 import subprocess
 import sys
 
