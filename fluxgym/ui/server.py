@@ -25,6 +25,7 @@ from fluxgym.ui import (
     component,
     csv_files,
     files,
+    freeze,
     front_door,
     hosts,
     live_log,
@@ -36,7 +37,12 @@ from fluxgym.ui import (
 PLOTLY = Path(importlib.import_module("plotly").__file__ or "").parent / "package_data"  # holds plotly.min.js
 ROUTES: list[BaseRoute] = [Mount("/vendor", StaticFiles(directory=PLOTLY)), *component.ROUTES]
 ROUTES += [*pictures.ROUTES, *board_files.ROUTES, *files.ROUTES, *chart_feed.ROUTES, *csv_files.ROUTES, *live_log.ROUTES]
-ROUTES += [*compare_feed.ROUTES, *card.ROUTES, Route("/favicon.png", lambda _request: FileResponse(routes.ICON))]
+ROUTES += [
+    *compare_feed.ROUTES,
+    *card.ROUTES,
+    *freeze.ROUTES,
+    Route("/favicon.png", lambda _request: FileResponse(routes.ICON)),
+]
 HEAVY = ("numpy", "pandas", "pyarrow", "PIL.Image", "plotly.graph_objects", "trainer.config", "fluxgym.ui.chart")
 
 
