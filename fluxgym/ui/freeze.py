@@ -18,8 +18,8 @@ from trainer.folder import RunFolder
 
 SAID = (
     "One file for mail, a forum or an archive: progress, charts that stay alive, and what is ticked here. It opens in any "
-    "browser, without a network. It shows this moment, and cannot be taken back. Keys, paths and names of this machine are taken "
-    "out of its texts."
+    "browser, without a network. It shows this moment, and cannot be taken back. Keys, paths and names of this machine are "
+    "taken out of its texts."
 )
 
 
