@@ -5,7 +5,7 @@ import streamlit as st
 from fluxgym.access.links import Link, ShareError, list_links, revoke_all
 from fluxgym.access.owner import OPEN, is_open
 from fluxgym.run.folders import list_shared
-from fluxgym.ui.share_dialog import draw_words, end, name_link
+from fluxgym.ui.share_dialog import draw_words, end, name_link, shown
 from fluxgym.ui.text import plain, red
 from fluxgym.view import words
 from trainer.folder import RunFolder
@@ -52,14 +52,14 @@ def find_links() -> tuple[list[Link], list[tuple[RunFolder, str]]]:
         try:
             links += [link for link in list_links(folder) if link.is_valid()]
         except ShareError as error:
-            damaged.append((folder, str(error)))
+            damaged.append((folder, shown(str(error))))
     return sorted(links, key=lambda link: (-link.created, link.id)), damaged
 
 
 def _draw_link(link: Link) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key=f"link:{link.folder.name}:{link.id}"):
-        draw_words(link, f"{link.folder.title}: {name_link(link)}")
-        if st.button("Revoke", icon=":material/link_off:", key=f"revoke:{link.folder.name}:{link.id}"):
+    with st.container(horizontal=True, vertical_alignment="center", key=f"link:{shown(link.folder.name)}:{link.id}"):
+        draw_words(link, f"{shown(link.folder.title)}: {name_link(link)}")
+        if st.button("Revoke", icon=":material/link_off:", key=f"revoke:{shown(link.folder.name)}:{link.id}"):
             try:
                 st.session_state[ENDED] = end(link)
             except (ShareError, OSError) as error:
@@ -68,9 +68,9 @@ def _draw_link(link: Link) -> None:
 
 
 def _draw_damaged(folder: RunFolder, problem: str) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key=f"damaged:{folder.name}"):
+    with st.container(horizontal=True, vertical_alignment="center", key=f"damaged:{shown(folder.name)}"):
         st.markdown(red(f"{problem[:1].upper()}{problem[1:]}."))
-        if st.button("Revoke all of it", icon=":material/link_off:", key=f"mend:{folder.name}"):
+        if st.button("Revoke all of it", icon=":material/link_off:", key=f"mend:{shown(folder.name)}"):
             _revoke([folder])
             st.rerun()
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from fluxgym.access import address
 from fluxgym.access.links import DAYS, LONGEST_LABEL, PARTS, Link, ShareError, list_links, make_link, revoke, revoke_all
-from fluxgym.run.folders import outputs_root
+from fluxgym.run.folders import is_text, outputs_root
 from fluxgym.ui import routes
 from fluxgym.ui.link_box import draw_link
 from fluxgym.ui.text import plain, red
@@ -142,13 +142,18 @@ def _draw_list(folder: RunFolder, links: list[Link]) -> None:
 
 def name_link(link: Link) -> str:
     """By what a person knows it."""
-    return link.label or f"Link {link.id}"
+    return shown(link.label) or f"Link {link.id}"
+
+
+def shown(name: str) -> str:
+    """A name that can be sent to a browser: one typed in a terminal, or of a folder, may be of any bytes."""
+    return name if is_text(name) else ascii(name)
 
 
 def draw_words(link: Link, name: str) -> None:
     """What is known of a link. On a phone it has a row of its own, above the buttons."""
     made = words.age(time.time() - link.created)
-    with st.container(gap=None, key=f"link-words:{link.folder.name}:{link.id}"):
+    with st.container(gap=None, key=f"link-words:{shown(link.folder.name)}:{link.id}"):
         st.markdown(f"**{plain(name)}**")
         st.caption(plain(f"Made {made}, {tell_valid(link)}; {tell_seen(link)}. Shows {tell_parts(link.parts)}."))
 

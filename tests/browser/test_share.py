@@ -129,6 +129,22 @@ def test_without_a_clipboard_it_is_copied_as_before(page: Page, server: Server, 
     expect(page.get_by_label("For whom")).to_have_value(url[:80])  # the longest label
 
 
+def test_a_phone_hands_it_to_another_app(chromium: Browser, server: Server, ended: RunFolder) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    server.sign_in(context)
+    page = context.new_page()
+    page.add_init_script("navigator.share = async (sent) => { document.body.dataset.sent = sent.url; }")
+    open_dialog(page, f"{server.url}/run?run=small")
+    url = make(page)
+    page.get_by_role("button", name="Send").tap()
+    assert page.evaluate("document.body.dataset.sent") == url
+    box = page.get_by_role("dialog").bounding_box()
+    assert box
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert box["width"] <= 390
+    context.close()
+
+
 def test_what_was_closed_stays_closed(page: Page, server: Server, ended: RunFolder) -> None:
     open_dialog(page, f"{server.url}/run?run=small")
     make(page)

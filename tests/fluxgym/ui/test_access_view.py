@@ -1,5 +1,6 @@
 """Who has access, on one page: the valid links to all runs, each and all revoked; the way out."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +93,21 @@ def test_a_damaged_file_is_named_and_the_others_are_listed(runs: list[RunFolder]
     press(page, "Revoke all of it")
     assert not runs[0].share.exists()
     assert "cannot be read" not in said(page)
+
+
+def test_names_of_any_bytes_do_not_break_the_page(outputs: Path) -> None:
+    for name, damage in ((b"\xff\xfe", None), (b"\xfd", "{")):
+        folder = RunFolder(outputs / os.fsdecode(name))
+        folder.path.mkdir()
+        make_link(folder, label=os.fsdecode(b"\xfb"))
+        if damage:
+            folder.share.write_text(damage, encoding="utf-8")
+    page = open_view()
+    assert r"'udcffudcfe': 'udcfb'" in said(page)
+    assert "cannot be read" in said(page)
+    press(page, "Revoke")
+    press(page, "Revoke all of it")
+    assert "Nobody has a link" in said(page)
 
 
 def test_what_cannot_be_ended_is_told(runs: list[RunFolder], full_disk: Callable[..., object]) -> None:
