@@ -54,6 +54,8 @@ function draw(root) {
   const columns = chosen(grid.columns.length, most, root.order === ORDERS[0], Number(grid.columns[0] === "base model"));
   const anchor = [...box.querySelectorAll("a.cell")].find((each) => each.offsetLeft >= box.scrollLeft);
   const before = anchor && box.scrollLeft ? anchor.offsetLeft : null;
+  // as it learned, the latest comes last: it is in view until somebody looks at an earlier one
+  const follows = most && !grid.each && (!box.querySelector(".row") || box.scrollLeft + box.clientWidth > box.scrollWidth - 4);
   const head = make("div", "row head", { role: "row" }, make("span", "prompt", { role: "columnheader" }),
     ...columns.map((column) => label(grid, column)));
   const rows = grid.rows.map((row, index) => make("div", "row", { role: "row" },
@@ -62,7 +64,8 @@ function draw(root) {
     ...columns.map((column) => cell(root, index, column))));
   root.querySelector(".table").replaceChildren(...(columns.length ? [head] : []), ...rows);
   root.querySelector(".table").style.setProperty("--columns", columns.length);
-  if (before !== null) box.scrollLeft += anchor.offsetLeft - before;
+  if (follows) box.scrollLeft = box.scrollWidth;
+  else if (before !== null) box.scrollLeft += anchor.offsetLeft - before;
   const used = new Set(grid.rows.flatMap((row) => row.cells));
   for (const url of root.cells.keys()) if (!used.has(url)) root.cells.delete(url);
   const count = grid.rows.reduce((sum, row) => sum + row.cells.filter(Boolean).length, 0);
