@@ -1,25 +1,21 @@
 """An address for each route of the server that there is, ours and Streamlit's, at which an owner gets an answer."""
 
-from pathlib import Path
 from urllib.parse import quote
 
 from fluxgym.ui import chart, component, server
 from tests.access.planted import OTHER, SAMPLE, SHOWN
 
-
-def code() -> str:
-    """The address of the script of the charts, as the pages name it."""
-    script = Path(chart.__file__).with_suffix(".js").read_text(encoding="utf-8")
-    (digest,) = (digest for digest, text in component._texts.items() if text.endswith(script))
-    return f"code/{digest}.js"
+(CHART,) = (digest for digest, text in component._texts.items() if "window.fluxgymPlotly" in text)
+assert chart  # which declares it
 
 
 def ours(run: str = SHOWN) -> dict[str, str]:
     """By the path of the route. test_stranger.py compares the keys with server.ROUTES."""
     picture = quote(f"sample/{run}{SAMPLE}")
     return {
+        "/favicon.png": "favicon.png",
         "/vendor": "vendor/plotly.min.js",
-        "/code/{digest}.js": code(),
+        "/code/{digest}.js": f"code/{CHART}.js",
         "/files/{run}/grid": f"files/{run}/grid",
         "/files/{run}/pictures/{place:path}": f"files/{run}/pictures/{picture}",
         "/files/{run}/board": f"files/{run}/board",
@@ -28,10 +24,12 @@ def ours(run: str = SHOWN) -> dict[str, str]:
         "/files/{run}/{kind}/{file}": f"files/{run}/loras/{run}.safetensors",
         "/charts/{run}/{group}": f"charts/{run}/learns",
         "/csv/{run}/{table}.csv": f"csv/{run}/steps.csv",
+        "/freeze/{run}.html": f"freeze/{run}.html",
         "/lines/{run}/{log}": f"lines/{run}/training?lines=100",
         "/log/{run}/{log}": f"log/{run}/training",
         "/live/{run}/{log}": f"live/{run}/training?lines=100",
         "/together/charts": f"together/charts?runs={run},{OTHER}",
+        "/card/{run}.jpg": f"card/{run}.jpg",
         "/together/samples": f"together/samples?runs={run},{OTHER}",
     }
 
@@ -43,7 +41,7 @@ STREAMLITS = [  # "a method, an address" of each route that Streamlit has; see s
     "GET train",
     "GET settings",
     "GET index.html",
-    "GET favicon.png",
+    "GET manifest.json",
     "GET static/js/index.js",
     "GET _stcore/host-config",
     "GET _stcore/metrics",

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ class Guarded:
 
     server: Server
     outputs: Path
+    links: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     @property
     def port(self) -> int:
@@ -46,9 +47,12 @@ class Guarded:
         return raw.cookie(**answer.cookies)
 
     def link(self, *parts: str, run: str = SHOWN, days: float | None = 7) -> str:
-        """The start of all addresses of a new link: /s/<token>/."""
-        _, token = make_link(RunFolder(self.outputs / run), days, "a friend", parts)
-        return f"{self.base}s/{token}/"
+        """The start of all addresses of a link: /s/<token>/. The same again for the same wish: a run can have a hundred."""
+        key = (run, str(days), *parts)
+        if key not in self.links or days != 7:
+            _, token = make_link(RunFolder(self.outputs / run), days, "a friend", parts)
+            self.links[key] = f"{self.base}s/{token}/"
+        return self.links[key]
 
     def runs(self) -> int:
         """How many sessions and scripts have begun so far."""
