@@ -36,6 +36,24 @@ def test_only_what_was_ticked_is_sent(guarded: Guarded, route: str, part: str | 
         assert is_plain(answer), f"answered {answer.status}"
 
 
+def test_what_a_page_fetches_holds_nothing_of_the_owners(guarded: Guarded) -> None:
+    link = guarded.link(*BY_PART)
+    asked = ["", *(addresses.ours()[route] for route in ALWAYS | BY_PART["samples"])]
+    charts = [f"charts/{SHOWN}/learns?axis={axis}&log={log}&clip=1" for axis in ("step", "epoch", "time") for log in (0, 1)]
+    for path in asked + charts + [f"charts/{SHOWN}/learns?has={OTHER}", f"charts/{SHOWN}/runs", f"{charts[0]}&smoothing=nan"]:
+        answer = raw.ask(guarded.port, link + path)
+        assert [name for name, value in never(guarded.outputs).items() if value in answer.all_bytes] == [], path
+
+
+def test_a_visitor_has_one_view_of_the_charts_made(guarded: Guarded) -> None:
+    """Each other one would cost the server its making."""
+    start = f"{guarded.link()}charts/{SHOWN}/learns"
+    answers = {
+        raw.ask(guarded.port, start + view).body for view in ("", "?smoothing=0.5", "?axis=time&log=1", "?axis=nonsense")
+    }
+    assert len(answers) == 1
+
+
 @pytest.mark.parametrize("route", sorted(set(WITH_RUN) - addresses.SOCKETS))
 def test_no_other_run_is_sent(guarded: Guarded, route: str) -> None:
     answer = raw.ask(guarded.port, guarded.link(*BY_PART) + addresses.ours(OTHER)[route])
