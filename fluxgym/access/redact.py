@@ -27,7 +27,9 @@ ORDINARY = re.compile(  # a line of a step, of which there are most: digits, and
 )
 BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|$)")
 BLOCK_ENDS = re.compile(r".*?-----END [A-Z0-9 ]+-----")
-PACKED = re.compile(r"\s*(?![0-9a-f]{64}\b)[A-Za-z0-9+/]{60,}={0,2}\s*")  # a line of a key whose beginning is out of sight
+PACKED = re.compile(
+    r"\s*(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=\D*\d)[A-Za-z0-9+/]{60,}={0,2}\s*"
+)  # a line of a key whose beginning is out of sight
 COLOUR = re.compile(r"\\(?:u001b|x1b|033|e)\[[\d;]*[A-Za-z]", re.IGNORECASE)  # written out, in JSON
 REMEMBERED, LONGEST = 512, 1000  # lines of each run; characters of a line that is remembered
 MOST_RUNS = 64

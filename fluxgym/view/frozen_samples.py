@@ -1,16 +1,13 @@
 """The samples of a run inside of one HTML page: each a WebP of its pixels alone, all together not larger than a mail takes.
 
-What would be too large is made smaller, down to SMALLEST; after that some columns between the first and the last are left out.
+What would be too large is made smaller, after that some columns between the first and the last are left out.
 """
 
 import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
-from math import sqrt
 from pathlib import Path
-
-from PIL import Image
 
 from fluxgym.run.folders import roots_of
 from fluxgym.view import samples, words
@@ -19,11 +16,10 @@ from fluxgym.view.thumbnails import LARGEST, write_bytes
 from trainer.folder import RunFolder
 
 BUDGET = 12_000_000  # bytes of all pictures, about
-OF_PIXEL = 0.11  # bytes, at QUALITY
-QUALITY = 86
-SMALLEST = 384  # px, the longer side
+QUALITY = 85
+SIDES = (LARGEST, 1024, 768, 640, 512, 384)  # px, the longer side: the first with which they fit
+PROBES = 4  # pictures that are made to know how large all will be
 MOST_COLUMNS = 60
-UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 Tell = Callable[[str], str]
 
 
@@ -40,16 +36,14 @@ class Plan:
 def plan_samples(folder: RunFolder) -> Plan:
     """What fits into BUDGET."""
     grid = samples.grid(folder)
-    paths = [picture.path for row in grid.rows for picture in row.pictures.values()]
-    sizes = {path: size for path in paths if (size := _measure(folder, path))}
     columns = _pick(grid.columns, MOST_COLUMNS)
-    side = _find_side(grid.rows, columns, sizes)
-    while side < SMALLEST and len(columns) > 2:
-        columns = _pick(grid.columns, max(2, len(columns) * 3 // 4))
-        side = _find_side(grid.rows, columns, sizes)
-    side = max(side, SMALLEST)
+    paths = [path for row in grid.rows for column in columns if (path := _find(folder, row, column))]
+    sizes = ((side, _guess(paths, side)) for side in SIDES)
+    side, size = next((each for each in sizes if each[1] <= BUDGET), (SIDES[-1], _guess(paths, SIDES[-1])))
+    if size > BUDGET:
+        columns = _pick(grid.columns, max(2, int(len(columns) * BUDGET / size)))
     notes = [f"{len(columns)} of {len(grid.columns)} {_name(grid.columns)}s"] if len(columns) < len(grid.columns) else []
-    notes += [f"at most {side:,} px"] if any(max(size) > side for size in sizes.values()) else []
+    notes += [f"at most {side:,} px"] if side < LARGEST else []
     return Plan(grid.rows, columns, side, ", ".join(notes))
 
 
@@ -62,8 +56,8 @@ def write_samples(folder: RunFolder, plan: Plan, tell: Tell) -> Iterator[str]:
         yield f'<div class="row" role="row"><span class="prompt" role="rowheader"><span dir="auto">{prompt}</span>'
         yield f"<small>{seed}</small></span>"
         for number, column in enumerate(plan.columns):
-            picture = row.pictures.get(column)
-            data = _encode(folder, picture.path, plan.side) if picture else None
+            path = _find(folder, row, column)
+            data = write_bytes(path, plan.side, QUALITY) if path else None
             said = f"{prompt}, {escape(column.label)}"
             if data is None:
                 yield f'<span class="cell none" role="cell" aria-label="{said}: no picture"></span>'
@@ -87,33 +81,22 @@ def _pick(columns: list[Column], most: int) -> list[Column]:
     return columns if count <= most else [columns[round(number * (count - 1) / (most - 1))] for number in range(most)]
 
 
-def _find_side(rows: list[Row], columns: list[Column], sizes: dict[Path, tuple[int, int]]) -> int:
-    shown = [sizes[row.pictures[column].path] for row in rows for column in columns if _is_known(row, column, sizes)]
-    pixels = sum(width * height for width, height in shown)
-    if pixels * OF_PIXEL <= BUDGET:
-        return LARGEST
-    longest = max(max(size) for size in shown)
-    return int(longest * sqrt(BUDGET / (pixels * OF_PIXEL))) // 32 * 32
+def _guess(paths: list[Path], side: int) -> int:
+    """How many bytes all have, about, when they are at most `side` px long."""
+    probes = paths[:: max(1, len(paths) // PROBES)][:PROBES]
+    made = [len(data) for path in probes if (data := write_bytes(path, side, QUALITY))]
+    return sum(made) * len(paths) // max(1, len(made))
 
 
-def _is_known(row: Row, column: Column, sizes: dict[Path, tuple[int, int]]) -> bool:
-    return column in row.pictures and row.pictures[column].path in sizes
+def _find(folder: RunFolder, row: Row, column: Column) -> Path | None:
+    """The picture; None where there is none, or where a link leads out of the run."""
+    picture = row.pictures.get(column)
+    try:
+        is_inside = picture and any(map(picture.path.resolve().is_relative_to, roots_of(folder)))
+    except OSError:
+        return None
+    return picture.path if picture and is_inside else None
 
 
 def _name(columns: list[Column]) -> str:
     return "epoch" if all(column.is_epoch for column in columns) else "column"
-
-
-def _measure(folder: RunFolder, path: Path) -> tuple[int, int] | None:
-    """Width and height; None where it cannot be read, or where a link leads out of the run."""
-    try:
-        if not any(map(path.resolve().is_relative_to, roots_of(folder))):
-            return None
-        with Image.open(path) as image:
-            return image.size
-    except UNREADABLE:
-        return None
-
-
-def _encode(folder: RunFolder, path: Path, side: int) -> bytes | None:
-    return write_bytes(path, side, QUALITY) if _measure(folder, path) else None

@@ -110,6 +110,11 @@ def test_a_step_is_never_touched(make: Callable[..., Redactor]) -> None:
     assert make().text(f"{line} token=abcdefgh1") == f"{line} token=[secret]"
 
 
+@pytest.mark.parametrize("line", ["x" * 120, "6e10a3acd9ebf6c4" * 4, "=" * 80, "#" * 45])
+def test_a_long_word_is_no_key(make: Callable[..., Redactor], line: str) -> None:
+    assert make().text(line) == line
+
+
 def test_other_settings_make_another_redactor(make: Callable[..., Redactor]) -> None:
     first = make("/srv/one")
     assert make("/srv/one") is not make("/srv/two")

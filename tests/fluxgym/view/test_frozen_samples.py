@@ -32,6 +32,15 @@ def draw(folder, epoch, prompt=0, size=(96, 64)):
     return path
 
 
+def draw_noise(folder, epoch, side):
+    """A picture of which each byte counts."""
+    Image.effect_noise((side, side), 90).convert("RGB").save(draw(folder, epoch))
+
+
+def read_pictures(html):
+    return [Image.open(io.BytesIO(base64.b64decode(data))) for data in PICTURE.findall(html)]
+
+
 def write(folder, tell=str):
     return "".join(write_samples(folder, plan_samples(folder), tell))
 
@@ -54,25 +63,27 @@ def test_prompts_are_text_and_may_be_redacted(folder):
     assert "<b>" not in html and "planted" not in html
 
 
-def test_too_many_pixels_are_made_fewer(folder, monkeypatch):
-    monkeypatch.setattr(frozen_samples, "BUDGET", 4 * 512 * 512 * frozen_samples.OF_PIXEL)
-    for epoch in range(4):
-        draw(folder, epoch, size=(1024, 1024))
+def test_too_many_bytes_are_made_fewer(folder, monkeypatch):
+    for epoch in range(3):
+        draw_noise(folder, epoch, 700)
+    whole = len(write(folder))
+    assert plan_samples(folder).note == ""
+    monkeypatch.setattr(frozen_samples, "BUDGET", whole // 3)
     plan = plan_samples(folder)
-    assert (plan.side, len(plan.columns), plan.note) == (512, 4, "at most 512 px")
-    shown = [Image.open(io.BytesIO(base64.b64decode(data))) for data in PICTURE.findall(write(folder))]
-    assert {max(each.size) for each in shown} == {512}
+    assert (plan.side < 700, len(plan.columns), plan.note) == (True, 3, f"at most {plan.side} px")
+    assert {max(each.size) for each in read_pictures(write(folder))} == {plan.side}
+    assert len(write(folder)) < whole // 2
 
 
 def test_too_many_columns_leave_the_first_and_the_last(folder, monkeypatch):
-    monkeypatch.setattr(frozen_samples, "BUDGET", 4 * 384 * 384 * frozen_samples.OF_PIXEL)
-    for epoch in range(12):
-        draw(folder, epoch, size=(800, 800))
+    for epoch in range(8):
+        draw_noise(folder, epoch, 390)
+    monkeypatch.setattr(frozen_samples, "BUDGET", len(write(folder)) // 4)
     plan = plan_samples(folder)
-    assert plan.side == frozen_samples.SMALLEST
-    assert len(plan.columns) <= 4
-    assert [plan.columns[0].number, plan.columns[-1].number] == [0, 11]
-    assert tell_count(plan).startswith(f"{len(plan.columns)} samples of 2 prompts; {len(plan.columns)} of 12 epochs")
+    assert plan.side == frozen_samples.SIDES[-1]
+    assert 2 <= len(plan.columns) <= 4
+    assert [plan.columns[0].number, plan.columns[-1].number] == [0, 7]
+    assert tell_count(plan).startswith(f"{len(plan.columns)} samples of 2 prompts; {len(plan.columns)} of 8 epochs")
     monkeypatch.setattr(frozen_samples, "BUDGET", 1)
     assert len(plan_samples(folder).columns) == 2
 
