@@ -44,7 +44,7 @@ UNC = re.compile(rf"(?:(?<![\w\\])|{ESCAPED})\\\\+[\w.$?-]+(?:\\+(?:{SPACED}(?=\
 QUOTED = re.compile(r"""(["'`])((?:/|~[\w-]*/|[A-Za-z]:[\\/]|\\\\)[^"'`\n]*[\\/][^"'`\n]*)\1""")
 ENCODED = re.compile(r"(?<![\w.%+~:-])[\w.%+~:-]*%(?:25)*(?:2[Ff]|5[Cc])[\w.%+~:-]*")
 ALL = (NAMED, WINDOWS, UNC, POSIX, OF_HOMES, SHARED)
-OWN_HOME = re.compile(r"(?:.*/)?(?:home|Users|Documents and Settings)/[^/]*/?", re.IGNORECASE)
+OWN_HOME = re.compile(r"(?:.*/)?(?:home|Users|(?<=:/)(?i:users|documents and settings))/[^/]*/?")
 
 # ---- machines and people ---------------------------------------------------------------------------------------------
 MAIL = re.compile(r"(?<![\w.+-])[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}(?![\w-])")
@@ -52,8 +52,8 @@ PROMPT = re.compile(r"(?<![\w.@-])[a-z_][\w.-]{0,40}@[A-Za-z][\w.-]{0,80}(?=:[~/
 IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
 IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:){1,7}(?::|[0-9A-Fa-f]{1,4})(?::?[0-9A-Fa-f]{1,4}){0,7}(?![\w:])")
 MAC = re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![\w:-])")
-VERSION = re.compile(r"(?:==|[=@/_v-]|version|release|driver|cudnn|cuda|nccl|cublas|build)[ :=v]{0,3}$", re.IGNORECASE)
-OF_HOST = re.compile(r"//$|@$|(?:host|ip|addr|address|server)\W{1,3}$", re.IGNORECASE)
+VERSION = re.compile(r"(?:==|[@/_v-]|version|release|driver|cudnn|cuda|nccl|cublas|build)[ :=v]{0,3}$", re.IGNORECASE)
+OF_HOST = re.compile(r"//$|@$|(?:host|ip|addr|address|server|master)\W{1,3}$", re.IGNORECASE)
 PUBLIC = ("127.0.0.1", "0.0.0.0", "255.255.255.255", "8.8.8.8", "1.1.1.1")
 TUNNELS = [
     *("trycloudflare.com", "ngrok.io", "ngrok.app", "ngrok.dev", "ngrok-free.app", "ngrok-free.dev", "gradio.live", "loca.lt"),
@@ -131,6 +131,9 @@ def _hide_url(match: re.Match[str]) -> str:
     if HOOK.search(host) or "webhook" in path.lower():
         path = SECRET if path else ""
     path = LINK.sub(f"/s/{SECRET}", slash + path)
+    if host.endswith("wandb.ai"):
+        path = re.sub(r"^/[^/]+(?=/.)", f"/{USER}", path)
+    host = re.sub(r"^(?!localhost\b)[A-Za-z][\w-]*(?=:\d+$|$)", HOST, host)  # without a dot: of a network of one's own
     return f"{scheme}{between}{SECRET + at if person else ''}{host}{path}{mark}{'...' if asked else ''}{end}"
 
 
@@ -144,14 +147,11 @@ def _hide_encoded(match: re.Match[str]) -> str:
 
 
 def _hide_ipv4(match: re.Match[str]) -> str:
-    before = match.string[max(0, match.start() - 12) : match.start()]
-    is_address = all(int(part) < 256 for part in match[0].split("."))
-    is_kept = match[0] in PUBLIC or (
-        VERSION.search(before)
-        and not before.endswith(("//", "@"))
-        and not re.search("(?i)(host|ip|addr|address|server)=$", before)
-    )
-    return ADDRESS if is_address and not is_kept else match[0]
+    """A version may have four parts as well; it has no port behind it."""
+    before, after = match.string[max(0, match.start() - 12) : match.start()], match.string[match.end() : match.end() + 2]
+    is_address = match[0] not in PUBLIC and all(int(part) < 256 for part in match[0].split("."))
+    is_version = VERSION.search(before) and not OF_HOST.search(before) and not re.match(r":\d", after)
+    return ADDRESS if is_address and not is_version else match[0]
 
 
 def _hide_ipv6(match: re.Match[str]) -> str:

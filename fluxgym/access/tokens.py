@@ -35,22 +35,10 @@ PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 RANDOM_PARTS = 0.28  # a letter: by chance it is about 0.55, in words run together below 0.25
 
 # ---- by name ---------------------------------------------------------------------------------------------------------
-HINTS = (
-    "token",
-    "pass",
-    "pwd",
-    "secret",
-    "key",
-    "auth",
-    "credential",
-    "bearer",
-    "cookie",
-    "webhook",
-    "logged",
-    "login",
-    "dsn",
-    "-u",
-)
+HINTS = [
+    *("token", "pass", "pwd", "secret", "key", "auth", "credential", "bearer", "cookie", "webhook", "logged", "login", "dsn"),
+    *("-u", "username", "hostname", "host name", "host_name"),
+]
 OPEN = r"""\\*["'`]?"""
 VALUE = r"""(?:\[secret\]|\\*"[^"]*"?|\\*'[^']*'?|`[^`]*`?|(?:[^\s,;"'`)\]}]|[,;](?=[^\s"'`]))+)"""
 SET = rf"""(\\*["'`]?\]?\s{{0,4}}(?::=|=>|[:=])\s{{0,4}})({VALUE})"""
@@ -83,6 +71,13 @@ BEARER = re.compile(r"(\bbearer\s+)([\w.~+/=-]{8,})", re.IGNORECASE)
 NETRC = re.compile(r"(\blogin\s+)(\S+)(\s+password\s+)(\S+)")
 CURL = re.compile(r"((?<!\w)(?:-u|--user)[ =])([^\s:]+:\S+)")
 ACCOUNT = re.compile(r"(logged in (?:as|to \S+ as):?\s+)(\S+(?:\s+\([^)]{0,80}\))?)", re.IGNORECASE)
+SPOKEN = re.compile(  # what has digits and letters is no word of a sentence
+    r"((?:password|passphrase|secret|token|api[ _-]key|access key)(?: is|:|=)?\s{1,4}[\"']?)"
+    r"((?=\S{0,99}\d)(?=\S{0,99}[A-Za-z])[\w+/=.-]{8,})",
+    re.IGNORECASE,
+)
+WHO = re.compile(r"(\busername(?: for \S{1,99})?\s{0,4}[:=]\s{0,4}[\"']?)([^\s\"',;]+)", re.IGNORECASE)
+WHERE = re.compile(r"(\bhost[ _]?name\s{0,4}[:=]\s{0,4}[\"']?)([^\s\"',;]+)", re.IGNORECASE)
 SSH_KEY = re.compile(r"(ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S{1,40}) AAAA\S+(?: \S+@\S+)?")
 HARMLESS = re.compile(
     r"""["'`\\]*(?:none|null|nil|true|false|yes|no|unset|set|missing|required|optional|<[^>]*>|\*+|\W*)["'`\\]*""", re.I
@@ -123,7 +118,9 @@ def _hide_named(line: str) -> str:
     line = FLAG.sub(_put_value, line)
     line = NETRC.sub(rf"\1{SECRET}\3{SECRET}", line)
     line = CURL.sub(_put, line)
-    line = ACCOUNT.sub(r"\1[user]", line)
+    line = SPOKEN.sub(_put, line)
+    line = WHO.sub(r"\1[user]", ACCOUNT.sub(r"\1[user]", line))
+    line = WHERE.sub(r"\1[host]", line)
     return SSH_KEY.sub(rf"\1 {SECRET}", line)
 
 

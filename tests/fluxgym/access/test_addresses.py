@@ -32,6 +32,8 @@ PATHS = {
     "\\\\server\\share": ".../[share]",
     '"\\\\\\\\server\\\\share\\\\my file.txt"': '".../my file.txt"',
     "//server/share/x.png": ".../x.png",
+    "c:\\users\\bob": "[home]",
+    "GET /api/v1/users/12": "GET .../12",
     "file:///home/bob/x%20y.png": ".../x y.png",
     "file://server/share/x.png": ".../x.png",
     "GET %2Fhome%2Fbob%2Fx.png and file%3A%2F%2F%2Fsrv%2Fbob%2Fy": "GET .../x.png and .../y",
@@ -63,9 +65,12 @@ URLS = {
     "postgres://u:p@db.x/y": "postgres://[hidden]",
     "s3://my-bucket/dir/x.safetensors": "s3://.../x.safetensors",
     "tgram://bottoken/chat": "tgram://[hidden]",
+    "https://wandb.ai/bobsmith/flux/runs/3hf82jd9": "https://wandb.ai/[user]/flux/runs/3hf82jd9",
+    "http://bobs-pod:8888/lab": "http://[host]:8888/lab",
 }
 MACHINES = {
     "http://192.168.1.5:8501 10.0.0.7, 203.0.113.9": "http://[address]:8501 [address], [address]",
+    "master=10.0.0.3:29500 x=10.0.0.3 version 10.0.0.3:80": "master=[address]:29500 x=[address] version [address]:80",
     "2001:db8::1 fe80::1ff:fe23:4567:890a 00:1a:2b:3c:4d:5e": "[address] [address] [address]",
     "2001:0db8:0000:0000:0000:ff00:0042:8329": "[address]",
     "mail bob.smith+x@example.org now": "mail [e-mail] now",

@@ -104,6 +104,22 @@ def test_a_password_may_have_several_words(line: str) -> None:
     assert "horse" not in hidden and "battery" not in hidden
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("The password is hunter2x now", "The password is [secret] now"),
+        ("use api key abcdef123456, please", "use api key [secret], please"),
+        ("Username for 'https://github.com': bob", "Username for 'https://github.com': [user]"),
+        ("hostname: bobs-tower, rank 0", "hostname: [host], rank 0"),
+        ("token is invalid or expired", "token is invalid or expired"),
+        ("Invalid username or password.", "Invalid username or password."),
+        ("max token 225, secret santa", "max token 225, secret santa"),
+    ],
+)
+def test_what_is_said_in_words(line: str, shown: str) -> None:
+    assert hide_secrets(line) == shown
+
+
 def test_who_is_logged_in_is_hidden() -> None:
     line = "wandb: Currently logged in as: alice (alice-team) to https://api.wandb.ai."
     assert hide_secrets(line) == "wandb: Currently logged in as: [user] to https://api.wandb.ai."
