@@ -36,7 +36,7 @@ def draw_freeze(folder: RunFolder) -> None:
         st.checkbox(text, value=True, key=f"freeze-{part}:{folder.name}")
     parts = [part for part in PARTS if st.session_state.get(f"freeze-{part}:{folder.name}", True)]
     url = freeze_url(folder.name, parts)
-    st.link_button(f"Download {plain(file_name(folder))}", url, type="primary", icon=":material/download:")
+    st.link_button(f"Download {plain(file_name(folder))}", url, icon=":material/download:")
 
 
 async def send_frozen(request: Request) -> Response:

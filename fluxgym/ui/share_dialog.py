@@ -12,7 +12,7 @@ import streamlit as st
 from fluxgym.access import address
 from fluxgym.access.links import DAYS, LONGEST_LABEL, PARTS, Link, ShareError, list_links, make_link, revoke, revoke_all
 from fluxgym.run.folders import is_text, outputs_root
-from fluxgym.ui import routes
+from fluxgym.ui import freeze, routes
 from fluxgym.ui.link_box import draw_link
 from fluxgym.ui.text import plain, red
 from fluxgym.view import words
@@ -70,6 +70,8 @@ def _draw(folder: RunFolder) -> None:
     else:
         _draw_new(folder, links)
         _draw_list(folder, links)
+    with st.expander("As one file, without a link", icon=":material/ac_unit:"):
+        freeze.draw_freeze(folder)
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Done", key=_key(folder)):
             _close(folder)
