@@ -49,8 +49,10 @@ OWN_HOME = re.compile(r"(?:.*/)?(?:home|Users|(?<=:/)(?i:users|documents and set
 # ---- machines and people ---------------------------------------------------------------------------------------------
 MAIL = re.compile(r"(?<![\w.+-])[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}(?![\w-])")
 PROMPT = re.compile(r"(?<![\w.@-])[a-z_][\w.-]{0,40}@[A-Za-z][\w.-]{0,80}(?=:[~/\\.]|:\[|:\.\.\.)")  # bob@workstation:~/flux
-IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
-IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:){1,7}(?::|[0-9A-Fa-f]{1,4})(?::?[0-9A-Fa-f]{1,4}){0,7}(?![\w:])")
+IPV4 = re.compile(rf"(?:(?<![\w.])|{ESCAPED})(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?![\w]|\.\d)")
+IPV6 = re.compile(
+    rf"(?:(?<![\w:.])|{ESCAPED})(?:[0-9A-Fa-f]{{1,4}}:){{1,7}}(?::|[0-9A-Fa-f]{{1,4}})(?::?[0-9A-Fa-f]{{1,4}}){{0,7}}(?![\w:])"
+)
 MAC = re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![\w:-])")
 VERSION = re.compile(r"(?:==|[@/_v-]|version|release|driver|cudnn|cuda|nccl|cublas|build)[ :=v]{0,3}$", re.IGNORECASE)
 OF_HOST = re.compile(r"//$|@$|(?:host|ip|addr|address|server|master)\W{1,3}$", re.IGNORECASE)

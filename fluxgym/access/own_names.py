@@ -166,8 +166,10 @@ def find_secrets(environment: Mapping[str, str]) -> list[str]:
 
 
 def write_forms(text: str) -> set[str]:
-    """How a text may stand in a line: as it is, in JSON, in an address, in a page."""
-    return {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], quote(text, safe=""), html.escape(text)}
+    """How a text may stand in a line: as it is, in JSON, in JSON within JSON, in Python, in an address, in a page."""
+    once = json.dumps(text)[1:-1]
+    plain = json.dumps(text, ensure_ascii=False)[1:-1]
+    return {text, once, json.dumps(once)[1:-1], plain, repr(text)[1:-1], quote(text), quote(text, safe=""), html.escape(text)}
 
 
 def find_hosts(public: Iterable[str] = ()) -> list[str]:

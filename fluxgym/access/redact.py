@@ -30,6 +30,9 @@ BLOCK_ENDS = re.compile(r".*?-----END [A-Z0-9 ]+-----")
 PACKED = re.compile(
     r"\s*(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=\D*\d)[A-Za-z0-9+/]{60,}={0,2}\s*"
 )  # a line of a key whose beginning is out of sight
+BEFORE = (
+    r"(?:(?<![^\W_])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"  # a name or a secret: no letter, but for "\n" or "%40" written out
+)
 COLOUR = re.compile(r"\\(?:u001b|x1b|033|e)\[[\d;]*[A-Za-z]", re.IGNORECASE)  # written out, in JSON
 REMEMBERED, LONGEST = 512, 1000  # lines of each run; characters of a line that is remembered
 MOST_RUNS = 64
@@ -133,7 +136,7 @@ def _compile(patterns: list[str]) -> re.Pattern[str] | None:
 
 def _apart(text: str, inside: bool = False) -> str:
     """A pattern of a text that stands for itself, or also inside of a word."""
-    return re.escape(text) if inside else rf"(?<![^\W_]){re.escape(text)}(?![^\W_])"
+    return re.escape(text) if inside else rf"{BEFORE}{re.escape(text)}(?![^\W_])"
 
 
 def _data_patterns(places: list[str]) -> list[re.Pattern[str]]:

@@ -1,11 +1,15 @@
 """What a visitor reads: planted secrets of every kind are gone, and a training's own lines keep every number."""
 
 import gzip
+import html
+import itertools
 import json
+import random
 import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -57,6 +61,8 @@ def test_recorded_logs_keep_every_number(make: Callable[..., Redactor]) -> None:
         ('{"a": "pl\\"anted-1"}', '{"a": "[secret]"}'),
         ("?q=pl%22anted-1&x", "?q=[secret]&x"),
         ("alicew@alices-tower: ALICES-TOWER at 10:00:00", "[user]@[host]: [host] at 10:00:00"),
+        ("x\\nhunter2\\n203.0.113.9\\nfe80::1ff:fe23:4567:890a\\n", "x\\n[secret]\\n[address]\\n[address]\\n"),
+        ("mail=alicew%40alices-tower", "mail=[user]%40[host]"),
         ("alicew_lora by alicew, alicewonder", "[user]_lora by [user], alicewonder"),
         ("\x1b[32m/srv/bob/x.png\x1b[0m 9/20", ".../x.png 9/20"),
         ("\\u001b[32m/srv/bob/x.png\\u001b[0m 9/20", ".../x.png 9/20"),
@@ -113,6 +119,48 @@ def test_a_step_is_never_touched(make: Callable[..., Redactor]) -> None:
 @pytest.mark.parametrize("line", ["x" * 120, "6e10a3acd9ebf6c4" * 4, "=" * 80, "#" * 45])
 def test_a_long_word_is_no_key(make: Callable[..., Redactor], line: str) -> None:
     assert make().text(line) == line
+
+
+PLANTED = [  # a text, and what of it nobody may read
+    ("/home/alicew/planted/x.png", "planted"),
+    ("/home/alicew/planted/a b/x y.png", "planted"),
+    ("C:\\Users\\alicew\\planted\\x.png", "planted"),
+    ("\\\\alices-tower\\planted\\x\\y.png", "planted"),
+    ("file:///srv/planted/x.png", "planted"),
+    ("https://u:planted@h.example/x", "planted"),
+    ("~alicew/planted/x", "planted"),
+    ("hunter2", "hunter2"),
+    ('pl"anted-1', "anted-1"),
+    (f"hf_{'aB3dE5' * 6}", "aB3dE5"),
+    ("alicew@alices-tower", "alice"),
+    ("bob@corp.example", "corp"),
+    ("192.168.7.7:80", "192"),
+    ("/srv/alice pictures/set 1/me 1.jpg", "pictures"),
+]
+WRITTEN: list[Callable[[str], str]] = [
+    *(str, json.dumps, repr, html.escape, lambda text: quote(text, safe=""), lambda text: json.dumps({"a": text, "n": 3})),
+    *(lambda text: f"'{text}'", lambda text: f'"{text}"', lambda text: f"({text})", lambda text: f"[{text}],"),
+    *(lambda text: f"x={text}", lambda text: f"\x1b[32m{text}\x1b[0m", lambda text: f"\\n{text}\\n", lambda text: f"`{text}`"),
+    *(lambda text: json.dumps(json.dumps({"p": text})), lambda text: f"<{text}>"),
+]
+AROUND = re.findall(
+    r"\S+", "loss=0.0234 9/20 20.5s/it Epoch 3/16 [00:12<00:00] saving : -> at 2.13.0 |####| (x) lr=8e-04, 10:00:00 12%"
+)
+
+
+def test_what_is_planted_is_gone_however_it_is_written(make: Callable[..., Redactor]) -> None:
+    redactor = make()
+    for (text, secret), write, seed in itertools.product(PLANTED, WRITTEN, range(12)):
+        drawn = random.Random(seed)
+        line = " ".join([*drawn.choices(AROUND, k=seed % 4), write(text), *drawn.choices(AROUND, k=seed % 3)])
+        assert secret not in redactor.text(line), line
+
+
+def test_what_stands_around_it_stays(make: Callable[..., Redactor]) -> None:
+    redactor = make()
+    for seed in range(2000):
+        line = " ".join(random.Random(seed).choices(AROUND, k=6))
+        assert redactor.text(line) == line
 
 
 def test_other_settings_make_another_redactor(make: Callable[..., Redactor]) -> None:
