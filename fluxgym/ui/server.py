@@ -1,5 +1,6 @@
 """What our server adds to Streamlit's: the gate, files, and a start that makes each refresh cheap."""
 
+import asyncio
 import gc
 import importlib
 import socket
@@ -43,6 +44,7 @@ ROUTES += [
     *freeze.ROUTES,
     Route("/favicon.png", lambda _request: FileResponse(routes.ICON)),
 ]
+COLLECTED = 15  # s between two collections of garbage
 HEAVY = ("numpy", "pandas", "pyarrow", "PIL.Image", "plotly.graph_objects", "trainer.config", "fluxgym.ui.chart")
 
 
@@ -91,8 +93,18 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it a kept-alive request takes 40 ms
     front_door.announce(find_listeners())
     gc.collect()
-    gc.freeze()  # Streamlit collects after each script run; what is frozen is not looked at again: a third of the CPU
+    gc.freeze()  # what is frozen is not looked at again: it would be most of the work
+    collecting = asyncio.create_task(collect())
     yield
+    collecting.cancel()
+
+
+async def collect() -> None:
+    """Frees what scripts leave behind, now and then. Streamlit would look at all objects after each run of a script (config.toml
+    tells it not to): with a hundred pages open that is most of what a refresh costs."""
+    while True:
+        await asyncio.sleep(COLLECTED)
+        gc.collect()
 
 
 def find_listeners() -> list[socket.socket]:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import socket
+import weakref
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,28 @@ def test_the_start_freezes_what_is_there_and_quickens_the_listener(outputs: Path
         assert not other.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert listener in server.find_listeners()
         assert other not in server.find_listeners()
+
+
+def test_garbage_is_collected_by_us_and_not_after_each_run_of_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config.get_option("runner.postScriptGC") is False, "with many pages open it was most of what a refresh costs"
+    monkeypatch.setattr(server, "COLLECTED", 0.01)
+
+    class Page:
+        """What a script leaves behind, in a circle."""
+
+        def __init__(self) -> None:
+            self.me = self
+
+    async def live() -> None:
+        left = weakref.ref(Page())
+        collecting = asyncio.create_task(server.collect())
+        async with asyncio.timeout(20):
+            while left() is not None:
+                await asyncio.sleep(0.01)
+        collecting.cancel()
+
+    gc.disable()
+    try:
+        asyncio.run(live())
+    finally:
+        gc.enable()
