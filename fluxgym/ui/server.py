@@ -81,6 +81,12 @@ def prepare() -> None:
     except AccessError as error:
         sys.exit(f"fluxgym: {error}")
     PagesManager.uses_pages_directory = False
+    trust_gate()
+    config.on_config_parsed(trust_gate, force_connect=True)  # it forgets this when somebody changes a config.toml
+
+
+def trust_gate() -> None:
+    """Lets scripts know what the gate says of who asks."""
     config.set_option("server.trustedUserHeaders", visitor.TRUSTED)
 
 
@@ -100,8 +106,8 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 
 async def collect() -> None:
-    """Frees what scripts leave behind, now and then. Streamlit would look at all objects after each run of a script (config.toml
-    tells it not to): with a hundred pages open that is most of what a refresh costs."""
+    """Frees what scripts leave behind, now and then. Streamlit would look at all objects after each run of a script; config.toml
+    tells it not to, for with a hundred pages open that is most of what a refresh costs."""
     while True:
         await asyncio.sleep(COLLECTED)
         gc.collect()

@@ -100,3 +100,13 @@ def test_garbage_is_collected_by_us_and_not_after_each_run_of_a_script(monkeypat
         asyncio.run(live())
     finally:
         gc.enable()
+
+
+def test_scripts_know_who_asks_after_streamlit_has_read_its_settings_again(
+    monkeypatch: pytest.MonkeyPatch, outputs: Path
+) -> None:
+    """As it does when a config.toml was changed: everybody would be shut out until the server is started again."""
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", True)
+    server.prepare()
+    config.get_config_options(force_reparse=True)
+    assert config.get_option("server.trustedUserHeaders") == {USER: "name"}
