@@ -16,6 +16,7 @@ from fluxgym.ui.text import plain
 from fluxgym.view.snapshot import PARTS, file_name, write_snapshot
 from trainer.folder import RunFolder
 
+USUAL = ("log", "samples")  # as in a link
 SAID = (
     "One file for mail, a forum or an archive: progress, charts that stay alive, and what is ticked here. It opens in any "
     "browser, without a network. It shows this moment, and cannot be taken back. Keys, paths and names of this machine are "
@@ -33,8 +34,8 @@ def draw_freeze(folder: RunFolder) -> None:
     """What it is, what is inside, and the file."""
     st.markdown(SAID)
     for part, text in PARTS.items():
-        st.checkbox(text, value=True, key=f"freeze-{part}:{folder.name}")
-    parts = [part for part in PARTS if st.session_state.get(f"freeze-{part}:{folder.name}", True)]
+        st.checkbox(text, value=part in USUAL, key=f"freeze-{part}:{folder.name}")
+    parts = [part for part in PARTS if st.session_state.get(f"freeze-{part}:{folder.name}")]
     url = freeze_url(folder.name, parts)
     st.link_button(f"Download {plain(file_name(folder))}", url, icon=":material/download:")
 

@@ -27,7 +27,7 @@ from fluxgym.view.health import get_health, leave_out_words
 from fluxgym.view.visitor_look import Seen
 from trainer.folder import RunFolder
 
-PARTS = {"log": "The last lines of the log", "samples": "Samples and their prompts", "settings": "Settings"}
+PARTS = {"log": "Last 100 lines of the log", "samples": "Samples and their prompts", "settings": "Settings"}
 AXES = {STEP: "Step", EPOCH: "Epoch", TIME: "Time"}
 HERE = Path(__file__).parent
 MARKER = re.compile(r"\{(\w+)\}")

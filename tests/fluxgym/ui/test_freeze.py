@@ -52,8 +52,8 @@ def test_the_link_follows_the_choice(client: TestClient) -> None:
     page = AppTest.from_function(script).run()
     assert [box.label for box in page.checkbox] == list(PARTS.values())
     [link] = page.get("link_button")
-    assert (link.proto.label, link.proto.url) == (r"Download robot\.html", "freeze/robot.html")
+    assert (link.proto.label, link.proto.url) == (r"Download robot\.html", "freeze/robot.html?without=settings")
     page.checkbox[0].uncheck().run()
     [link] = page.get("link_button")
     assert client.get(link.proto.url).status_code == 200
-    assert link.proto.url == "freeze/robot.html?without=log"
+    assert link.proto.url == "freeze/robot.html?without=log%2Csettings"
