@@ -106,8 +106,8 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 
 async def collect() -> None:
-    """Frees what scripts leave behind, now and then. Streamlit would look at all objects after each run of a script; config.toml
-    tells it not to, for with a hundred pages open that is most of what a refresh costs."""
+    """Frees what scripts leave behind, now and then. Streamlit would look at all objects after each run of a script;
+    config.toml tells it not to, for with a hundred pages open that is most of what a refresh costs."""
     while True:
         await asyncio.sleep(COLLECTED)
         gc.collect()
