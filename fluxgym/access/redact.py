@@ -28,7 +28,7 @@ ORDINARY = re.compile(  # a line of a step, of which there are most: digits, and
 BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|$)")
 BLOCK_ENDS = re.compile(r".*?-----END [A-Z0-9 ]+-----")
 PACKED = re.compile(
-    r"\s*(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=\D*\d)[A-Za-z0-9+/]{60,}={0,2}\s*"
+    r"\s*+(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=\D*\d)[A-Za-z0-9+/]{60,}={0,2}\s*"
 )  # a line of a key whose beginning is out of sight
 BEFORE = (
     r"(?:(?<![^\W_])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"  # a name or a secret: no letter, but for "\n" or "%40" written out

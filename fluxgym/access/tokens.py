@@ -51,8 +51,8 @@ NAMED = re.compile(
 )
 BARE = re.compile(rf"(?<![\w.-])((?:[\w.-]*[._-])?(?:token|auth|pwd)){SET}", re.IGNORECASE)
 OF_ENVIRONMENT = re.compile(
-    r"(?<![A-Za-z0-9_])((?:[A-Z0-9]+_)*(?:TOKEN|KEY|SECRET|PASSWORD|CREDENTIALS|DSN|WEBHOOK)(?:_[A-Z0-9]+)*"
-    rf"|(?:[A-Z0-9]+_)+(?:PASS|PWD|AUTH)(?:_[A-Z0-9]+)*){SET.replace(':=|=>|[:=]', '=')}"
+    r"(?<![A-Za-z0-9_])((?:[A-Z0-9]+_){0,9}(?:TOKEN|KEY|SECRET|PASSWORD|CREDENTIALS|DSN|WEBHOOK)(?:_[A-Z0-9]+){0,9}"
+    rf"|(?:[A-Z0-9]+_){{1,9}}(?:PASS|PWD|AUTH)(?:_[A-Z0-9]+){{0,9}}){SET.replace(':=|=>|[:=]', '=')}"
 )
 FLAG = re.compile(
     rf"(?<![\w-])(--?(?:[\w-]*[_-])?(?:token|key|pass\w*|secret|auth|credentials?|pwd))"
@@ -63,7 +63,7 @@ PHRASE = re.compile(
     r"""(pass(?:word|wd|phrase)(?: for [^:\s]{1,80})?\s{0,4}:\s{1,4})(?!\[)([^\s"'{\[][^,;"'}\]]*)""", re.IGNORECASE
 )
 HEADER = re.compile(
-    rf"""((?:authorization|(?:set-)?cookie|x-[\w-]*(?:key|token|auth|signature)[\w-]*){OPEN}\s{{0,4}}[:=]\s{{0,4}}{OPEN})"""
+    rf"""((?:authorization|(?:set-)?cookie|x-[\w-]{{0,40}}(?:key|token|auth|signature)[\w-]{{0,40}}){OPEN}\s{{0,4}}[:=]\s{{0,4}}{OPEN})"""
     r"""([^"'`\\]+)""",
     re.IGNORECASE,
 )

@@ -189,5 +189,9 @@ def test_lines_without_end_are_read_in_time_of_their_length(make: Callable[..., 
         "eyJa.",
         "a://",
         "$a/",
+        "x-key-",
+        "KEY_",
+        "A_PWD_",
+        " ",
     ):
         make().text(part * 40_000)
