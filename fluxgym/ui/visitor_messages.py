@@ -6,7 +6,9 @@ The messages are protobufs that are not public in Streamlit: its version is pinn
 from google.protobuf.message import DecodeError
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.util import calc_hash
 
+SHARED = calc_hash("shared")  # as st.navigation calls pages/shared.py
 MOST_STATES = 20  # widgets of a page that has none but its timer and what its components keep
 # "delta" is what the page draws; the others say where a run of the script stands
 TOLD = {
@@ -29,6 +31,8 @@ def let_in(data: bytes) -> bytes | None:
         case "rerun_script":
             asked, wish = said.rerun_script, heard.rerun_script
             wish.fragment_id = asked.fragment_id
+            # of no page, a browser takes away what the page drew before it draws the part
+            wish.page_script_hash = SHARED if asked.fragment_id else ""
             wish.is_auto_rerun = asked.is_auto_rerun
             wish.cached_message_hashes.extend(asked.cached_message_hashes)
             wish.context_info.timezone = asked.context_info.timezone

@@ -4,7 +4,7 @@ import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from fluxgym.ui.visitor_messages import BROKE, MOST_STATES, let_in, let_out
+from fluxgym.ui.visitor_messages import BROKE, MOST_STATES, SHARED, let_in, let_out
 
 
 def heard(said: BackMsg) -> BackMsg | None:
@@ -29,9 +29,17 @@ def test_a_rerun_is_of_the_page_that_is_there_and_knows_no_address():
     assert passed is not None
     again = passed.rerun_script
     assert again.fragment_id == "part" and again.context_info.timezone == "Europe/Berlin"
-    assert not (again.page_name or again.page_script_hash or again.query_string or again.context_info.url)
+    assert not (again.page_name or again.query_string or again.context_info.url)
+    assert again.page_script_hash == SHARED, "whatever was asked for"
     assert not again.is_history_navigation and len(again.widget_states.widgets) == MOST_STATES
     assert b"token" not in passed.SerializeToString()
+
+
+def test_of_the_whole_page_no_name_is_needed():
+    said = BackMsg()
+    said.rerun_script.page_script_hash = "hash"
+    passed = heard(said)
+    assert passed is not None and passed.rerun_script.page_script_hash == ""
 
 
 def test_a_sign_of_life_passes():
