@@ -11,7 +11,7 @@ from fluxgym.ui.visitor import link_in_view
 link = link_in_view()
 title = shared_view.name(link.folder) if link else "FluxGym"
 st.set_page_config(page_title=title, page_icon=routes.ICON, layout="wide")
-st.html(shared_view.STYLE)
+shared_view.draw_style()
 if link is None:
     st.markdown("This link shows nothing: it is not known, or not valid any more.")
     st.stop()

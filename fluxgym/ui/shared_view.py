@@ -25,7 +25,8 @@ from trainer.folder import RunFolder
 LOSS, LOG, SETTINGS = 320, 340, 340  # px
 RECENT = 6  # columns of samples
 # A page to look at: no buttons beside texts, no bar above, and not wider than is read at ease.
-STYLE = """<style>
+_STYLE = """<style>
+.st-key-style{position:absolute;width:0;height:0;overflow:hidden}
 .stMainBlockContainer{padding:1.75rem 1.5rem 2rem;max-width:74rem}
 .stMainBlockContainer .fluxgym-samples{--cell:clamp(5.5rem,10vw,8.4rem)}
 .stAppHeader,[data-testid="stBaseButton-elementToolbar"],.fluxgym-log button,.fluxgym-chart .modebar-container{display:none}
@@ -41,7 +42,15 @@ STYLE = """<style>
 .fluxgym-log .lines{white-space:pre-wrap;overflow-wrap:anywhere}
 .fluxgym-log .lines > div{width:auto}
 }
-</style>"""
+</style>
+<i></i>
+"""
+
+
+def draw_style() -> None:
+    """How the page looks. A text of nothing but styles, of a page that is not the script itself, is gone after a refresh."""
+    with st.container(key="style"):
+        st.html(_STYLE)
 
 
 def name(folder: RunFolder) -> str:

@@ -77,9 +77,14 @@ def test_a_visitor_sees_the_run_grow_end_and_be_taken_back(
     lines = phone.locator(".fluxgym-log .lines > div")
     expect(lines).to_have_count(100, timeout=30_000)
     last = lines.last.inner_text()
+    phone.locator(".fluxgym-chart .main-svg").first.wait_for()
+    phone.locator(".fluxgym-chart").first.evaluate("chart => (chart.dataset.kept = 'yes')")
     wait_until(lambda: step_of(phone) > before + 100 and lines.last.inner_text() != last, 30)
+    assert phone.locator(".fluxgym-chart[data-kept]").count() == 1, "a refresh changes the chart that is there"
+    expect(phone.get_by_text("Shown by FluxGym")).to_be_attached()
     stop_run(live, wait=30)
     expect(head).to_contain_text("Stopped", timeout=20_000)
+    assert phone.evaluate(VISIBLE) == [], "its styles outlive refreshes"
     text = phone.locator("body").inner_text()
     assert "by you" not in text
     assert "Resume" not in text
