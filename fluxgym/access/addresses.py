@@ -41,7 +41,7 @@ WINDOWS = re.compile(
     rf"(?:(?<![A-Za-z0-9])|{ESCAPED})[A-Za-z]:(?:\\+|/(?!/))(?:{SEGMENT}(?:\\+|/+)|{SPACED}(?:\\+|/+){UNIT})*{LAST}"
 )
 UNC = re.compile(rf"(?:(?<![\w\\])|{ESCAPED})\\\\+[\w.$?-]+(?:\\+(?:{SPACED}(?=\\)|{SEGMENT}))+\\*")
-QUOTED = re.compile(r"""(["'`])((?:/|~[\w-]*/|[A-Za-z]:[\\/]|\\\\)[^"'`\n]*[\\/][^"'`\n]*)\1""")
+QUOTED = re.compile(r"""(["'`])((?:/|~[\w-]*/|[A-Za-z]:[\\/]|\\\\+[^"'`\n\\/]+[\\/])[^"'`\n]*)\1""")
 ENCODED = re.compile(r"(?<![\w.%+~:-])[\w.%+~:-]*%(?:25)*(?:2[Ff]|5[Cc])[\w.%+~:-]*")
 ALL = (NAMED, WINDOWS, UNC, POSIX, OF_HOMES, SHARED)
 OWN_HOME = re.compile(r"(?:.*/)?(?:home|Users|(?<=:/)(?i:users|documents and settings))/[^/]*/?")

@@ -49,7 +49,7 @@ STAY = [
     "https://huggingface.co/black-forest-labs/FLUX.1-dev/resolve/main/x.safetensors",
     "http://127.0.0.1:8501/ and http://localhost:8501/run",
     "/tmp and / and /x",
-    "re: \\d+/\\w+ a\\nb",
+    "re: \\d+/\\w+ a\\nb '\\\\n' '/'",
     "// comment",
     ".../x.py, line 3",
 ]

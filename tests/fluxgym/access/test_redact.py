@@ -190,8 +190,11 @@ def test_lines_without_end_are_read_in_time_of_their_length(make: Callable[..., 
         "a://",
         "$a/",
         "x-key-",
+        "/",
+        "\\",
         "KEY_",
         "A_PWD_",
         " ",
     ):
-        make().text(part * 40_000)
+        make().text(part * 20_000)
+        make().text("`" + part * 20_000)
