@@ -27,7 +27,7 @@ RECENT = 6  # columns of samples
 # A page to look at: no buttons beside texts, no bar above, and not wider than is read at ease.
 _STYLE = """<style>
 .st-key-style{position:absolute;width:0;height:0;overflow:hidden}
-.stMainBlockContainer{padding:1.75rem 1.5rem 2rem;max-width:74rem}
+.stMain .stMainBlockContainer{padding:1.75rem 1.5rem 2rem;max-width:74rem}
 .stMainBlockContainer .fluxgym-samples{--cell:clamp(5.5rem,10vw,8.4rem)}
 .stAppHeader,[data-testid="stBaseButton-elementToolbar"],.fluxgym-log button,.fluxgym-chart .modebar-container{display:none}
 .fluxgym-downloads a{display:flex;flex-wrap:wrap;gap:.1rem 1rem;align-items:baseline;padding:.5rem 0;color:inherit;
@@ -38,7 +38,7 @@ _STYLE = """<style>
 .fluxgym-downloads a:hover .name{text-decoration-color:currentColor}
 .fluxgym-downloads small{font-size:.85rem;opacity:.65;font-variant-numeric:tabular-nums;white-space:nowrap}
 @media (max-width:640px){
-.stMainBlockContainer{padding:1rem 1rem 2rem}
+.stMain .stMainBlockContainer{padding:1rem 1rem 2rem}
 .fluxgym-log .lines{white-space:pre-wrap;overflow-wrap:anywhere}
 .fluxgym-log .lines > div{width:auto}
 }
