@@ -247,6 +247,7 @@ def test_a_phone_needs_no_scrolling_sideways(
 ) -> None:
     wait_for_end(start_small("--end-at", "3", "--code", "1"), 30)
     phone = chromium.new_page(viewport={"width": 390, "height": 844})
+    server.sign_in(phone.context)
     phone.goto(f"{server.url}/{address}")
     phone.locator("h1").wait_for()
     phone.get_by_text(there).first.wait_for()
@@ -264,6 +265,7 @@ def test_on_a_phone_the_tabs_are_one_row_and_the_last_lines_are_whole(
     )
     make_run(outputs / "small", step_lines(1, 12, 100), verdict)
     phone = chromium.new_page(viewport={"width": 360, "height": 800}, color_scheme="dark")
+    server.sign_in(phone.context)
     phone.goto(f"{server.url}/run?run=small")
     box = phone.locator(".fluxgym-log .lines").first
     box.get_by_text("line 11").wait_for()
