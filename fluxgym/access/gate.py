@@ -231,9 +231,10 @@ class Gate:
         elif rest == ALIVE[1:]:
             await door.answer(_nothing())
         elif self.visits.may_ask(link, f"/{rest}"):
-            send = (
-                door.send if rest else dress(door.send, self.visits.tell_head(link, _address(door, f"{self.base}/s/{token}/")))
-            )
+            send = door.send
+            if not rest:  # beside the server's loop: the first look at a long log takes a while
+                address = _address(door, f"{self.base}/s/{token}/")
+                send = dress(send, await run_in_threadpool(self.visits.tell_head, link, address))
             await self.app(self._rewrite(door, link, f"/{rest}"), door.receive, send)
         else:
             await door.answer(PlainTextResponse("This link does not show that.", 404))

@@ -1,5 +1,6 @@
 """The gate around a small application that tells what reaches it: who gets in, as whom, and what is answered otherwise."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fluxgym.access import owner, watched
 from fluxgym.access.gate import Gate, is_same_site, link_of
-from fluxgym.access.links import Book, make_link, revoke_all
+from fluxgym.access.links import Book, Link, make_link, revoke_all
 from fluxgym.access.owner import Owner, key_in_use
 from fluxgym.access.throttle import Throttle
 from fluxgym.access.visits import Visits
@@ -79,6 +80,23 @@ def sign_in(browser: TestClient, base: str = "") -> None:
 
 
 # ---- the owner -------------------------------------------------------------------------------------------------------
+def test_the_head_of_a_page_is_made_beside_the_server_s_loop(outputs: Path, run: RunFolder) -> None:
+    """The first look at a log of a million steps takes a second, in which nobody else would be answered."""
+    beside = []
+
+    def tell_head(link: Link, address: str) -> str:
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        beside.append(link.id)
+        return "<title>robot</title>"
+
+    guard = Middleware(Gate, base="", owner=Owner, book=Book(), visits=Visits(bytes.lower, bytes.lower, tell_head))
+    link, token = make_link(run)
+    browser = TestClient(Starlette(routes=[Route("/", tell_page)], middleware=[guard]))
+    assert "<title>robot</title>" in browser.get(f"/s/{token}/").text
+    assert beside == [link.id]
+
+
 def test_a_stranger_gets_the_sign_in_page_or_a_word(browser: TestClient) -> None:
     page = browser.get("/run?run=robot", headers=PAGE)
     assert page.status_code == 401 and 'value="/run?run=robot"' in page.text
