@@ -194,7 +194,7 @@ def _read(folder: RunFolder) -> list[Link]:
         return [_parse(folder, each) for each in said["links"]]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError) as error:
         what = f"{type(error).__name__}: {error}"
         raise ShareError(
             f"{folder.share.name} of {folder.title} cannot be read ({what}): no link of it opens; revoke all to begin anew"

@@ -142,8 +142,15 @@ def test_visits_are_counted_and_never_make_a_link(folder, full_disk):
     assert list_links(folder) == []
 
 
+ENDLESS = '{"id": "a", "digest": "b", "label": "", "created": 0, "expires": null, "parts": [], "views": Infinity}'
+
+
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"version": 2, "links": []}', '{"version": 1, "run": "robot", "links": [{}]}', "[" * 99999]
+    "text",
+    [
+        *("", "{", "[]", '{"version": 2, "links": []}', '{"version": 1, "run": "robot", "links": [{}]}', "[" * 99999),
+        f'{{"version": 1, "run": "robot", "links": [{ENDLESS}]}}',
+    ],
 )
 def test_a_damaged_file_opens_nothing_and_is_kept_until_all_are_revoked(folder, text):
     _, token = make_link(folder)
