@@ -55,7 +55,7 @@ def _find(folder: RunFolder, picture: Path, suffix: str, write: Callable[[Image.
     key = str(made)
     if key in _broken:
         return None
-    if made.is_file():
+    if made.is_file() and not made.is_symlink():  # a link, in a run from elsewhere, would lead a visitor out of it
         return made
     data = _read(picture, write)
     if data is None:

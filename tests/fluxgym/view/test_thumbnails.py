@@ -38,6 +38,19 @@ def test_a_thumbnail_is_made_once(folder):
     assert [path.name for path in folder.thumbnails.iterdir()] == [small.name]
 
 
+def test_a_link_in_place_of_a_thumbnail_is_not_followed(folder, tmp_path):
+    """As it may lie in a run that was got from elsewhere."""
+    secret = tmp_path / "secret"
+    secret.write_text(PLANTED)
+    picture = draw(folder.samples / NAME)
+    small = thumbnail(folder, picture)
+    small.unlink()
+    small.symlink_to(secret)
+    assert thumbnail(folder, picture) == small
+    assert Image.open(small).size == (SIDE, SIDE // 2)
+    assert secret.read_text() == PLANTED
+
+
 def test_a_large_jpeg(folder):
     small = thumbnail(folder, draw(folder.path / "samples" / "1724093817000__000000500_3.jpg", (2000, 1000)))
     assert Image.open(small).size == (SIDE, SIDE // 2)
