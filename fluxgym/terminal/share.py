@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from fluxgym.run.folders import find_run, outputs_root
@@ -69,7 +70,7 @@ def _make(folder: RunFolder, options: argparse.Namespace) -> int:
         return DONE
     print(url)
     print(f"It shows {tell_parts(link.parts)} of {shown(folder.title)}, is {tell_valid(link)}, and is told only now.")
-    print(f"To end it: python -m fluxgym share {folder.name} --revoke {link.id}")
+    print(f"To end it: python -m fluxgym share {shlex.quote(folder.name)} --revoke {link.id}")
     if told := tell_reach(base):
         print(told)
     return DONE

@@ -54,6 +54,12 @@ def test_in_words(robot, say, monkeypatch):
     assert list_links(robot)[0].parts == set()
 
 
+def test_the_command_that_ends_a_link_of_a_run_with_an_odd_name_can_be_typed(robot, say):
+    robot.path.rename(robot.path.with_name("a b;c"))
+    how = say("share", "a b;c")[1].splitlines()[2]
+    assert "fluxgym share 'a b;c' --revoke " in how
+
+
 def test_links_are_listed_and_ended(robot, say):
     assert say("share", "robot", "--list")[1] == "robot: nobody was given a link.\n"
     assert json.loads(say("share", "robot", "--list", "--json")[1]) == []
