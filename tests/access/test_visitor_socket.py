@@ -68,6 +68,7 @@ def test_no_other_page_is_drawn_by_its_name(guarded: Guarded, wanted: str) -> No
         for message in (raw.rerun(wanted), raw.rerun(wanted, f"run={OTHER}"), raw.rerun(f"s/x/{wanted}")):
             heard = await page.run(message)
             assert heard.is_shared_page and leaks(guarded, heard) == []
+            assert "page_not_found" not in heard.kinds, "the name is not even heard"
 
     attack(guarded, guarded.link(), look)
 
@@ -146,6 +147,7 @@ def test_every_other_message_is_dropped(guarded: Guarded, owner: raw.Headers, ki
 
     attack(guarded, guarded.link(*ALL), look)
     assert guarded.server.is_up()
+    assert b"Client tried to" not in guarded.server.log.read_bytes(), "Streamlit has not heard it"
 
 
 def test_a_message_of_two_kinds_is_read_as_one(guarded: Guarded) -> None:
@@ -259,3 +261,10 @@ def test_forged_headers_make_nobody_the_owner(guarded: Guarded, owner: raw.Heade
 
     attack(guarded, guarded.link(), look, headers=FORGED)
     attack(guarded, guarded.link(), look, headers=owner)
+
+
+def test_the_owner_is_who_the_gate_says_whatever_the_headers_say(guarded: Guarded, owner: raw.Headers) -> None:
+    async def look(page: raw.Page) -> None:
+        assert not (await page.run()).is_shared_page
+
+    attack(guarded, guarded.base, look, headers=owner | {"x-fluxgym-user": "visitor 0"})
