@@ -101,6 +101,7 @@ def test_copy_hides_no_line(opened: Page) -> None:
 def test_the_buttons_of_a_chart_need_a_pointer(chromium: Browser, server: Server, run: RunFolder, opened: Page) -> None:
     assert opened.locator(".chart .modebar-btn").count() > 0
     phone = chromium.new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    server.sign_in(phone.context)
     phone.goto(f"{server.url}/run?run={run.name}")
     phone.locator(".chart .main-svg").first.wait_for()
     assert phone.evaluate("() => matchMedia('(pointer: coarse)').matches")

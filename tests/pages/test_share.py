@@ -101,7 +101,7 @@ def test_the_settings_page_lists_links_and_has_one_primary_button(run: RunFolder
 def test_a_run_can_be_had_as_one_file_with_what_is_ticked(run: RunFolder) -> None:
     page = press(open_page("run", run="small"), "Share")
     (button,) = [each.proto for each in page.get("link_button") if each.proto.url.startswith("freeze/")]
-    assert button.url == "freeze/small.html"
-    next(box for box in page.checkbox if box.key == "freeze-settings:small").uncheck().run()
+    assert button.url == "freeze/small.html?without=settings", "as a link does"
+    next(box for box in page.checkbox if box.key == "freeze-settings:small").check().run()
     (button,) = [each.proto for each in page.get("link_button") if each.proto.url.startswith("freeze/")]
-    assert button.url == "freeze/small.html?without=settings"
+    assert button.url == "freeze/small.html"
