@@ -22,8 +22,10 @@ HOW = (
 
 
 def public_base(root: Path) -> str:
-    """The address of the server of these outputs, without a slash at its end. Raises ValueError for a wrong FLUXGYM_URL."""
-    return told_base() or noted_base(root)
+    """The address of the server of these outputs, without a slash at its end: as FLUXGYM_URL says here, or said to the server.
+
+    Raises ValueError for a wrong FLUXGYM_URL."""
+    return told_base() or _read_note(root, "public") or noted_base(root)
 
 
 def told_base() -> str:
@@ -36,19 +38,26 @@ def told_base() -> str:
 
 def noted_base(root: Path) -> str:
     """What the server that was started last in these outputs noted, or the usual address."""
+    return _read_note(root, "url") or USUAL
+
+
+def _read_note(root: Path, name: str) -> str:
     try:
-        said = json.loads((root / NOTE).read_bytes())["url"]
+        said = json.loads((root / NOTE).read_bytes())[name]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):  # none was started yet, or not by us
-        return USUAL
-    return said.rstrip("/") if isinstance(said, str) and _is_base(said) else USUAL
+        return ""
+    return said.rstrip("/") if isinstance(said, str) and _is_base(said) else ""
 
 
 def note_server(url: str) -> None:
-    """Notes where this server listens, for links that are made in a terminal. A full disk keeps no server from its start."""
+    """Notes where this server listens and what FLUXGYM_URL says, for links made in a terminal, where it may not be set.
+
+    Raises ValueError for a wrong FLUXGYM_URL. A full disk keeps no server from its start."""
     root = outputs_root()
+    noted = {"url": url} | ({"public": public} if (public := told_base()) else {})
     try:
         root.mkdir(parents=True, exist_ok=True)
-        write_whole(root / NOTE, json.dumps({"url": url}).encode())
+        write_whole(root / NOTE, json.dumps(noted).encode())
     except OSError as error:
         print(f"fluxgym: links from the terminal may name another address than {url}: {error}", file=sys.stderr)
 

@@ -7,7 +7,7 @@ import webbrowser
 
 from streamlit import config
 
-from fluxgym.access.address import note_server
+from fluxgym.access.address import note_server, told_base
 from fluxgym.access.owner import OPEN, is_open
 from fluxgym.ui.visitor import get_owner
 
@@ -34,11 +34,13 @@ def announce(listeners: list[socket.socket]) -> None:
 
 def tell(url: str, listens_everywhere: bool) -> str:
     """What the terminal shows."""
-    lines = ["", f"  FluxGym: {address_of(url)}", ""]
+    lines = ["", f"  FluxGym: {address_of(told_base() or url)}", ""]
+    if told_base():
+        lines.insert(2, f"  On this machine: {address_of(url)}")
     if is_open():
-        lines.insert(2, f"  {OPEN_WARNING}")
+        lines.insert(-1, f"  {OPEN_WARNING}")
     elif get_owner().has_chosen:
-        lines.insert(2, "  Sign in with the key or the password that you set.")
+        lines.insert(-1, "  Sign in with the key or the password that you set.")
     if listens_everywhere:
         lines.insert(-1, f"  {EVERYWHERE}")
     return "\n".join(lines)

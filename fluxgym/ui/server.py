@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 
-from fluxgym.access.owner import AccessError
+from fluxgym.access.address import told_base
 from fluxgym.ui import (
     board_files,
     card,
@@ -78,7 +78,8 @@ def prepare() -> None:
     trusted headers a script does not know who asks, and whoever knows the id of a session may go on with it."""
     try:
         visitor.get_owner()
-    except AccessError as error:
+        told_base()
+    except ValueError as error:
         sys.exit(f"fluxgym: {error}")
     PagesManager.uses_pages_directory = False
     trust_gate()

@@ -23,6 +23,12 @@ def test_the_person_s_word_goes_before_the_server_s_and_that_before_the_usual(
     assert public_base(outputs) == "http://127.0.0.1:8600/gym"
     monkeypatch.setenv(address.VARIABLE, " https://gpu.example.org/fluxgym/ ")
     assert public_base(outputs) == "https://gpu.example.org/fluxgym"
+    note_server("http://127.0.0.1:8600/gym")
+    monkeypatch.delenv(address.VARIABLE)  # another terminal than the server's
+    assert public_base(outputs) == "https://gpu.example.org/fluxgym"
+    assert address.noted_base(outputs) == "http://127.0.0.1:8600/gym"
+    note_server("http://127.0.0.1:8600/gym")
+    assert public_base(outputs) == "http://127.0.0.1:8600/gym"
 
 
 @pytest.mark.parametrize(

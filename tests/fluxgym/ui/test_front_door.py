@@ -25,6 +25,15 @@ def test_the_address_with_the_key_is_told():
     assert said.split() == ["FluxGym:", f"http://127.0.0.1:8501/?key={key_in_use()}"]
 
 
+def test_the_address_that_others_see_comes_first(monkeypatch):
+    monkeypatch.setenv("FLUXGYM_URL", "https://pod-8501.example.org")
+    said = front_door.tell("http://127.0.0.1:8501", listens_everywhere=False)
+    outside, here = (line.split()[-1] for line in said.splitlines() if line.strip())
+    assert (outside, here) == tuple(
+        f"{url}/?key={key_in_use()}" for url in ("https://pod-8501.example.org", "http://127.0.0.1:8501")
+    )
+
+
 def test_a_key_of_ones_own_is_not_printed(monkeypatch):
     monkeypatch.setenv(KEY, "a key of my own")
     said = front_door.tell("http://127.0.0.1:8501", listens_everywhere=False)
