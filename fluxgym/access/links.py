@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import secrets
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -135,6 +136,7 @@ class Book:
     def __init__(self) -> None:
         self._links: dict[str, Link] = {}
         self._stamps: dict[Path, tuple[int, int, int]] = {}
+        self._lock = threading.Lock()  # the gate asks in the server's loop, scripts in threads of their own
         self._scan: asyncio.Task[None] | None = None
         self._scanned = 0.0  # by the monotonic clock
 
@@ -165,13 +167,15 @@ class Book:
                 self._read(folder)
 
     def _read(self, folder: RunFolder) -> None:
-        self._stamps[folder.share] = stamp_of(folder.share)
-        try:
-            links = _read(folder)
-        except ShareError:  # its owner is told on the run's page; until it is mended nobody comes in
-            links = []
-        others = {digest: link for digest, link in self._links.items() if link.folder.share != folder.share}
-        self._links = others | {link.digest: link for link in links}
+        with self._lock:
+            stamp = stamp_of(folder.share)
+            try:
+                links = _read(folder)
+            except ShareError:  # its owner is told on the run's page; until it is mended nobody comes in
+                links = []
+            others = {digest: link for digest, link in self._links.items() if link.folder.share != folder.share}
+            self._links = others | {link.digest: link for link in links}
+            self._stamps[folder.share] = stamp  # last: until then whoever asks reads it, too
 
 
 def stamp_of(path: Path) -> tuple[int, int, int]:

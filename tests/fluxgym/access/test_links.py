@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -208,3 +209,24 @@ def test_many_wrong_tokens_share_one_look(folder, monkeypatch):
 
     asyncio.run(ask())
     assert looks <= 2
+
+
+def test_threads_that_read_many_runs_at_once_lose_no_link(outputs, monkeypatch):
+    folders = [RunFolder(outputs / f"run-{number}") for number in range(16)]
+    for folder in folders:
+        folder.path.mkdir()
+        make_link(folder, None)
+    read = links._read
+
+    def read_slowly(folder: RunFolder) -> list[links.Link]:
+        time.sleep(0.005)  # what another thread did meanwhile must not be undone
+        return read(folder)
+
+    monkeypatch.setattr(links, "_read", read_slowly)
+    book = Book()
+    threads = [threading.Thread(target=book._read, args=(folder,)) for folder in folders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(book.get(link.digest) for folder in folders for link in list_links(folder))
