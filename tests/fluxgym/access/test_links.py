@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import pytest
 
 from fluxgym.access import links
-from fluxgym.access.links import Book, ShareError, list_links, make_link, note_visit, revoke, revoke_all
+from fluxgym.access.links import Book, Link, ShareError, list_links, make_link, note_visit, revoke, revoke_all
 from fluxgym.run.opened import remember
 from trainer.folder import RunFolder
 
@@ -211,19 +212,20 @@ def test_many_wrong_tokens_share_one_look(folder, monkeypatch):
     assert looks <= 2
 
 
-def test_threads_that_read_many_runs_at_once_lose_no_link(outputs, monkeypatch):
+def test_threads_that_read_many_runs_at_once_lose_no_link(outputs):
     folders = [RunFolder(outputs / f"run-{number}") for number in range(16)]
     for folder in folders:
         folder.path.mkdir()
         make_link(folder, None)
-    read = links._read
 
-    def read_slowly(folder: RunFolder) -> list[links.Link]:
-        time.sleep(0.005)  # what another thread did meanwhile must not be undone
-        return read(folder)
+    class Slow(dict[str, Link]):
+        def items(self) -> Any:
+            seen = list(super().items())
+            time.sleep(0.005)  # what another thread did meanwhile must not be undone
+            return seen
 
-    monkeypatch.setattr(links, "_read", read_slowly)
     book = Book()
+    book._links = Slow()
     threads = [threading.Thread(target=book._read, args=(folder,)) for folder in folders]
     for thread in threads:
         thread.start()
