@@ -53,6 +53,11 @@ class Door:
         return self.scope.get("method") == "GET" and "text/html" in self.headers.get("accept", "")
 
     @property
+    def scheme(self) -> str:
+        """As the browser has it: the first of the proxies on the way says it first."""
+        return str(self.headers.get("x-forwarded-proto") or self.scope["scheme"]).split(",")[0].strip()
+
+    @property
     def asked(self) -> list[tuple[str, str]]:
         """What stands behind the question mark."""
         return parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -143,7 +148,7 @@ class Gate:
             return
         form = dict(parse_qsl((await _read_form(request)).decode("utf-8", "replace")))
         after = doors.local(form.get("next", ""), self.base)
-        if trouble := await self._try(owner, form.get("key", "").strip()):
+        if trouble := await self._try(owner, form.get("key", "")):
             await door.answer(self._ask(owner, after, trouble))
         else:
             await self._let_in(door, owner, after)
@@ -163,7 +168,7 @@ class Gate:
     async def _try(self, owner: Owner, key: str) -> str:
         """Nothing where it is the key, or what is wrong. The generated key is always looked at, what a person chose only while
         few are wrong: it can be guessed."""
-        if owner.is_key(key):
+        if owner.is_key(key.strip()):
             return ""
         try:
             async with self.keys.enter():
@@ -210,8 +215,7 @@ class Gate:
         return cookie if cookie and owner.session_of(cookie) else ""
 
     def _cookie(self, door: Door, owner: Owner, value: str) -> str:
-        is_safe = door.scope["scheme"] == "https" or door.headers.get("x-forwarded-proto", "") == "https"
-        secure = "; Secure" if is_safe else ""
+        secure = "; Secure" if door.scheme == "https" else ""
         path = self.base or "/"
         return f"{owner.cookie_name}={value}; Max-Age={int(LASTS)}; Path={path}; HttpOnly; SameSite=Lax{secure}"
 
@@ -310,6 +314,5 @@ def _nothing() -> Response:
 
 def _address(door: Door, path: str) -> str:
     """The whole address of a path, as the one who asks sees this server."""
-    scheme = door.headers.get("x-forwarded-proto", door.scope["scheme"])
     host = door.headers.get("x-forwarded-host") or door.headers.get("host", "")
-    return f"{scheme}://{host}{path}"
+    return f"{door.scheme}://{host}{path}"

@@ -34,6 +34,8 @@ BEFORE = (
     r"(?:(?<![^\W_])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"  # a name or a secret: no letter, but for "\n" or "%40" written out
 )
 COLOUR = re.compile(r"\\(?:u001b|x1b|033|e)\[[\d;]*[A-Za-z]", re.IGNORECASE)  # written out, in JSON
+SLASH = re.compile(r"\\(?:x2f|u002f|057)|&#(?:x2f|47);", re.IGNORECASE)  # written out
+CUT = re.compile(r"\S{1,200}(\.{3} \(\+[\d,]{1,20} bytes\))$")  # of a long line: half a token is known by nothing
 REMEMBERED, LONGEST = 512, 1000  # lines of each run; characters of a line that is remembered
 MOST_RUNS = 64
 
@@ -88,8 +90,12 @@ class Redactor:
         if ORDINARY.fullmatch(line):
             return line
         line = clean(line)
+        if line.endswith(" bytes)"):
+            line = CUT.sub(r"\1", line)
         if "\\" in line:
             line = COLOUR.sub("", line)
+        if "\\" in line or "&#" in line:
+            line = SLASH.sub("/", line)
         if PACKED.fullmatch(line):
             return SECRET
         if self._secrets:

@@ -69,7 +69,7 @@ def _make(folder: RunFolder, options: argparse.Namespace) -> int:
         print(json.dumps({"path": path, "url": url, "id": link.id, "expires": link.expires}))
         return DONE
     print(url)
-    print(f"It shows {tell_parts(link.parts)} of {shown(folder.title)}, is {tell_valid(link)}, and is told only now.")
+    print(f"It shows {tell_parts(link.parts)} of {shown(folder.title)}, is {tell_valid(link)}, and is shown only now.")
     print(f"To end it: python -m fluxgym share {shlex.quote(folder.name)} --revoke {link.id}")
     if told := tell_reach(base):
         print(told)

@@ -98,8 +98,8 @@ def _draw_new(folder: RunFolder, links: list[Link]) -> None:
     if shown:
         draw_link(address.link_url(base, made[shown.id]), folder.title, key=f"link:{shown.id}")
         st.caption(
-            f"It is {tell_valid(shown)} and told only now: nobody can look it up later. Until you close or reload this page it "
-            "can be told again from the list below."
+            f"It is {tell_valid(shown)} and shown only now: nobody can look it up later. Until you close or reload this page "
+            "it can be told again from the list below."
         )
         if told := address.tell_reach(base):
             st.caption(f":material/info: {plain(told)}")

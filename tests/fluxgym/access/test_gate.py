@@ -122,6 +122,8 @@ def test_the_key_becomes_a_cookie_and_leaves_the_address(make: Made, base: str) 
 def test_over_https_the_cookie_never_goes_without_it(browser: TestClient) -> None:
     answer = browser.get(f"/?key={key_in_use()}", headers={"x-forwarded-proto": "https"})
     assert "; Secure" in answer.headers["set-cookie"]
+    answer = browser.get(f"/?key={key_in_use()}", headers={"x-forwarded-proto": "https,http"})
+    assert "; Secure" in answer.headers["set-cookie"], "two proxies on the way"
 
 
 def test_the_sign_in_page_takes_the_key_and_leads_on(browser: TestClient) -> None:
@@ -229,6 +231,11 @@ def test_wrong_keys_are_slowed_and_the_generated_key_still_gets_in(
         assert browser.post("/login", data={"key": "wrong"}).status_code == 401
     assert waited[:10] == [0] * 10 and waited[-1] == 5.0
     sign_in(browser)
+
+
+def test_a_password_may_begin_and_end_with_a_space(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(owner.PASSWORD_HASH, owner.hash_password(" correct horse battery "))
+    assert make().post("/login", data={"key": " correct horse battery "}).status_code == 303
 
 
 def test_a_password_is_not_even_tried_while_the_room_is_full(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:

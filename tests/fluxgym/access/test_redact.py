@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from fluxgym.access.redact import Redactor, redactor_of
-from fluxgym.log.lines import clean
+from fluxgym.log.lines import clean, show_line
 from trainer.folder import RunFolder
 
 RECORDINGS = Path(__file__).parent.parent.parent / "recordings"
@@ -198,3 +198,16 @@ def test_lines_without_end_are_read_in_time_of_their_length(make: Callable[..., 
     ):
         make().text(part * 20_000)
         make().text("`" + part * 20_000)
+
+
+def test_a_token_that_was_cut_at_the_end_of_a_long_line_leaves_no_beginning(make: Callable[..., Redactor]) -> None:
+    token = "hf_" + "aB3dE5gH7j" * 4
+    for before in range(1940, 2001):
+        line = show_line(("x" * (before - 1) + " " + token + " tail" * 200).encode())
+        assert "hf_" not in make().text(line), before
+        assert make().text(line).endswith(" bytes)")
+
+
+@pytest.mark.parametrize("slash", ["\\x2f", "\\u002F", "\\057", "&#x2F;", "&#47;"])
+def test_a_path_whose_slashes_are_written_out_is_one(make: Callable[..., Redactor], slash: str) -> None:
+    assert "bobby" not in make().text(f"open {slash}home{slash}bobby{slash}pictures{slash}1.png failed")

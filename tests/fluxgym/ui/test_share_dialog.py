@@ -81,7 +81,7 @@ def test_a_link_is_made_as_it_was_asked_for_and_told(folder: RunFolder) -> None:
     assert url is not None
     assert url.startswith("https://gpu.example.org/s/")
     assert digest_of(url.split("/")[-2]) == link.digest
-    assert "told only now" in said(page)
+    assert "shown only now" in said(page)
     assert url.split("/")[-2] not in folder.share.read_text(encoding="utf-8")
     assert primary(page) == []
 
