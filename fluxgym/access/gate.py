@@ -157,7 +157,7 @@ class Gate:
         """An address with the key in it: it becomes a cookie, and leaves the address."""
         key = next(value for name, value in door.asked if name == "key")
         rest = urlencode([(name, value) for name, value in door.asked if name != "key"])
-        after = doors.local(quote(door.scope["path"]) + (f"?{rest}" if rest else ""), self.base)
+        after = self._come_back(door, rest)
         if not (trouble := await self._try(owner, key)):
             await self._let_in(door, owner, after)
         elif self._find_cookie(door, owner):  # an old address in a browser that is signed in
@@ -194,16 +194,18 @@ class Gate:
             await door.answer(PlainTextResponse(f"You are still signed in: {error}", 500))
             return
         response = doors.logged_out(self.base)
-        response.headers["set-cookie"] = f"{owner.cookie_name}=; Max-Age=0; Path={self.base or '/'}; HttpOnly; SameSite=Lax"
+        response.headers["set-cookie"] = self._cookie(door, owner, "", lasts=0)
         await door.answer(response)
 
     async def _refuse(self, door: Door, owner: Owner) -> None:
         if door.is_page:
-            query = door.scope["query_string"].decode("latin-1")
-            after = doors.local(quote(door.scope["path"]) + (f"?{query}" if query else ""), self.base)
-            await door.answer(self._ask(owner, after))
+            await door.answer(self._ask(owner, self._come_back(door, door.scope["query_string"].decode("latin-1"))))
         else:
             await door.answer(PlainTextResponse("Sign in first.", 401, {"www-authenticate": "Bearer"}))
+
+    def _come_back(self, door: Door, query: str) -> str:
+        """Where to go once the key is known: the path that was asked for."""
+        return doors.local(quote(door.scope["path"]) + (f"?{query}" if query else ""), self.base)
 
     def _ask(self, owner: Owner, after: str, trouble: str = "", status: int = 401) -> Response:
         status = 429 if trouble == doors.SLOWED else status
@@ -214,10 +216,10 @@ class Gate:
         cookie = HTTPConnection(door.scope).cookies.get(owner.cookie_name, "")
         return cookie if cookie and owner.session_of(cookie) else ""
 
-    def _cookie(self, door: Door, owner: Owner, value: str) -> str:
+    def _cookie(self, door: Door, owner: Owner, value: str, lasts: float = LASTS) -> str:
         secure = "; Secure" if door.scheme == "https" else ""
         path = self.base or "/"
-        return f"{owner.cookie_name}={value}; Max-Age={int(LASTS)}; Path={path}; HttpOnly; SameSite=Lax{secure}"
+        return f"{owner.cookie_name}={value}; Max-Age={int(lasts)}; Path={path}; HttpOnly; SameSite=Lax{secure}"
 
     # ---- a visitor ---------------------------------------------------------------------------------------------------
     async def _let_visitor(self, door: Door, token: str, slash: str, rest: str) -> None:

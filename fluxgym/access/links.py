@@ -14,11 +14,12 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fluxgym.run.folders import list_shared
+from fluxgym.run.stamp import stamp_of
 from trainer.disk import write_whole
 from trainer.folder import RunFolder
 
@@ -178,15 +179,6 @@ class Book:
             self._stamps[folder.share] = stamp  # last: until then whoever asks reads it, too
 
 
-def stamp_of(path: Path) -> tuple[int, int, int]:
-    """What changes with each write; zeros where there is no file."""
-    try:
-        there = path.stat()
-    except OSError:
-        return 0, 0, 0
-    return there.st_ino, there.st_size, there.st_mtime_ns
-
-
 # ---- share.json ------------------------------------------------------------------------------------------------------
 def _read(folder: RunFolder) -> list[Link]:
     try:
@@ -220,14 +212,19 @@ def _parse(folder: RunFolder, said: dict[str, Any]) -> Link:
     )
 
 
+def _tell(link: Link) -> dict[str, Any]:
+    said = {name: getattr(link, name) for name in ("id", "digest", "label", "created", "expires", "seen", "views")}
+    return said | {"parts": sorted(link.parts)}
+
+
 def _change(folder: RunFolder, change: Change) -> None:
     """Reads, changes and writes share.json, while no other process or thread does. Raises ShareError, OSError."""
     with _hold(folder.share.parent):
         links = change(_read(folder))
-        told = [{**asdict(replace(link, folder=None)), "parts": sorted(link.parts)} for link in links]  # type: ignore[arg-type]
-        for each in told:
-            del each["folder"]
-        write_whole(folder.share, json.dumps({"version": VERSION, "run": folder.name, "links": told}, indent=1).encode())
+        write_whole(
+            folder.share,
+            json.dumps({"version": VERSION, "run": folder.name, "links": list(map(_tell, links))}, indent=1).encode(),
+        )
 
 
 @contextlib.contextmanager

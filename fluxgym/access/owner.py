@@ -13,19 +13,16 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from fluxgym.access.links import stamp_of
-from fluxgym.run import lock
-from trainer.disk import sync_folder
+from fluxgym.run.private_file import hold_private, write_private
+from fluxgym.run.stamp import stamp_of
 
 VERSION = 1
 KEY, PASSWORD_HASH, OPEN = "FLUXGYM_KEY", "FLUXGYM_PASSWORD_HASH", "FLUXGYM_OPEN"
 SHORTEST_KEY = 12  # characters of one that a person chose
 LASTS = 30 * 24 * 60 * 60.0  # s that a session lasts
-PATIENCE = 5.0  # s; others hold the file for an instant
 SCRYPT = {"n": 2**14, "r": 8, "p": 1}  # 16 MiB and some 50 ms a try; OWASP's password storage cheat sheet
 
 
@@ -75,7 +72,7 @@ def read_keyring() -> Keyring:
     try:
         with contextlib.suppress(FileNotFoundError):
             return _parse(path)
-        with _locked(path):
+        with hold_private(path):
             if path.is_file():
                 return _parse(path)
             return _write(path, _new())
@@ -87,7 +84,7 @@ def read_keyring() -> Keyring:
 def renew() -> Keyring:
     """Another key and another secret: all sessions have ended. Also where the file is damaged. Raises OSError."""
     path = access_file()
-    with _locked(path):
+    with hold_private(path):
         return _write(path, _new())
 
 
@@ -160,7 +157,7 @@ class Owner:
 
     def end(self, session: str) -> None:
         """Ends a session in all its pages, for this server and the next. Raises AccessError, OSError."""
-        with _locked(self._path):
+        with hold_private(self._path):
             ring, now = read_keyring(), time.time()
             ended = {each: when for each, when in ring.ended.items() if now - when < LASTS}
             self._ring = _write(self._path, replace(ring, ended={**ended, session: now}))
@@ -212,24 +209,6 @@ def _parse(path: Path) -> Keyring:
         raise AccessError(f"{path} is damaged or of another version; `python -m fluxgym key --new` makes another key") from None
 
 
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    if not path.parent.is_dir():
-        path.parent.parent.mkdir(parents=True, exist_ok=True)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-    with lock.hold(path.with_name(path.name + ".lock"), PATIENCE):
-        yield
-
-
 def _write(path: Path, ring: Keyring) -> Keyring:
-    """There as a whole or not at all, readable by its owner alone from its first byte on."""
-    beside = path.with_name(path.name + ".new")
-    beside.unlink(missing_ok=True)  # of a writer that was killed
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({"version": VERSION} | asdict(ring), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    sync_folder(path.parent)
+    write_private(path, {"version": VERSION} | asdict(ring))
     return ring

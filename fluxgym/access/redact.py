@@ -18,6 +18,7 @@ from fluxgym.access import own_names
 from fluxgym.access.addresses import APART, HOST, USER, hide_machines, hide_places, shorten
 from fluxgym.access.tokens import SECRET, hide_secrets
 from fluxgym.log.lines import clean
+from fluxgym.run.stamp import stamp_of
 from trainer.folder import RunFolder
 
 DATA = "[data set]"
@@ -117,7 +118,7 @@ _lock = threading.Lock()
 
 def redactor_of(folder: RunFolder) -> Redactor:
     """The redactor of a run, made anew when its settings change."""
-    stamp = (folder.title, _stamp(folder.config))
+    stamp = (folder.title, stamp_of(folder.config))
     with _lock:
         known = _known.get(folder.path)
         if known is None or known[0] != stamp:
@@ -127,13 +128,6 @@ def redactor_of(folder: RunFolder) -> Redactor:
         while len(_known) > MOST_RUNS:
             _known.popitem(last=False)
     return known[1]
-
-
-def _stamp(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 def _compile(patterns: list[str]) -> re.Pattern[str] | None:

@@ -3,19 +3,15 @@
 A URL holds passwords and tokens. It is shown nowhere again, and is in no run's folder, log or command line.
 """
 
-import contextlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fluxgym.notify.send import Message, Outcome, ServiceError, masked_name, name_of, send, understand
-from fluxgym.run import lock
+from fluxgym.run.private_file import hold_private, write_private
 from fluxgym.run.tell import URLS, services_file
-from trainer.disk import sync_folder
 
 VERSION = 1
-PATIENCE = 5.0  # s; others hold the file for an instant
 TEST = Message("FluxGym: a test", "Notifications arrive. You asked for this one; nothing has happened to any training.")
 
 
@@ -43,7 +39,7 @@ def add_service(url: str) -> Service:
     """Keeps one more. Raises ServiceError where the URL is none, or is there already."""
     url = url.strip()
     name = masked_name(understand(url))
-    with _locked():
+    with hold_private(services_file()):
         urls = _read_file()
         if url in urls:
             raise ServiceError(f"{name} is set up already, with this very URL")
@@ -60,7 +56,7 @@ def remove_service(number: int) -> Service:
     if not services[number - 1].can_remove:
         raise ServiceError(f"{services[number - 1].name} is set up in {URLS}, remove it there")
     gone = read_urls()[number - 1]
-    with _locked():
+    with hold_private(services_file()):
         _write_file([url for url in _read_file() if url != gone])
     return services[number - 1]
 
@@ -89,28 +85,10 @@ def _read_file() -> list[str]:
     return urls
 
 
-@contextlib.contextmanager
-def _locked() -> Iterator[None]:
-    path = services_file()
-    if not path.parent.is_dir():
-        path.parent.parent.mkdir(parents=True, exist_ok=True)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-    with lock.hold(path.with_name(path.name + ".lock"), PATIENCE):
-        yield
-
-
 def _write_file(urls: list[str]) -> None:
-    """There as a whole or not at all, readable by its owner alone from its first byte on; gone with its last URL."""
+    """Gone with its last URL."""
     path = services_file()
     if not urls:
         path.unlink(missing_ok=True)
         return
-    beside = path.with_name(path.name + ".new")
-    beside.unlink(missing_ok=True)  # of a writer that was killed
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({"version": VERSION, "urls": urls}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    sync_folder(path.parent)
+    write_private(path, {"version": VERSION, "urls": urls})

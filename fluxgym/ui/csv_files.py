@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 from fluxgym.log.history import History, get_history
 from fluxgym.run.folders import NoSuchRun, find_run, log_of
 from fluxgym.ui.cards import Look
+from fluxgym.ui.files import as_download
 from fluxgym.view.export import TABLES, write_csv
 from fluxgym.view.health import Health, get_health
 
@@ -51,12 +52,9 @@ async def send_table(request: Request) -> Response:
     found = await run_in_threadpool(_find, run) if table in TABLES else None
     if found is None:
         return PlainTextResponse(f"No such table. Tables: {', '.join(TABLES)}.", status_code=404)
-    headers = {
-        "content-disposition": f"attachment; filename*=utf-8''{quote(run, safe='')}-{table}.csv",
-        "x-content-type-options": "nosniff",
-        "cache-control": "no-store",
-    }
-    return StreamingResponse(write_csv(table, *found), media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(
+        write_csv(table, *found), media_type="text/csv; charset=utf-8", headers=as_download(f"{run}-{table}.csv")
+    )
 
 
 ROUTES: list[BaseRoute] = [Route("/csv/{run}/{table}.csv", send_table)]

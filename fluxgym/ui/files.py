@@ -7,6 +7,7 @@ must be named as its kind is, and its real path must lie inside the run's real f
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -48,6 +49,15 @@ def find_file(run: str, kind: str, file: str) -> Path | None:
         return path if path.is_file() and any(map(path.is_relative_to, roots_of(folder))) else None
     except (NoSuchRun, OSError):  # OSError: a name that is too long, a folder that may not be read
         return None
+
+
+def as_download(name: str) -> dict[str, str]:
+    """The headers of what is made while it is sent: the browser saves it under a name, and keeps no copy."""
+    return {
+        "content-disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}",
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-store",
+    }
 
 
 async def send_file(request: Request) -> Response:

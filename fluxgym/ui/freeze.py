@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from fluxgym.run.folders import NoSuchRun, find_run
+from fluxgym.ui.files import as_download
 from fluxgym.ui.text import plain
 from fluxgym.view.snapshot import PARTS, file_name, write_snapshot
 from trainer.folder import RunFolder
@@ -51,12 +52,7 @@ async def send_frozen(request: Request) -> Response:
         return PlainTextResponse("No such run.", status_code=404)
     except OSError as error:
         return PlainTextResponse(f"It cannot be frozen: {error.strerror or 'a file cannot be read'}.", status_code=500)
-    headers = {
-        "content-disposition": f"attachment; filename*=utf-8''{quote(file_name(folder))}",
-        "x-content-type-options": "nosniff",
-        "cache-control": "no-store",
-    }
-    return StreamingResponse(pieces, media_type="text/html; charset=utf-8", headers=headers)
+    return StreamingResponse(pieces, media_type="text/html; charset=utf-8", headers=as_download(file_name(folder)))
 
 
 def _begin(run: str, parts: set[str]) -> tuple[RunFolder, Iterator[bytes]]:

@@ -9,6 +9,7 @@ from streamlit import config
 
 from fluxgym.access.address import note_server, told_base
 from fluxgym.access.owner import OPEN, is_open
+from fluxgym.ui.routes import begin_path
 from fluxgym.ui.visitor import get_owner
 
 ANY = ("0.0.0.0", "::")  # addresses that mean all of this machine
@@ -23,9 +24,8 @@ def announce(listeners: list[socket.socket]) -> None:
         (config.get_option("server.address") or "127.0.0.1", config.get_option("server.port"))
     ]
     host = "127.0.0.1" if place[0] in ANY else place[0]
-    base = (config.get_option("server.baseUrlPath") or "").strip("/")
     url = f"http{'s' if config.get_option('server.sslCertFile') else ''}://{f'[{host}]' if ':' in host else host}:{place[1]}"
-    url += f"/{base}" if base else ""
+    url += begin_path(config.get_option("server.baseUrlPath") or "")
     note_server(url)
     print(tell(url, listens_everywhere=place[0] not in OWN), file=sys.stderr, flush=True)
     if not config.get_option("server.headless"):

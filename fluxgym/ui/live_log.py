@@ -25,6 +25,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from fluxgym.log.parts import list_parts, open_part, read_part
 from fluxgym.log.search import Wanted
 from fluxgym.run.folders import NoSuchRun, find_run
+from fluxgym.run.stamp import stamp_of
 from fluxgym.view import log_news
 from fluxgym.view.log_news import Asked, Seen
 from fluxgym.view.logs import find_log
@@ -49,7 +50,7 @@ class Feed:
         """Looks again and again; a log that nobody wrote to is not opened."""
         stamp: object = None
         while True:
-            now = await asyncio.to_thread(log_news.stamp_of, self.log)
+            now = await asyncio.to_thread(stamp_of, self.log)
             if now != stamp or self.seen is None or not self.seen.is_whole:
                 seen = await asyncio.to_thread(log_news.look, self.log, self.wanted, PATIENCE)
                 stamp, self.seen = now, seen

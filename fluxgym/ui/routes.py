@@ -24,6 +24,11 @@ div:has(> [class*="st-key-link-words"]){min-width:13rem}
 </style>"""
 
 
+def begin_path(base: str) -> str:
+    """server.baseUrlPath as the beginning of a path: empty, or "/name"."""
+    return f"/{base.strip('/')}".rstrip("/")
+
+
 def run_in_view() -> str | None:
     """The run that the address names; after a switch of pages, which drops the query, the one that was in view before."""
     return st.query_params.get("run") or st.session_state.get("run_in_view")

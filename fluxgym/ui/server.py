@@ -50,8 +50,7 @@ HEAVY = ("numpy", "pandas", "pyarrow", "PIL.Image", "plotly.graph_objects", "tra
 
 def routes_below(base: str) -> list[BaseRoute]:
     """Our routes where Streamlit has its own: below `server.baseUrlPath`, and a page asks for them from where it lies."""
-    start = f"/{base.strip('/')}" if base.strip("/") else ""
-    return [_move(route, start) for route in ROUTES]
+    return [_move(route, routes.begin_path(base)) for route in ROUTES]
 
 
 def _move(route: BaseRoute, start: str) -> BaseRoute:
@@ -96,9 +95,10 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Runs around the server's life."""
     for module in HEAVY:
         importlib.import_module(module)
-    for listener in find_listeners():
+    listeners = find_listeners()
+    for listener in listeners:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it a kept-alive request takes 40 ms
-    front_door.announce(find_listeners())
+    front_door.announce(listeners)
     gc.collect()
     gc.freeze()  # what is frozen is not looked at again: it would be most of the work
     collecting = asyncio.create_task(collect())

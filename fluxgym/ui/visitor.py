@@ -11,6 +11,7 @@ from fluxgym.access.gate import OWNER, USER, VISITOR, Gate
 from fluxgym.access.links import Book, Link
 from fluxgym.access.owner import Owner
 from fluxgym.access.visits import Visits
+from fluxgym.ui.routes import begin_path
 from fluxgym.ui.visitor_messages import let_in, let_out
 from fluxgym.view.preview import tell_card
 
@@ -27,8 +28,7 @@ def get_owner() -> Owner:
 
 def guard(base: str) -> Middleware:
     """What stands before everything. `base`: server.baseUrlPath."""
-    start = f"/{base.strip('/')}" if base.strip("/") else ""
-    return Middleware(Gate, base=start, owner=get_owner, book=BOOK, visits=Visits(let_in, let_out, tell_head))
+    return Middleware(Gate, base=begin_path(base), owner=get_owner, book=BOOK, visits=Visits(let_in, let_out, tell_head))
 
 
 def who_asks() -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from fluxgym.log.levels import level_of
 from fluxgym.log.search import ALL, Found, Hit, Wanted, around, get_search
 from fluxgym.log.tail import tail
+from fluxgym.run.stamp import stamp_of
 
 MOST = 5000  # lines that one viewer may have
 NEAR = 150  # lines before and after one that is shown in its place
@@ -53,15 +54,6 @@ def parse(query: Mapping[str, str]) -> Asked:
     if not 0 < lines <= MOST:
         raise ValueError(f"got {lines} lines, expected 1 to {MOST}")
     return Asked(Wanted(query.get("text", "")[:1000], query.get("level", ALL), query.get("case") == "1"), lines, after, check)
-
-
-def stamp_of(log: Path) -> tuple[int, int, int]:
-    """What changes with each write to a log and with its replacement; cheap."""
-    try:
-        there = log.stat()
-    except OSError:
-        return 0, 0, 0
-    return there.st_ino, there.st_size, there.st_mtime_ns
 
 
 def look(log: Path, wanted: Wanted, seconds: float) -> Seen:

@@ -17,6 +17,7 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
+from fluxgym.access import links
 from fluxgym.access.redact import redactor_of
 from fluxgym.run.folders import PROJECT
 from fluxgym.view import charts, visitor_look, words
@@ -27,7 +28,7 @@ from fluxgym.view.health import get_health, leave_out_words
 from fluxgym.view.visitor_look import Seen
 from trainer.folder import RunFolder
 
-PARTS = {"log": "Last 100 lines of the log", "samples": "Samples and their prompts", "settings": "Settings"}
+PARTS = {part: text for part, text in links.PARTS.items() if part != "checkpoints"}  # of which a file has no room
 AXES = {STEP: "Step", EPOCH: "Epoch", TIME: "Time"}
 HERE = Path(__file__).parent
 MARKER = re.compile(r"\{(\w+)\}")

@@ -164,6 +164,13 @@ def tell_preparing(history: History) -> str:
     }.get(phase or "", "The training process is starting.")
 
 
+def find_lowest(history: History) -> tuple[int, int]:
+    """At which step the validation loss was lowest, and how many validations came after it. There must be one."""
+    losses = [loss for _, loss in history.validation]
+    lowest = losses.index(min(losses))
+    return history.validation[lowest][0], len(losses) - 1 - lowest
+
+
 def _trend(history: History) -> str:
     """What the validation loss says; the loss of single steps says little, whatever it does."""
     losses = [loss for _, loss in history.validation]
@@ -171,15 +178,13 @@ def _trend(history: History) -> str:
         return "Learning. There is no validation loss, so judge it by the samples."
     if len(losses) == 1:
         return "Learning. The next validation tells whether it gets better."
-    lowest = min(range(len(losses)), key=losses.__getitem__)
-    since = len(losses) - 1 - lowest
-    if since >= PATIENCE and history.validation[lowest][0] == 0:
+    step, since = find_lowest(history)
+    if since >= PATIENCE and step == 0:
         return WORSE if losses[-1] >= losses[-2] else RECOVERING
     if since == 0:
         return "Learning steadily. The validation loss still falls, so let it run."
     if since < PATIENCE:
         return "The validation loss did not fall the last time. Once says little, so let it run."
-    step, _ = history.validation[lowest]
     where = tell_learned(step, history)
     saved = [at for name, (_, at) in history.saved.items() if name.endswith(".safetensors")]
     if not saved:

@@ -121,13 +121,11 @@ def _tell_what_will_be(status: Status, now: float) -> str:
 
 
 def _tell_trend(history: History) -> str:
-    losses = [loss for _, loss in history.validation]
-    if not losses:
+    if not history.validation:
         return "Learning. There is no validation loss; how well it learns shows in the samples."
-    if len(losses) == 1:
+    if len(history.validation) == 1:
         return "Learning. The next validation tells whether it gets better."
-    lowest = min(range(len(losses)), key=losses.__getitem__)
-    since, step = len(losses) - 1 - lowest, history.validation[lowest][0]
+    step, since = under_way.find_lowest(history)
     if since == 0:
         return "Learning steadily. The validation loss still falls."
     if since < under_way.PATIENCE:

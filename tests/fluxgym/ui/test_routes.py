@@ -41,3 +41,7 @@ def test_the_run_in_view_is_remembered_without_its_address() -> None:
     assert page.run().text[0].value == "robot"
     page.button[1].click().run()
     assert page.run().text[0].value == "None"
+
+
+def test_the_path_below_which_the_server_lies_begins_with_a_slash_and_ends_with_none():
+    assert [routes.begin_path(base) for base in ("", "/", "train", "/deep/train/")] == ["", "", "/train", "/deep/train"]

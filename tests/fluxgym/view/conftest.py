@@ -1,4 +1,4 @@
-"""tell(status, log): the summary of a run of which only that is known."""
+"""read(log): the history of a log; tell(status, log): the summary of a run of which only that is known."""
 
 import pytest
 
@@ -10,12 +10,17 @@ from .runs import NOW
 
 
 @pytest.fixture
-def tell(tmp_path):
-    def tell(status, log=""):
+def read(tmp_path):
+    def read(log):
         path = tmp_path / "training.log"
         path.write_text(log)
         history = History(path)
         history.update()
-        return summarise(RunFolder(tmp_path), status, history, NOW)
+        return history
 
-    return tell
+    return read
+
+
+@pytest.fixture
+def tell(tmp_path, read):
+    return lambda status, log="": summarise(RunFolder(tmp_path), status, read(log), NOW)

@@ -24,13 +24,9 @@ STATE = State(Path("a-1-state"), 10, 1, 0)
 
 
 @pytest.fixture
-def tell(tmp_path):
+def tell(tmp_path, read):
     def tell(status, log=""):
-        path = tmp_path / "training.log"
-        path.write_text(log)
-        history = History(path)
-        history.update()
-        said = summarise_for_visitor(RunFolder(tmp_path), status, history, NOW)
+        said = summarise_for_visitor(RunFolder(tmp_path), status, read(log), NOW)
         assert SECRET not in repr(said)
         return said
 
