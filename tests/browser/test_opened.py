@@ -59,6 +59,7 @@ def test_it_is_opened_looked_at_and_left_as_it_was(
     expect(page.locator(".chart .main-svg").first).to_be_visible(timeout=SLOW)
 
     page.get_by_text("Samples", exact=True).first.click()
+    expect(page.locator(".chart")).to_have_count(0, timeout=SLOW)  # the first tab has samples too, which go with its charts
     expect(page.locator(".fluxgym-samples .prompt span").first).to_have_text(f"a girl {MARKUP}", timeout=SLOW)
     expect(page.locator(".fluxgym-samples a.cell img")).to_have_count(2)
     page.locator(".fluxgym-samples a.cell img").first.scroll_into_view_if_needed()
