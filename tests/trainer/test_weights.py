@@ -1,0 +1,201 @@
+"""Reading .safetensors and filling a model with them: exact, checked by the headers, and never twice in memory."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from tests.trainer.conftest import ROOT
+from trainer import mini
+from trainer.weights import (
+    Source,
+    Weights,
+    WeightsError,
+    find_file_problem,
+    find_mismatches,
+    list_files,
+    make_empty,
+    open_weights,
+    stream_into,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def tensors():
+    generator = torch.Generator().manual_seed(0)
+    full = torch.randn(6, 4, generator=generator)
+    kinds = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2)
+    named = {f"{str(kind).removeprefix('torch.')}.weight": full.to(kind) for kind in kinds}
+    return named | {"count": torch.tensor(3), "none": torch.zeros(0, 4), "number": torch.tensor(0.5)}
+
+
+def test_every_dtype_is_read_as_it_was_written(tensors, tmp_path):
+    save_file(tensors, tmp_path / "all.safetensors", {"format": "pt"})
+    weights = open_weights(tmp_path / "all.safetensors")
+    assert dict(weights.shapes) == {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name, tensor in tensors.items():
+        got = weights[name]
+        assert got.dtype == tensor.dtype and torch.equal(got.double(), tensor.double()), name
+
+
+def test_rows_halves_and_factors(tmp_path):
+    full = torch.arange(24.0).reshape(6, 4)
+    scaled = {"a.weight": full.to(torch.float8_e4m3fn), "a.scale_weight": torch.tensor([0.5])}
+    rows = {"b.weight": full.to(torch.float8_e4m3fn), "b.weight_scale": torch.arange(1.0, 7)}
+    save_file({"plain.weight": full, **scaled, **rows}, tmp_path / "x.safetensors")
+    sources = open_weights(tmp_path / "x.safetensors").sources
+    place = sources["plain.weight"].place
+    made = Weights({
+        "rows": Source(place, (2, 4), rows=(2, 4)),
+        "swapped": Source(place, (6, 4), is_swapped=True),
+        "other shape": Source(place, (6, 4, 1)),
+        "scaled": sources["a.weight"],
+        "scaled rows": Source(sources["b.weight"].place, (2, 4), rows=(2, 4), scale=sources["b.weight"].scale),
+    })  # fmt: skip
+    assert torch.equal(made["rows"], full[2:4]) and made["other shape"].shape == (6, 4, 1)
+    assert torch.equal(made["swapped"], torch.cat([full[3:], full[:3]]))
+    rounded = full.to(torch.float8_e4m3fn).float()
+    assert torch.equal(made["scaled"], rounded * 0.5)
+    assert torch.equal(made["scaled rows"], rounded[2:4] * torch.tensor([[3.0], [4.0]]))
+
+
+def test_shards_by_their_index(tmp_path):
+    save_file({"a": torch.ones(2)}, tmp_path / "model-00001-of-00002.safetensors")
+    save_file({"b": torch.zeros(3)}, tmp_path / "model-00002-of-00002.safetensors")
+    save_file({"c": torch.zeros(3)}, tmp_path / "model.fp16.safetensors")
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert set(open_weights(*list_files(tmp_path))) == {"a", "b"}
+    assert list_files(mini.MODEL / "vae") == [mini.MODEL / "vae" / "diffusion_pytorch_model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "is a pointer of Git LFS instead of the weights"),
+        (b"<!DOCTYPE html><html>Sign in</html>", "it is a web page: was the licence accepted"),
+        (b"GGUF\x03\x00\x00\x00", "is a GGUF file, expected .safetensors: take the model's bf16 or fp8 file instead"),
+        (b"PK\x03\x04....", "is a PyTorch pickle (.pt, .ckpt), expected .safetensors"),
+        (b"", "got a file of 0 bytes that is no .safetensors"),
+    ],
+)
+def test_what_is_no_safetensors_is_told_with_the_cure(tmp_path, content, problem):
+    file = tmp_path / "x.safetensors"
+    file.write_bytes(content)
+    assert problem in find_file_problem(file)
+    with pytest.raises(WeightsError, match=r"x\.safetensors: "):
+        open_weights(file)
+
+
+def test_half_a_file(tmp_path):
+    file = tmp_path / "x.safetensors"
+    save_file({"a": torch.ones(100)}, file)
+    weights, whole = open_weights(file), file.read_bytes()
+    file.write_bytes(whole[:-200])
+    assert find_file_problem(file) == f"got {len(whole) - 200} bytes, expected {len(whole)}: download it again"
+    with pytest.raises(WeightsError, match="ends 200 bytes too early"):  # cut off after it was checked
+        weights["a"]
+    assert find_file_problem(tmp_path / "gone") == "cannot be read: No such file or directory"
+
+
+def test_a_header_that_promises_other_sizes_than_its_shapes(tmp_path):
+    header = json.dumps({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 8]}}).encode()
+    (tmp_path / "x").write_bytes(len(header).to_bytes(8, "little") + header + b"0" * 8)
+    assert "a has 8 bytes, expected 16" in find_file_problem(tmp_path / "x")
+
+
+def test_weights_in_four_bits_are_refused(tmp_path):
+    save_file(
+        {"a.weight": torch.zeros(8, dtype=torch.uint8), "a.comfy_quant": torch.zeros(8, dtype=torch.uint8)}, tmp_path / "x"
+    )
+    with pytest.raises(WeightsError, match=r"a\.weight: got numbers of type U8, .* take the model's bf16 or fp8 file instead"):
+        open_weights(tmp_path / "x")
+
+
+def test_names_under_a_prefix(tmp_path):
+    save_file({"vae.a.weight": torch.ones(2), "b": torch.ones(1)}, tmp_path / "x")
+    assert dict(open_weights(tmp_path / "x").under("vae.")) == {"a.weight": pytest.approx(torch.ones(2))}
+
+
+class Small(nn.Module):
+    """A model with all that has to be filled: own parameters, a child, blocks, buffers that are kept and that are not."""
+
+    def __init__(self, blocks: int = 3, width: int = 8):
+        super().__init__()
+        self.own = nn.Parameter(torch.zeros(width))
+        self.first = nn.Linear(width, width)
+        self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(width, width), nn.BatchNorm1d(width)) for _ in range(blocks))
+        self.register_buffer("made", torch.arange(3), persistent=False)
+
+
+def test_a_module_is_filled_block_by_block():
+    real = Small()
+    for tensor in real.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.normal_()
+    empty, order = make_empty(Small), []
+    assert {parameter.device.type for parameter in empty.parameters()} == {"meta"}
+
+    def finish(name, block):
+        assert not any(tensor.is_meta for tensor in block.state_dict().values())
+        whole = {name for name, parameter in empty.named_parameters() if not parameter.is_meta}
+        order.append((name, len(whole)))
+
+    stream_into(empty, real.state_dict(), torch.float32, CPU, finish)
+    assert order == [("first", 3), ("blocks.0", 7), ("blocks.1", 11), ("blocks.2", 15)]
+    state = empty.state_dict()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in real.state_dict().items())
+    assert torch.equal(empty.made, torch.arange(3)) and not empty.training
+    assert not any(parameter.requires_grad for parameter in empty.parameters())
+
+
+def test_what_does_not_fit_is_told():
+    shapes = {name: tuple(tensor.shape) for name, tensor in Small(blocks=2).state_dict().items()}
+    assert find_mismatches(make_empty(lambda: Small(blocks=2)), shapes) == []
+    assert find_mismatches(make_empty(Small), {**shapes, "own": (9,)}) == [
+        "6 of 21 weights are not there, such as blocks.2.0.weight",
+        "1 weights have another shape, such as own: got (9,), expected (8,)",
+    ]
+
+
+MEASURE = """
+import re, sys
+from pathlib import Path
+import torch
+from tests.trainer.test_weights import Small
+from trainer.weights import make_empty, open_weights, stream_into
+
+def resident(field):
+    return int(re.search(field + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
+def to_bytes(name, block):  # as a quantisation does: a fourth of the memory
+    for linear in [part for part in block.modules() if isinstance(part, torch.nn.Linear)]:
+        linear.weight = torch.nn.Parameter(linear.weight.mul_(100).to(torch.int8), requires_grad=False)
+
+weights = open_weights(Path(sys.argv[1]))
+model = make_empty(lambda: Small(12, 2048))
+Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
+before = resident("VmRSS")
+stream_into(model, weights, torch.float32, torch.device("cpu"), to_bytes if sys.argv[2] == "quantised" else None)
+print(resident("VmHWM") - before, sum(p.numel() * p.itemsize for p in model.parameters()))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells a process its peak")
+@pytest.mark.parametrize("kind", ["as it is", "quantised"])
+def test_a_model_is_never_twice_in_memory(tmp_path, kind):
+    """Peak of a real process: the model as it is at the end, and about one block (16 MiB) of the 12."""
+    torch.manual_seed(0)
+    save_file(Small(12, 2048).state_dict(), tmp_path / "x.safetensors")
+    command = [sys.executable, "-c", MEASURE, str(tmp_path / "x.safetensors"), kind]
+    peak, model = map(int, subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
+    block = 2048 * 2048 * 4
+    assert model == pytest.approx(13 * block / (4 if kind == "quantised" else 1), rel=0.01)
+    assert peak <= model + 1.2 * block

@@ -1,0 +1,266 @@
+"""The tensors in .safetensors files: checked by their headers, read one at a time, and put into a model block by block.
+
+Tensors are read, not mapped: what was read is either in the model or gone, so that a model of 24 GB is loaded with room for
+itself and one block. The format: huggingface/safetensors, README, "Format"."""
+
+import json
+import math
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from mmap import mmap
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights
+from torch import Tensor, nn
+
+LONGEST_HEADER = 100_000_000  # bytes; the library takes no longer one
+BYTES = "F64 8, F32 4, F16 2, BF16 2, F8_E4M3 1, F8_E5M2 1, I64 8, I32 4, I16 2, I8 1, U8 1, BOOL 1"  # of one number
+SIZES = {name: int(size) for name, size in map(str.split, BYTES.split(", "))}
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "I64": torch.int64,
+    "I32": torch.int32,
+}
+STARTS = {  # what lies under the name of weights, by its first bytes: what it is, and what to do
+    b"version https://git-lfs": "is a pointer of Git LFS instead of the weights; run: git lfs pull",
+    b"GGUF": "is a GGUF file, expected .safetensors: take the model's bf16 or fp8 file instead",
+    b"PK\x03\x04": "is a PyTorch pickle (.pt, .ckpt), expected .safetensors: pickles are not opened, as they can run programs",
+}
+PAGES = (b"<!doctype", b"<html", b"<?xml")
+SCALES = ("scale_weight", "weight_scale")  # leaves under which ComfyUI keeps the factor of an fp8 weight, its older name first
+COUNTER = "num_batches_tracked"  # of a BatchNorm: in some files and not in others, and of no use
+Finish = Callable[[str, nn.Module], None]
+
+
+class WeightsError(ValueError):
+    """Weights that cannot be used: the file, and what is wrong with it and to be done."""
+
+    def __init__(self, file: Path, problem: str):
+        super().__init__(f"{file}: {problem}")
+        self.file, self.problem = file, problem
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one tensor lies."""
+
+    file: Path
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    start: int  # first byte
+
+    def read(self, rows: tuple[int, int] | None = None) -> Tensor:
+        """The tensor, or from one of its rows up to another. Raises WeightsError where the file was cut off since."""
+        first, end = rows or (0, self.shape[0] if self.shape else 1)
+        width = math.prod(self.shape[1:])
+        tensor = _allocate((end - first) * width, self.dtype)
+        left = memoryview(tensor.view(torch.uint8).numpy())
+        with self.file.open("rb", buffering=0) as stream:
+            stream.seek(self.start + first * width * self.dtype.itemsize)
+            while left:  # one call gives at most 2 GiB
+                if not (got := stream.readinto(left)):
+                    raise WeightsError(self.file, f"ends {len(left)} bytes too early: download it again")
+                left = left[got:]
+        return tensor.reshape(self.shape if rows is None else (end - first, *self.shape[1:]))
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a tensor is made of: some or all rows of one in a file, their halves perhaps the other way round, and its factor."""
+
+    place: Place
+    shape: tuple[int, ...]
+    rows: tuple[int, int] | None = None
+    is_swapped: bool = False
+    scale: Place | None = None
+
+    def read(self) -> Tensor:
+        tensor = self.place.read(self.rows)
+        if self.scale is not None:
+            scale = self.scale.read().float()
+            if self.rows and scale.numel() == self.place.shape[0]:
+                scale = scale.flatten()[slice(*self.rows)]
+            tensor = tensor.float() * scale.reshape(-1, *[1] * (tensor.dim() - 1))
+        if self.is_swapped:
+            tensor = torch.cat(tensor.chunk(2)[::-1])
+        return tensor.reshape(self.shape)  # a 1x1 convolution may be a linear with us
+
+
+class Weights(Mapping[str, Tensor]):
+    """Tensors by name, each read when it is asked for."""
+
+    def __init__(self, sources: Mapping[str, Source]):
+        self.sources = dict(sources)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.sources[name].read()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sources)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: source.shape for name, source in self.sources.items()}
+
+    def under(self, prefix: str) -> "Weights":
+        """Those whose names begin so, without it."""
+        return Weights({name.removeprefix(prefix): source for name, source in self.sources.items() if name.startswith(prefix)})
+
+
+def _allocate(count: int, dtype: torch.dtype) -> Tensor:
+    """Room for numbers. Large ones lie outside of the heap, which would keep the holes that quantised weights leave."""
+    size = count * dtype.itemsize
+    return torch.empty(count, dtype=dtype) if size < 2**20 else torch.frombuffer(mmap(-1, size), dtype=dtype)
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+def read_header(file: Path) -> dict[str, Any]:
+    """What a .safetensors file says of its tensors. Raises WeightsError when it is none, or not whole."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        start = stream.read(512)
+        if problem := next((said for mark, said in STARTS.items() if start.startswith(mark)), ""):
+            raise WeightsError(file, problem)
+        stream.seek(0)
+        try:
+            if start.lstrip().lower().startswith(PAGES):
+                raise ValueError("it is a web page: was the licence accepted, and the link one to the file itself?")
+            (length,) = struct.unpack("<Q", stream.read(8))
+            if length > min(size, LONGEST_HEADER):
+                raise ValueError(f"it begins with a length of {length}")
+            header = dict(json.loads(stream.read(length)))
+            header.pop("__metadata__", None)
+            end = max(entry["data_offsets"][1] for entry in header.values())
+            _check_entries(header)
+            expected = 8 + length + int(end)
+        except (struct.error, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            problem = f"got a file of {size} bytes that is no .safetensors ({error}), download it again"
+            raise WeightsError(file, problem) from error
+    if size != expected:
+        raise WeightsError(file, f"got {size} bytes, expected {expected}: download it again")
+    return {name: {**entry, "start": 8 + length + entry["data_offsets"][0]} for name, entry in header.items()}
+
+
+def _check_entries(header: Mapping[str, Any]) -> None:
+    for name, entry in header.items():
+        start, end = entry["data_offsets"]
+        size = math.prod(entry["shape"]) * SIZES.get(entry["dtype"], 0)
+        if entry["dtype"] in SIZES and (start < 0 or end - start != size):
+            raise ValueError(f"{name} has {end - start} bytes, expected {size}")
+
+
+def find_file_problem(file: Path) -> str:
+    """What is wrong with a .safetensors file, and what to do; empty when nothing is. Reads its header alone."""
+    try:
+        read_header(file)
+    except WeightsError as error:
+        return error.problem
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    return ""
+
+
+def open_weights(*files: Path) -> Weights:
+    """All tensors of some files: of one, or of the shards of one. Raises WeightsError about numbers that are no weights.
+
+    A factor beside an fp8 weight, as ComfyUI's scaled files have it, belongs to the weight."""
+    places: dict[str, Place] = {}
+    for file in files:
+        for name, entry in read_header(file).items():
+            if dtype := DTYPES.get(entry["dtype"]):
+                places[name] = Place(file, dtype, tuple(entry["shape"]), entry["start"])
+            elif name.endswith(".weight"):
+                cure = "expected floating point: take the model's bf16 or fp8 file instead"
+                raise WeightsError(file, f"{name}: got numbers of type {entry['dtype']}, as in a 4-bit or 8-bit file; {cure}")
+    return Weights({name: Source(place, place.shape, scale=_find_scale(name, places)) for name, place in places.items()})
+
+
+def _find_scale(name: str, places: Mapping[str, Place]) -> Place | None:
+    module, _, leaf = name.rpartition(".")
+    if leaf != "weight":
+        return None
+    return next((places[f"{module}.{scale}"] for scale in SCALES if f"{module}.{scale}" in places), None)
+
+
+def list_files(folder: Path) -> list[Path]:
+    """The files with the weights of one part in diffusers format: the shards that its index names, or the one that is whole."""
+    for index in sorted(folder.glob("*.safetensors.index.json")):
+        return sorted({folder / name for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()})
+    plain = [folder / f"{name}.safetensors" for name in ("diffusion_pytorch_model", "model")]
+    return next(([file] for file in plain if file.is_file()), sorted(folder.glob("*.safetensors"))[:1])
+
+
+# ---- into a model ----------------------------------------------------------------------------------------------------
+def make_empty(build: Callable[[], nn.Module]) -> nn.Module:
+    """A model without weights: they are on the meta device; what it computes for itself when it is built is real."""
+    with init_empty_weights(include_buffers=False):
+        return build().requires_grad_(False).eval()
+
+
+def find_mismatches(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """What of a module is not in some weights, or has another shape there, one sentence each; empty when all of it fits."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in _list_tensors(module)}
+    problems = []
+    if missing := [name for name in wanted if name not in shapes]:
+        problems.append(f"{len(missing)} of {len(wanted)} weights are not there, such as {missing[0]}")
+    other = [name for name, shape in wanted.items() if shapes.get(name, shape) != shape]
+    if other:
+        got, expected = shapes[other[0]], wanted[other[0]]
+        problems.append(f"{len(other)} weights have another shape, such as {other[0]}: got {got}, expected {expected}")
+    return problems
+
+
+def _list_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """All that is to be read: the parameters, and the buffers that are kept in files."""
+    kept = module.state_dict(keep_vars=True)
+    yield from ((name, tensor) for name, tensor in kept.items() if name.rpartition(".")[2] != COUNTER)
+
+
+def stream_into(
+    module: nn.Module, tensors: Mapping[str, Tensor], dtype: torch.dtype, device: torch.device, finish: Finish | None = None
+) -> None:
+    """Fills a module of `make_empty`, block by block in the order of its children.
+
+    Each tensor goes to the device as it lies in the file and is cast there; `finish(name, block)` is called when a block
+    (a child, or an entry of a child that is a ModuleList) is whole, before the next is begun: it may quantise and move it."""
+
+    def read(name: str) -> Tensor:
+        tensor = tensors[name].to(device)
+        return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+    _fill(module, "", read, device)
+    for path, block in _list_blocks(module):
+        for name, part in block.named_modules(prefix=path):
+            _fill(part, name, read, device)
+        if finish is not None:
+            finish(path, block)
+
+
+def _list_blocks(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    for name, child in module.named_children():
+        if isinstance(child, nn.ModuleList):
+            yield from ((f"{name}.{number}", block) for number, block in enumerate(child))
+        else:
+            yield name, child
+
+
+def _fill(part: nn.Module, path: str, read: Callable[[str], Tensor], device: torch.device) -> None:
+    """The tensors of one module itself, without those of its children."""
+    prefix = f"{path}." if path else ""
+    for name, _ in list(part.named_parameters(recurse=False)):
+        part.register_parameter(name, nn.Parameter(read(prefix + name), requires_grad=False))
+    kept = part.state_dict()
+    for name, buffer in list(part.named_buffers(recurse=False)):
+        is_read = name in kept and name != COUNTER
+        part.register_buffer(name, read(prefix + name) if is_read else buffer.to(device), persistent=name in kept)
