@@ -1,7 +1,8 @@
 """States to resume from: a folder each, written beside and renamed, so that a state is whole or not there.
 
-A state holds the LoRA in fp32, AdamW's moments, where the training stood, and the settings that its mathematics depends on.
-Nothing random is in it: noise and order are functions of (seed, step) and (seed, epoch, position)."""
+A state holds the LoRA in fp32, its moving average where there is one, what the optimizer remembers, where the training stood,
+and the settings that its mathematics depends on: tensors as .safetensors, all else as .json, nothing pickled. Nothing random is
+in it: noise and order are functions of (seed, step) and (seed, epoch, position)."""
 
 import json
 import shutil
@@ -13,14 +14,15 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from trainer.config import MAY_CHANGE
+from trainer.config import MAY_CHANGE, Data, Lora, Model, Section, Train
 from trainer.disk import BESIDE, NotWritten, sync_folder, write_whole
 from trainer.folder import STATE_FILE, RunFolder, read_state
 from trainer.lora import serialise
+from trainer.optimizers import Kept, keep, put_back
 from trainer.report import warn
 
-VERSION = 1
-LORA, OPTIMIZER = "lora.safetensors", "optimizer.safetensors"
+VERSION, OLDEST = 2, 1  # written; read. Version 1 had AdamW's tensors alone, under the same names
+LORA, OPTIMIZER, AVERAGE = "lora.safetensors", "optimizer.safetensors", "average.safetensors"
 WRITING, REPLACED = BESIDE, ".old"  # ends of names; no state to any reader
 Settings = dict[str, Any]
 
@@ -51,6 +53,7 @@ class Content:
     settings: Settings
     weights: dict[str, Tensor]
     optimizer: torch.optim.Optimizer
+    average: dict[str, Tensor] | None = None  # of the weights, where one is kept
 
 
 def save_state(path: Path, content: Content, is_asked_for: bool = False) -> None:
@@ -73,9 +76,9 @@ def read_progress(path: Path, settings: Settings) -> Progress:
     if state.problem:
         raise StateError(path, [state.problem])
     said = json.loads((path / STATE_FILE).read_text(encoding="utf-8"))
-    if said.get("version") != VERSION:
-        raise StateError(path, [f"got a state of version {said.get('version')}, expected version {VERSION}"])
-    then = said["settings"]
+    if said.get("version") not in range(OLDEST, VERSION + 1):
+        raise StateError(path, [f"got a state of version {said.get('version')}, expected version {OLDEST} to {VERSION}"])
+    then = _complete(said["settings"], settings)
     problems = [
         f"{name}: the state has {then.get(name)!r}, the settings have {settings.get(name)!r}"
         for name in sorted(then.keys() | settings.keys())
@@ -88,25 +91,34 @@ def read_progress(path: Path, settings: Settings) -> Progress:
     return Progress(state.step, state.epoch, state.position, [float(loss) for loss in said["losses"]])
 
 
+def _complete(then: Settings, now: Settings) -> Settings:
+    """A setting that did not exist yet when a state was written: its default is what was done before."""
+    train = Train.model_validate({"shift": then.get("train.shift", "auto")})  # in which a number alone means something
+    before = {f"train.{name}": value for name, value in train.model_dump().items()}
+    sections: dict[str, type[Section]] = {"model": Model, "data": Data, "lora": Lora}
+    for section, kind in sections.items():
+        before |= {f"{section}.{name}": field.default for name, field in kind.model_fields.items()}
+    return {name: before[name] for name in now.keys() - then.keys() if name in before} | then
+
+
 def _tell_changes(then: Settings, now: Settings) -> None:
     """What goes on under other settings is not what a training of one piece had made; so each change is told."""
+    falls = now.get("train.decay") or now.get("train.schedule", "constant") != "constant"
     for name in MAY_CHANGE:
         if then.get(name) != now.get(name):
-            more = "; the learning rate falls over other steps" if name == "train.epochs" and now.get("train.decay") else ""
+            more = "; the learning rate falls over other steps" if name == "train.epochs" and falls else ""
             warn(f"{name}: {then.get(name)} before, {now.get(name)} from here{more}")
 
 
-def load_state(path: Path, weights: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
-    """Puts a state's weights and moments in place."""
-    for name, tensor in load_file(path / LORA).items():
-        weights[name].data.copy_(tensor)
-    flat = load_file(path / OPTIMIZER)
-    moments = {
-        number: {key: flat[f"{name}.{key}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{name}.{key}" in flat}
-        for number, name in enumerate(weights)
-    }
-    there = {number: kept for number, kept in moments.items() if kept}  # before the first step there are none
-    optimizer.load_state_dict({"state": there, "param_groups": optimizer.state_dict()["param_groups"]})
+def load_state(
+    path: Path, weights: dict[str, Tensor], optimizer: torch.optim.Optimizer, average: dict[str, Tensor] | None = None
+) -> None:
+    """Puts a state's weights, their average and what the optimizer remembered in place."""
+    _copy(load_file(path / LORA), weights)
+    if average is not None:
+        _copy(load_file(path / AVERAGE), average)
+    said = json.loads((path / STATE_FILE).read_text(encoding="utf-8")).get("optimizer", {})
+    put_back(optimizer, weights, Kept(load_file(path / OPTIMIZER), said.get("numbers", {}), said.get("groups", [])))
 
 
 def prune_states(folder: RunFolder, keep: int) -> None:
@@ -133,8 +145,9 @@ def tidy_states(folder: RunFolder) -> None:
 
 def _write(beside: Path, content: Content, is_asked_for: bool) -> None:
     beside.mkdir(parents=True)
-    progress, weights = content.progress, content.weights
-    files = {LORA: _plain(weights), OPTIMIZER: _flatten(weights, content.optimizer)}
+    progress, kept = content.progress, keep(content.optimizer, content.weights)
+    files = {LORA: _plain(content.weights), OPTIMIZER: kept.tensors}
+    files |= {} if content.average is None else {AVERAGE: _plain(content.average)}
     for name, tensors in files.items():
         write_whole(beside / name, serialise(tensors, {}))
     said = {
@@ -146,6 +159,7 @@ def _write(beside: Path, content: Content, is_asked_for: bool) -> None:
         "losses": progress.losses,
         "is_asked_for": is_asked_for,
         "settings": content.settings,
+        "optimizer": {"numbers": kept.numbers, "groups": kept.groups},
     }
     write_whole(beside / STATE_FILE, json.dumps(said, indent=1).encode())
 
@@ -172,10 +186,6 @@ def _plain(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
 
 
-def _flatten(weights: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's tensors, each under its weight's name: no pickle in a state."""
-    flat, state = {}, optimizer.state_dict()["state"]
-    for number, name in enumerate(weights):
-        for key, tensor in state.get(number, {}).items():
-            flat[f"{name}.{key}"] = tensor.detach().cpu().contiguous()
-    return flat
+def _copy(saved: dict[str, Tensor], place: dict[str, Tensor]) -> None:
+    for name, tensor in saved.items():
+        place[name].data.copy_(tensor)

@@ -79,21 +79,81 @@ class Lora(Section):
 
 class Train(Section):
     epochs: int = Field(16, ge=1, le=10_000, description="Passes over the data set.")
-    learning_rate: float = Field(1e-4, gt=0, le=1, description="AdamW's step size.")
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="The optimizer's step size; prodigy takes none.")
+    optimizer: Literal["adamw", "adamw8bit", "adafactor", "prodigy", "schedule_free", "lion"] = Field(
+        "adamw",
+        description="How gradients become steps. prodigy finds the learning rate, schedule_free averages by itself; "
+        "adamw8bit and adafactor take less memory; lion wants a third of the learning rate.",
+    )
+    schedule: Literal["constant", "linear", "cosine", "cosine_with_restarts"] = Field(
+        "constant", description="How the learning rate falls, from the end of the warm-up to 0 after the last step."
+    )
+    cycles: int = Field(3, ge=1, le=1000, description="How often cosine_with_restarts falls.")
     warmup_steps: int = Field(0, ge=0, le=100_000, description="Steps over which the learning rate rises to its value.")
-    decay: float = Field(0, ge=0, le=1, description="Share of all steps, at the end, over which the learning rate falls to 0.")
-    weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW's weight decay.")
+    decay: float = Field(
+        0, ge=0, le=1, description="Share of all steps, at the end, over which a constant learning rate falls to 0 after all."
+    )
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="How much of itself a weight loses per step and learning rate.")
+    beta1: float = Field(0.9, gt=0, le=0.999, description="How much of the gradients' average is kept in each step.")
+    beta2: float = Field(0.99, gt=0, le=0.99999, description="How much of the squared gradients' average is kept in each step.")
+    eps: float = Field(1e-8, gt=0, le=1e-3, description="Added to the root of the squared gradients' average.")
+    ema: float = Field(
+        0,
+        ge=0,
+        le=0.99999,
+        description="How much of the weights' moving average is kept in each step, such as 0.99. Samples, validation and "
+        "LoRA files are then made with the average; 0: none.",
+    )
     max_grad_norm: float = Field(
         1.0, ge=0, le=1000, description="Gradients of the LoRA are clipped to this norm; 0: not at all."
     )
     guidance: float = Field(1.0, ge=0, le=10, description="Guidance value fed to the model in training.")
+    timesteps: Literal["shift", "flux_shift", "sigmoid", "uniform", "logit_normal"] = Field(
+        "flux_shift",
+        description="How the noise levels are drawn. flux_shift: more noise the larger the image, as FLUX was trained; "
+        "shift: by the number in shift; sigmoid: the middle; logit_normal: around logit_mean; uniform: all alike.",
+    )
     shift: Annotated[float, Field(gt=0, le=20)] | Literal["auto"] = Field(
-        "auto", description="Shift of the noise levels towards noise. auto: FLUX's rule, by the number of image tokens."
+        "auto", description="Shift of the noise levels towards noise. auto: the model's rule, by the number of image tokens."
+    )
+    sigmoid_scale: float = Field(
+        1.0, gt=0, le=10, description="Width of shift, flux_shift and sigmoid: above 1 more of the extremes."
+    )
+    logit_mean: float = Field(0.0, ge=-5, le=5, description="Centre of logit_normal: above 0 towards noise.")
+    logit_std: float = Field(1.0, gt=0, le=10, description="Width of logit_normal.")
+    loss: Literal["l2", "huber", "smooth_l1"] = Field(
+        "l2", description="How an error counts. huber and smooth_l1: large ones only by their size, not by its square."
+    )
+    huber_delta: float = Field(0.1, gt=0, le=10, description="From which error on huber and smooth_l1 stop squaring.")
+    huber_schedule: Literal["constant", "exponential"] = Field(
+        "constant", description="exponential: huber_delta holds for pure noise, and rises to 1 for the image itself."
     )
     seed: int = Field(
         42, ge=0, le=2**31 - 1, description="Fixes the order of the images, the noise and the LoRA's first weights."
     )
     gradient_checkpointing: bool = Field(True, description="Less memory, about a third more time.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_number_is_a_shift(cls, values: Any) -> Any:
+        """Settings from before there was a choice hold no more than a number in `shift`."""
+        if isinstance(values, dict) and "timesteps" not in values and values.get("shift", "auto") != "auto":
+            return {**values, "timesteps": "shift"}
+        return values
+
+    @model_validator(mode="after")
+    def _nothing_works_against_another(self) -> Self:
+        if self.timesteps == "flux_shift" and self.shift != "auto":
+            raise ValueError(f"got shift {self.shift} with timesteps flux_shift, expected timesteps 'shift', or shift 'auto'")
+        if self.schedule != "constant" and self.decay:
+            raise ValueError(f"got decay {self.decay} with schedule {self.schedule}, which falls anyway; expected decay 0")
+        if self.optimizer == "schedule_free":
+            falls = f"schedule {self.schedule}" if self.schedule != "constant" else f"decay {self.decay}" if self.decay else ""
+            if falls:
+                raise ValueError(f"got {falls} with optimizer schedule_free, expected schedule 'constant' and decay 0")
+            if self.ema:
+                raise ValueError(f"got ema {self.ema} with optimizer schedule_free, which averages by itself; expected ema 0")
+        return self
 
 
 class Sample(Section):
@@ -148,7 +208,8 @@ class Config(Section):
         return check_name(name)
 
 
-MAY_CHANGE = tuple(f"train.{name}" for name in ("epochs", "learning_rate", "warmup_steps", "decay", "max_grad_norm"))
+_MILD = ("epochs", "learning_rate", "schedule", "cycles", "warmup_steps", "decay", "max_grad_norm")
+MAY_CHANGE = tuple(f"train.{name}" for name in _MILD)
 """The settings under which a training may go on that began under others; all else that its numbers depend on stays."""
 
 

@@ -3,22 +3,27 @@
 import errno
 import json
 import os
+from typing import get_args
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from trainer.average import Ema
 from trainer.checkpoint import Content, Progress, StateError, load_state, prune_states, read_progress, save_state, tidy_states
+from trainer.config import Train
 from trainer.disk import NotWritten
 from trainer.folder import RunFolder, read_state
+from trainer.optimizers import make_optimizer
 
 SETTINGS = {"lora.rank": 4, "train.seed": 1, "images and captions": ["a", "b"]}
 
 
-def make(seed=0, steps=2):
-    """Two weights and an AdamW that has done some steps on them."""
+def make(seed=0, steps=2, name="adamw"):
+    """Two weights and an optimizer that has done some steps on them; they are large enough for moments in 8 bits."""
     generator = torch.Generator().manual_seed(seed)
-    weights = {name: torch.nn.Parameter(torch.randn(3, 2, generator=generator)) for name in ("x.lora_A", "x.lora_B")}
-    optimizer = torch.optim.AdamW(weights.values(), lr=0.1, fused=True)
+    weights = {key: torch.nn.Parameter(torch.randn(64, 80, generator=generator)) for key in ("x.lora_A", "x.lora_B")}
+    optimizer = make_optimizer(Train(optimizer=name, learning_rate=0.1), weights.values())
     for _ in range(steps):
         step(weights, optimizer)
     return weights, optimizer
@@ -35,18 +40,71 @@ def folder(tmp_path):
     return RunFolder(tmp_path / "run")
 
 
+@pytest.mark.parametrize("name", get_args(Train.model_fields["optimizer"].annotation))
 @pytest.mark.parametrize("steps", [0, 3])
-def test_it_goes_on_bit_for_bit(folder, steps):
-    weights, optimizer = make(steps=steps)
+def test_it_goes_on_bit_for_bit(folder, steps, name):
+    weights, optimizer = make(steps=steps, name=name)
     progress = Progress(step=steps, epoch=1, position=2, losses=[0.1 + 0.2, 1 / 3])
     save_state(folder.step_state(3), Content(progress, SETTINGS, weights, optimizer))
-    others, fresh = make(seed=1, steps=0)
+    others, fresh = make(seed=1, steps=0, name=name)
     assert read_progress(folder.step_state(3), SETTINGS) == progress
     load_state(folder.step_state(3), others, fresh)
     for _ in range(3):
         step(weights, optimizer)
         step(others, fresh)
     assert all(torch.equal(weights[name], others[name]) for name in weights)
+
+
+def test_the_average_is_part_of_it(folder):
+    weights, optimizer = make()
+    average = Ema(weights, 0.9)
+    step(weights, optimizer)
+    average.update(weights, 1)
+    save_state(folder.step_state(3), Content(Progress(), SETTINGS, weights, optimizer, average.shadow))
+    others, fresh = make(seed=1, steps=0)
+    resumed = Ema(others, 0.9)
+    load_state(folder.step_state(3), others, fresh, resumed.shadow)
+    assert all(torch.equal(resumed.shadow[name], average.shadow[name]) for name in weights)
+    assert all(torch.equal(others[name], weights[name]) for name in weights)
+    assert not any(torch.equal(others[name], resumed.shadow[name]) for name in weights)
+
+
+def test_a_state_of_the_first_version(folder):
+    """As it was written before there was a choice of optimizers: AdamW's tensors, and settings that have since got company."""
+    weights, optimizer = make(steps=3)
+    state, path = optimizer.state_dict()["state"], folder.step_state(3)
+    path.mkdir(parents=True)
+    save_file({name: weight.detach() for name, weight in weights.items()}, path / "lora.safetensors")
+    keys = ("step", "exp_avg", "exp_avg_sq")
+    moments = {f"{name}.{key}": state[number][key] for number, name in enumerate(weights) for key in keys}
+    save_file(moments, path / "optimizer.safetensors")
+    before = {"train.shift": 3.0, "train.learning_rate": 0.1, "lora.rank": 4}
+    files = {name: (path / name).stat().st_size for name in ("lora.safetensors", "optimizer.safetensors")}
+    said = {"version": 1, "step": 3, "epoch": 0, "position": 3, "files": files, "losses": [0.5], "settings": before}
+    (path / "state.json").write_text(json.dumps(said))
+    now = {f"train.{name}": value for name, value in Train(shift=3.0, learning_rate=0.1).model_dump().items()}
+    now = {
+        name: now[name] for name in ("train.shift", "train.learning_rate", "train.timesteps", "train.optimizer", "train.ema")
+    }
+    assert read_progress(path, {**now, "lora.rank": 4}) == Progress(step=3, position=3, losses=[0.5])
+    with pytest.raises(StateError, match=r"train\.ema: the state has 0\.0, the settings have 0\.99"):
+        read_progress(path, {**now, "lora.rank": 4, "train.ema": 0.99})
+    with pytest.raises(StateError, match=r"train\.timesteps: the state has 'shift', the settings have 'sigmoid'"):
+        read_progress(path, {**now, "lora.rank": 4, "train.timesteps": "sigmoid"})
+    others, fresh = make(seed=1, steps=0)
+    load_state(path, others, fresh)
+    for _ in range(3):
+        step(weights, optimizer)
+        step(others, fresh)
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+
+
+def test_nothing_in_it_is_pickled(folder):
+    save_state(folder.step_state(2), Content(Progress(), SETTINGS, *make(name="prodigy")))
+    files = sorted(folder.step_state(2).iterdir())
+    assert [path.suffix for path in files] == [".safetensors", ".safetensors", ".json"]
+    said = json.loads(files[-1].read_text())["optimizer"]
+    assert said["numbers"] == {"x.lora_A.step": 2, "x.lora_B.step": 2} and said["groups"][0]["k"] == 2
 
 
 def test_a_state_is_written_beside_and_replaces_an_older_one(folder, monkeypatch):
@@ -134,8 +192,9 @@ def test_what_may_change_is_taken_and_told(folder, capfd, name, value, told):
 
 
 @pytest.mark.parametrize("epochs", [2, 4])
-def test_other_epochs_under_decay_change_the_learning_rate(folder, capfd, epochs):
-    settings = {**SETTINGS, "train.decay": 0.5, "train.epochs": 3}
+@pytest.mark.parametrize("falls", [{"train.decay": 0.5}, {"train.schedule": "cosine"}])
+def test_other_epochs_change_a_learning_rate_that_falls(folder, capfd, epochs, falls):
+    settings = {**SETTINGS, **falls, "train.epochs": 3}
     save_state(folder.epoch_state(1), Content(Progress(step=1), settings, *make()))
     read_progress(folder.epoch_state(1), {**settings, "train.epochs": epochs})
     told = f"WARNING train.epochs: 3 before, {epochs} from here; the learning rate falls over other steps\n"
@@ -149,7 +208,7 @@ def test_damage_and_unknown_versions_are_told(folder):
     save_state(path, Content(Progress(step=1), SETTINGS, *make()))
     said = json.loads((path / "state.json").read_text())
     (path / "state.json").write_text(json.dumps({**said, "version": 99}))
-    with pytest.raises(StateError, match="got a state of version 99, expected version 1"):
+    with pytest.raises(StateError, match="got a state of version 99, expected version 1 to 2"):
         read_progress(path, SETTINGS)
     (path / "state.json").write_text(json.dumps(said))
     (path / "lora.safetensors").write_bytes(b"")
