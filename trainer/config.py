@@ -44,13 +44,40 @@ class Model(Section):
     )
 
 
+Side = Annotated[int, Field(ge=64, le=2048, multiple_of=16)]
+
+
 class Data(Section):
-    folder: str = Field(min_length=1, description="Images, each with its caption beside it in a .txt file of the same name.")
-    resolution: int = Field(
-        512, ge=64, le=2048, multiple_of=16, description="Side in px; images are cropped to a square of it."
+    folder: str = Field(
+        min_length=1,
+        description="Images, each with its caption beside it in a .txt file of the same name; or N_name folders, "
+        "a metadata.jsonl, or a dataset.toml.",
     )
-    repeats: int = Field(10, ge=1, le=1000, description="How often each image is shown in one epoch.")
+    resolution: Side | Annotated[list[Side], Field(min_length=1, max_length=8)] = Field(
+        512,
+        description="Side in px of a square with as many pixels as an image is learned at; no image is enlarged. "
+        "Several: each image at each that it reaches.",
+    )
+    buckets: bool = Field(
+        True, description="Images keep their shape, to the next 16 px of each side. false: all are cropped to squares."
+    )
+    repeats: int = Field(
+        10, ge=1, le=1000, description="How often each image is shown in one epoch. Folders may say it themselves."
+    )
     batch_size: int = Field(1, ge=1, le=64, description="Images in one step, regularisation images included.")
+    flip: bool = Field(False, description="Half of the time an image is shown mirrored, left for right.")
+    caption_dropout: float = Field(
+        0, ge=0, le=1, description="Share of one's own images that are shown without their caption, such as 0.05."
+    )
+    shuffle_tags: bool = Field(False, description="Captions are lists with commas, shown in changing order.")
+    keep_tags: int = Field(0, ge=0, le=100, description="How many tags stay in front when they are shuffled.")
+    masks: str | None = Field(
+        None,
+        min_length=1,
+        description="Folder of masks, each with its image's name: white counts, black does not. 'alpha': see-through parts "
+        "do not. Unset: a cat-masklabel.png beside cat.jpg is its mask.",
+    )
+    mask_floor: float = Field(0, ge=0, le=1, description="How much the black of a mask counts.")
     validation_images: int = Field(
         0, ge=0, le=100, description="Images held out of training, on which the validation loss is measured."
     )
@@ -58,6 +85,12 @@ class Data(Section):
         None, description="Folder of ordinary images with captions, mixed in so that the rest of the model stays what it was."
     )
     regularisation_images: int = Field(0, ge=0, le=63, description="How many images of each batch are regularisation images.")
+    regularisation_weight: float = Field(1, gt=0, le=10, description="What a regularisation image counts where one's own is 1.")
+
+    @property
+    def resolutions(self) -> list[int]:
+        """The sides in px, the smallest first."""
+        return sorted(set(self.resolution)) if isinstance(self.resolution, list) else [self.resolution]
 
     @model_validator(mode="after")
     def _regularisation_fits(self) -> Self:
@@ -295,6 +328,8 @@ def _expect(annotation: Any, limits: list[Any]) -> str:
     if origin in (types.UnionType, typing.Union):
         return " or ".join(_expect(choice, limits) for choice in inner if choice is not type(None))
     words = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}
+    if origin is list and inner[0] is not str:
+        return "a list of such"
     kind = "a list of texts" if origin is list else words[annotation]
     got = {name: getattr(limit, name) for limit in limits for name in LIMITS if hasattr(limit, name)}
     return "".join([kind, *(LIMITS[name].format(got[name]) for name in LIMITS if name in got)])

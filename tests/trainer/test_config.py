@@ -15,6 +15,9 @@ def problems_of(values: dict[str, Any]) -> list[str]:
     return caught.value.problems
 
 
+SIDES = "a whole number from 64 up to 2048, a multiple of 16 or a list of such"
+
+
 @pytest.mark.parametrize(
     ("section", "key", "value", "expected"),
     [
@@ -26,7 +29,9 @@ def problems_of(values: dict[str, Any]) -> list[str]:
         ("train", "learning_rate", float("nan"), "train.learning_rate: got nan, expected a number above 0 and up to 1"),
         ("train", "gradient_checkpointing", 1, "train.gradient_checkpointing: got 1, expected true or false"),
         ("lora", "targets", "mlp", "lora.targets: got 'mlp', expected 'all' or 'attention'"),
-        ("data", "resolution", 100, "data.resolution: got 100, expected a whole number from 64 up to 2048, a multiple of 16"),
+        ("data", "resolution", 100, f"data.resolution: got 100, expected {SIDES}"),
+        ("data", "resolution", [], f"data.resolution: got [], expected {SIDES}"),
+        ("data", "caption_dropout", 2.0, "data.caption_dropout: got 2.0, expected a number from 0 up to 1"),
         ("model", "base", "", "model.base: got '', expected text in quotes, not empty"),
         ("model", "max_sequence_length", "x", "model.max_sequence_length: got 'x', expected a whole number from 8 up to 512"),
         ("sample", "prompts", [1], "sample.prompts.0: got 1, expected a list of texts of at most 50"),
@@ -35,6 +40,15 @@ def problems_of(values: dict[str, Any]) -> list[str]:
 def test_one_sentence_for_a_wrong_value(small, section, key, value, expected):
     small[section] = {**small[section], key: value}
     assert problems_of(small) == [expected]
+
+
+def test_one_of_several_resolutions_is_named(small):
+    small["data"]["resolution"] = [1024, 512, 512]
+    assert parse_config(small).data.resolutions == [512, 1024]
+    small["data"]["resolution"] = [512, 100]
+    assert f"data.resolution.1: got 100, expected {SIDES}" in problems_of(small)
+    small["data"]["resolution"] = 512
+    assert parse_config(small).data.resolutions == [512]
 
 
 def test_an_unknown_setting_names_the_nearest_and_the_choices(small):
