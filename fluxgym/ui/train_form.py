@@ -7,6 +7,8 @@ from fluxgym.dataset.check import Checked
 from fluxgym.ui import care_fields, fields, gallery
 from fluxgym.ui.text import plain, red
 from fluxgym.view import words
+from trainer.config import Config
+from trainer.schedules import comparable_rate
 
 _ABOUT = ("name", "trigger", "model.base")
 _IMAGES = ("data.folder",)
@@ -144,6 +146,7 @@ def draw_plan(checked: Checked) -> bool:
             "Epochs": f"{config.train.epochs:,}" if config else "-",
             "Samples": f"{plan.sample_rounds * prompts:,}" if plan else "-",
             "LoRA files": f"{plan.lora_files + 1:,}" if plan else "-",
+            "Rate * alpha / rank": _tell_rate(config) if config else "-",
         }
         st.metric("Total steps", f"{plan.total_steps:,}" if plan else "-")
         st.html(_table(rows))
@@ -156,6 +159,12 @@ def draw_plan(checked: Checked) -> bool:
             _draw_obstacles(checked)
         st.caption("It goes on when you close this page, and when this server stops.")
     return pressed
+
+
+def _tell_rate(config: Config) -> str:
+    """The number by which trainings of any rank and alpha compare."""
+    rate = comparable_rate(config)
+    return f"{rate:.1e}" if rate else "found by prodigy"
 
 
 def _draw_obstacles(checked: Checked) -> None:

@@ -39,6 +39,13 @@ def test_the_plan_is_arithmetic() -> None:
     assert [f">{number}<" in table for number in (12, 2, 15)] == [True, True, True], "images, epochs, samples"
 
 
+def test_the_plan_tells_the_number_that_trainings_compare_by() -> None:
+    strong = {"train.learning_rate": 8e-4, "lora.rank": 4, "lora.alpha": 1.0}
+    for changes, told in [(strong, "2.0e-04"), ({"train.optimizer": "prodigy"}, "found by prodigy")]:
+        form.write_values(form.draft(), form.demo_values() | changes)
+        assert f">{told}<" in AppTest.from_function(script).run().get("html")[-1].proto.body
+
+
 def test_without_images_there_is_no_plan() -> None:
     page = AppTest.from_function(script).run()
     assert page.metric[0].value == "-"

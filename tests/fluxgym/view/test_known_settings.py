@@ -16,6 +16,9 @@ KOHYA = {
     "ss_gradient_checkpointing": "True",
     "ss_optimizer": "bitsandbytes.optim.adamw.AdamW8bit",
     "ss_max_grad_norm": "None",
+    "ss_timestep_sampling": "flux_shift",
+    "ss_discrete_flow_shift": "3.1582",
+    "ss_loss_type": "l2",
     "ss_session_id": "123",
     "modelspec.title": "x",
 }
@@ -30,7 +33,7 @@ config:
     network: {type: lora, linear: 16, linear_alpha: 16}
     datasets:
     - {folder_path: /data/robot, resolution: [512, 768]}
-    train: {batch_size: 1, steps: 2000, lr: 1e-4}
+    train: {batch_size: 1, steps: 2000, lr: 1e-4, optimizer: adamw8bit, timestep_type: sigmoid, ema_config: {ema_decay: 0.99}}
     model: {name_or_path: black-forest-labs/FLUX.1-dev}
 """
 
@@ -61,6 +64,9 @@ def test_kohya_in_our_names(tmp_path: Path) -> None:
         "data.resolution": 512,
         "train.gradient_checkpointing": True,
         "ss_optimizer": "bitsandbytes.optim.adamw.AdamW8bit",
+        "train.timesteps": "flux_shift",
+        "train.shift": 3.1582,
+        "train.loss": "l2",
     }
 
 
@@ -73,6 +79,7 @@ def test_ai_toolkit_in_our_names(tmp_path: Path) -> None:
     assert known.values["data.resolution"] == [512, 768]
     assert known.values["trigger"] == "p3r5on"
     assert known.values["train.learning_rate"] == 1e-4
+    assert [known.values[f"train.{name}"] for name in ("optimizer", "timesteps", "ema")] == ["adamw8bit", "sigmoid", 0.99]
 
 
 def test_nothing_is_known_of_what_cannot_be_read(tmp_path: Path) -> None:
