@@ -16,11 +16,10 @@ from torch import Tensor
 from trainer.data import load_image
 from trainer.dataset import Item
 from trainer.disk import make_folder, write_whole
-from trainer.model import TEXT_PARTS, Base, Vae, fingerprint, text_encoders
+from trainer.family import Family, Tensors, Vae
 from trainer.report import count, warn
 
 VERSION = 2  # of what is cached and how it is computed; a change makes everything again
-Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -62,22 +61,22 @@ class Drawer:
         return {key: tensors for key, tensors in found.items() if tensors is not None}
 
 
-def cache_texts(base: Base, folder: Path, texts: Iterable[str]) -> dict[str, Tensors]:
-    """txt (L, D), pooled (P) and the number of tokens of each text. The text encoders are loaded only when one is missing."""
-    parts = [fingerprint(base.path / part) for part in TEXT_PARTS]
+def cache_texts(family: Family, folder: Path, texts: Iterable[str]) -> dict[str, Tensors]:
+    """The conditions of each text and its number of tokens. The text encoders are loaded only when one is missing."""
+    parts, base = [family.fingerprint(part) for part in family.text_parts], family.base
     drawer = Drawer(folder / "text", ("text", *parts, base.max_sequence_length, base.dtype_name))
 
     def compute(missing: list[str]) -> Iterable[Tensors]:
-        with text_encoders(base) as encoders:
+        with family.text_encoder() as encoder:
             for text in count("Caching text embeddings", missing):
-                yield encoders.encode(text)
+                yield encoder.encode(text)
 
     return drawer.fill(texts, compute)
 
 
-def cache_latents(base: Base, vae: Vae, folder: Path, items: Iterable[Item], resolution: int) -> dict[str, Tensor]:
+def cache_latents(family: Family, vae: Vae, folder: Path, items: Iterable[Item], resolution: int) -> dict[str, Tensor]:
     """The latent (C, H, W) of each image, by the digest of its bytes."""
-    drawer = Drawer(folder / "latents", ("latent", fingerprint(base.path / "vae"), resolution))
+    drawer = Drawer(folder / "latents", ("latent", family.fingerprint("vae"), resolution))
     paths = {item.image_digest: item.path for item in items}
 
     def compute(missing: list[str]) -> Iterable[Tensors]:

@@ -15,7 +15,9 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
+from trainer.block_choice import parse_blocks
 from trainer.folder import check_name
+from trainer.prompts import Picture, parse_prompt
 
 
 class ConfigError(ValueError):
@@ -107,7 +109,22 @@ class Lora(Section):
     alpha: float = Field(
         16, gt=0, le=512, description="Scale of the LoRA is alpha / rank; it is folded into the saved weights."
     )
-    targets: Literal["all", "attention"] = Field("all", description="all: attention and MLP linears. attention: those alone.")
+    targets: Literal["all", "attention", "all+modulation"] | Annotated[list[str], Field(min_length=1)] = Field(
+        "all",
+        description="all: attention and MLP linears. attention: those alone. all+modulation: every linear of a block. "
+        "Or a list of names as diffusers has them, or their ends: ['to_q', 'ff.net.2'].",
+    )
+    blocks: str = Field("all", description="Which blocks learn: all, or as in 'double 0-18, single 7 20'.")
+    dropout: float = Field(0, ge=0, le=0.9, description="Share of the ranks that sit out, anew for each layer, image and step.")
+    start_from: str | None = Field(
+        None, description="A LoRA's .safetensors of any tool to go on from, of lora.rank or less. Unset: from nothing."
+    )
+
+    @field_validator("blocks")
+    @classmethod
+    def _blocks_can_be_read(cls, blocks: str) -> str:
+        parse_blocks(blocks)
+        return blocks
 
 
 class Train(Section):
@@ -161,6 +178,9 @@ class Train(Section):
     huber_schedule: Literal["constant", "exponential"] = Field(
         "constant", description="exponential: huber_delta holds for pure noise, and rises to 1 for the image itself."
     )
+    accumulation: int = Field(
+        1, ge=1, le=64, description="Pieces in which each process passes its share of a batch, for less memory; same result."
+    )
     seed: int = Field(
         42, ge=0, le=2**31 - 1, description="Fixes the order of the images, the noise and the LoRA's first weights."
     )
@@ -191,8 +211,11 @@ class Train(Section):
 
 class Sample(Section):
     prompts: list[str] = Field(
-        default_factory=list, max_length=50, description="One picture each, every time samples are made."
+        default_factory=list,
+        max_length=50,
+        description="One picture each, every time samples are made; behind a text options as in kohya: --w --h --s --d.",
     )
+    prompts_file: str | None = Field(None, description="File with more prompts, one on each line, in the same syntax.")
     every_epochs: int = Field(1, ge=0, le=10_000, description="Epochs between samples; 0: not by epoch.")
     every_steps: int = Field(0, ge=0, le=1_000_000, description="Steps between samples; 0: not by step.")
     steps: int = Field(20, ge=1, le=100, description="Denoising steps of one picture.")
@@ -200,6 +223,13 @@ class Sample(Section):
     width: int = Field(512, ge=64, le=2048, multiple_of=16, description="px")
     height: int = Field(512, ge=64, le=2048, multiple_of=16, description="px")
     seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of the first prompt; each further prompt has the next.")
+
+    @field_validator("prompts")
+    @classmethod
+    def _prompts_can_be_read(cls, prompts: list[str]) -> list[str]:
+        for prompt in prompts:
+            parse_prompt(prompt, Picture(""))
+        return prompts
 
 
 class Save(Section):
@@ -212,6 +242,7 @@ class Save(Section):
     )
     keep_states: int = Field(2, ge=0, le=1000, description="How many states are kept, the newest; 0: all.")
     dtype: Literal["bf16", "fp16", "fp32"] = Field("bf16", description="Numbers in the LoRA files.")
+    kohya: bool = Field(False, description="Each LoRA also in kohya's form, in the folder kohya; every tool loads the other.")
 
 
 class Log(Section):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from trainer.config import Data
 from trainer.dataset import DAMAGED, DatasetError, Item, crop_square, open_image
+from trainer.family import TOKENS, Tensors
 from trainer.flow import Batch
 
 
@@ -33,15 +34,13 @@ class Material:
     """Everything that is learned from, computed once and held in memory."""
 
     latents: dict[str, Tensor]  # (C, H, W) by the digest of the image
-    texts: dict[str, dict[str, Tensor]]  # txt (L, D), pooled (P) and tokens () by caption
+    texts: dict[str, Tensors]  # the conditions of each caption
 
     def make_batch(self, items: list[Item]) -> Batch:
         """The latents and captions of some images; each caption is looked up by what it says."""
-        return Batch(
-            torch.stack([self.latents[item.image_digest] for item in items]),
-            torch.stack([self.texts[item.caption]["txt"] for item in items]),
-            torch.stack([self.texts[item.caption]["pooled"] for item in items]),
-        )
+        texts = [self.texts[item.caption] for item in items]
+        conditions = {name: torch.stack([text[name] for text in texts]) for name in texts[0] if name != TOKENS}
+        return Batch(torch.stack([self.latents[item.image_digest] for item in items]), conditions)
 
 
 def split_validation(items: list[Item], count: int) -> tuple[list[Item], list[Item]]:

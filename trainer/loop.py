@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
+from torch import Tensor
 
 from trainer.checkpoint import Content, prune_states, save_state
 from trainer.config import Config, Train
-from trainer.flow import VALIDATION_SIGMAS, Batch, compute_loss, draw_noise, draw_validation_noise
+from trainer.flow import VALIDATION_SIGMAS, Batch, Noise, compute_loss, draw_noise, draw_validation_noise
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
 from trainer.lora import About, describe_lora, export_lora, read_epoch
@@ -71,15 +73,10 @@ def train(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) ->
 
 def take_step(training: Training) -> tuple[float, float]:
     """Learns from one batch. The loss of the whole batch, in all processes together, and the learning rate."""
-    config, accelerator = training.config, training.accelerator
-    step = training.progress.step
+    config, step = training.config, training.progress.step
     batch = next_batch(training)
-    random = draw_noise(batch, config.train.seed, step, training.shift)
-    share = slice(accelerator.process_index, None, accelerator.num_processes)
-    batch, random = batch.take(share, accelerator.device), random.take(share, accelerator.device)
-
-    loss = compute_loss(training.model, batch, random, config.train.guidance)
-    accelerator.backward(loss)
+    random = draw_noise(training.family, batch, config.train.seed, step, config.train.shift)
+    loss = learn(training, batch, random)
     if config.train.max_grad_norm:
         torch.nn.utils.clip_grad_norm_(training.weights.values(), config.train.max_grad_norm)
     learning_rate = schedule(config.train, step, training.plan.total_steps)
@@ -87,7 +84,36 @@ def take_step(training: Training) -> tuple[float, float]:
         group["lr"] = learning_rate
     training.optimizer.step()
     training.optimizer.zero_grad(set_to_none=True)
-    return float(accelerator.reduce(loss.detach(), reduction="mean").item()), learning_rate
+    return float(loss.item()), learning_rate
+
+
+def learn(training: Training, batch: Batch, random: Noise) -> Tensor:
+    """Leaves in the LoRA's weights the gradients of the whole batch's mean loss, which it returns.
+
+    Each process takes its share of the images, in as many pieces as are asked for; the sums are those of one piece."""
+    config, accelerator = training.config, training.accelerator
+    loss = torch.zeros((), device=accelerator.device)
+    for rows in find_pieces(len(batch), accelerator.process_index, accelerator.num_processes, config.train.accumulation):
+        part, noise = batch.take(rows, accelerator.device), random.take(rows, accelerator.device)
+        mean = compute_loss(training.family, training.model, part, noise, config.train.guidance) * (len(part) / len(batch))
+        mean.backward()
+        loss += mean.detach()
+    if accelerator.num_processes > 1:
+        add_up(accelerator, [*(weight.grad for weight in training.weights.values()), loss])
+    return loss
+
+
+def find_pieces(images: int, process: int, processes: int, pieces: int) -> list[slice]:
+    """The rows of a batch that a process takes one after the other: every so many of those that are its own."""
+    every = processes * min(pieces, len(range(process, images, processes)))
+    return [slice(start, None, every) for start in range(process, every, processes)]
+
+
+def add_up(accelerator: Accelerator, tensors: list[Tensor]) -> None:
+    """Makes each of these tensors its sum over all processes, in one message."""
+    flat = accelerator.reduce(torch.cat([tensor.flatten() for tensor in tensors]), reduction="sum")
+    for tensor, summed in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_(summed.view_as(tensor))
 
 
 def next_batch(training: Training) -> Batch:
@@ -119,7 +145,7 @@ def announce(training: Training, resume: Path | None) -> None:
     config, plan, accelerator = training.config, training.plan, training.accelerator
     parameters = sum(weight.numel() for weight in training.weights.values())
     epochs = f"{config.train.epochs} epochs of {plan.steps_per_epoch} steps"
-    base = f"{training.base.dtype_name} base on {accelerator.device.type}"
+    base = f"{training.family.base.dtype_name} base on {accelerator.device.type}"
     shared = f" in {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
     say(
         f"Training: {plan.total_steps} steps, {epochs}, batch {config.data.batch_size}, "
@@ -170,17 +196,16 @@ def validate(training: Training) -> None:
     if not training.images.held_out or not training.accelerator.is_main_process:
         return
     device, losses = training.accelerator.device, []
-    model = training.accelerator.unwrap_model(training.model)
     size = min(training.config.data.batch_size, VALIDATION_SIGMAS)
     for item in count("Validating", training.images.held_out, EVERY_VALIDATED):
         batch = training.material.make_batch([item] * VALIDATION_SIGMAS)
-        noise = draw_validation_noise(batch, item.digest)
+        noise = draw_validation_noise(training.family, batch, item.digest)
         for start in range(0, VALIDATION_SIGMAS, size):
             if training.stop:
                 return
             rows = slice(start, start + size)
             part = noise.take(rows, device)
-            loss = compute_loss(model, batch.take(rows, device), part, training.config.train.guidance)
+            loss = compute_loss(training.family, training.model, batch.take(rows, device), part, training.config.train.guidance)
             losses.append(loss.item() * len(part.sigmas))
     mean = sum(losses) / VALIDATION_SIGMAS / len(training.images.held_out)
     say(f"Validation: loss {mean:.4f} at step {training.progress.step}")
@@ -215,7 +240,8 @@ def write_lora(training: Training, path: Path) -> None:
         trigger=config.trigger,
         resolution=config.data.resolution,
         rank=config.lora.rank,
-        is_guided=training.base.is_guided,
+        architecture=training.family.architecture,
+        base_version=training.family.base_version,
         epoch=step // training.plan.steps_per_epoch,
         step=step,
     )
@@ -302,7 +328,7 @@ def sample_now(training: Training) -> None:
     """Draws the prompts, as is done after every so many steps."""
     if training.accelerator.is_main_process:
         step = training.progress.step
-        if not len(training.painter.prompts):
+        if not training.painter.sketches:
             warn("samples were asked for, but sample.prompts is empty: there is nothing to draw")
         with told_if_not_written():
             training.painter.draw_round(f"{step:06d}", step, lambda: bool(training.stop))

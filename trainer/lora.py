@@ -17,31 +17,30 @@ from torch import Tensor
 
 from trainer.config import Lora
 from trainer.disk import write_whole
+from trainer.family import Family
 from trainer.flow import make_generator
 from trainer.model import DTYPES
 
-OWN, CONTEXT = ("to_q", "to_k", "to_v", "to_out.0"), ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
-ATTENTION = tuple(f"attn.{name}" for name in OWN + CONTEXT)
-MLP = ("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2", "proj_mlp", "proj_out")
-TARGETS = {"attention": ATTENTION, "all": ATTENTION + MLP}
 ADAPTER = "default"  # peft's name for the only adapter
 EPOCH = "ss_epoch"  # kohya's word for the epochs finished, in a file's metadata
 
 
-def find_targets(transformer: torch.nn.Module, targets: str) -> list[str]:
-    """Full names of the linears that get a LoRA, in both kinds of block; the model's own last proj_out is none of them."""
-    ends = "|".join(re.escape(name) for name in TARGETS[targets])
+def find_targets(transformer: torch.nn.Module, family: Family, targets: str) -> list[str]:
+    """Full names of the linears that get a LoRA, in all kinds of block; the model's own last proj_out is none of them."""
+    ends = "|".join(re.escape(name) for name in family.targets[targets])
     pattern = re.compile(rf"(single_)?transformer_blocks\.\d+\.({ends})")
     linears = (name for name, module in transformer.named_modules() if isinstance(module, torch.nn.Linear))
     return [name for name in linears if pattern.fullmatch(name)]
 
 
-def add_lora(transformer: Any, settings: Lora, seed: int) -> dict[str, Tensor]:
+def add_lora(transformer: Any, family: Family, settings: Lora, seed: int) -> dict[str, Tensor]:
     """Puts the LoRA on a frozen transformer. Its weights by name, fp32 also on a bf16 base, in a fixed order.
 
     A is random with variance 1/rank^2, the same on every device; B is zero, so that nothing has changed yet."""
     transformer.add_adapter(
-        LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=find_targets(transformer, settings.targets))
+        LoraConfig(
+            r=settings.rank, lora_alpha=settings.alpha, target_modules=find_targets(transformer, family, settings.targets)
+        )
     )
     weights = {}
     for name, weight in sorted(transformer.named_parameters()):
@@ -72,7 +71,8 @@ class About:
     trigger: str
     resolution: int
     rank: int
-    is_guided: bool  # made for FLUX.1-dev, not for FLUX.1-schnell
+    architecture: str  # modelspec's name of the base model
+    base_version: str  # kohya's
     epoch: int  # epochs finished
     step: int
 
@@ -82,13 +82,13 @@ def describe_lora(about: About) -> dict[str, str]:
     resolution, rank = about.resolution, str(about.rank)
     described = {
         "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": f"flux-1-{'dev' if about.is_guided else 'schnell'}/lora",
+        "modelspec.architecture": f"{about.architecture}/lora",
         "modelspec.implementation": "diffusers",
         "modelspec.title": about.name,
         "modelspec.resolution": f"{resolution}x{resolution}",
         "modelspec.prediction_type": "flow",
         "ss_output_name": about.name,
-        "ss_base_model_version": "flux1",
+        "ss_base_model_version": about.base_version,
         "ss_network_dim": rank,
         "ss_network_alpha": rank,  # as saved: the setting's alpha is folded into the weights
         "ss_resolution": f"({resolution}, {resolution})",

@@ -1,44 +1,34 @@
-"""A FLUX.1 in diffusers format: found, checked, and loaded part by part, so that not everything is in memory at once.
+"""A base model's folder in diffusers format: found, downloaded, checked and named after its content.
 
-First the text encoders, which encode captions and prompts and leave; then the VAE; then the transformer."""
+Its parts are loaded one at a time, so that not everything is in memory at once: first the text encoders, which encode captions
+and prompts and leave; then the VAE; then the transformer (see family.py)."""
 
 import hashlib
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
 from diffusers.utils.logging import disable_progress_bar as quiet_diffusers
-from torch import Tensor
 from transformers.utils.logging import disable_progress_bar as quiet_transformers
 
 from trainer.config import Model
 from trainer.report import make_download_bar, say
 
+if TYPE_CHECKING:
+    from trainer.family import Family
+
 quiet_diffusers()  # their bars are no lines; there is no setting in the environment for them
 quiet_transformers()
 
-TEXT_PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
-WEIGHTS = ("transformer", "vae", "text_encoder", "text_encoder_2")
-CONFIGS = {
-    "transformer": "config.json",
-    "vae": "config.json",
-    "text_encoder": "config.json",
-    "text_encoder_2": "config.json",
-    "tokenizer": "tokenizer_config.json",
-    "tokenizer_2": "tokenizer_config.json",
-    "scheduler": "scheduler_config.json",
-}
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 LFS_POINTER = b"version https://git-lfs"
 LONGEST_HEADER = 100_000_000  # bytes; the library takes no longer one
 WHOLE = 2**29  # bytes up to which a file is hashed whole: FLUX.1's VAE and CLIP; T5 and the transformer take minutes
-GUIDED_LENGTH, UNGUIDED_LENGTH = 512, 256  # T5 tokens that FLUX.1-dev and FLUX.1-schnell were trained with
 
 
 class ModelError(ValueError):
@@ -65,18 +55,6 @@ class Base:
         return next(name for name, dtype in DTYPES.items() if dtype == self.dtype)
 
 
-def find_base(settings: Model, device: torch.device) -> Base:
-    """The model's folder, checked, downloaded where it is a name on the Hub. Raises ModelError."""
-    path = Path(settings.base).expanduser()
-    if not path.is_dir():
-        path = _download(settings.base)
-    if problems := find_problems(path):
-        raise ModelError(settings.base, problems)
-    guided = json.loads((path / "transformer" / "config.json").read_text()).get("guidance_embeds")
-    length = settings.max_sequence_length or (GUIDED_LENGTH if guided else UNGUIDED_LENGTH)
-    return Base(settings.base, path, device, choose_dtype(settings, device), length, bool(guided))
-
-
 def choose_device(settings: Model) -> torch.device:
     """Raises ModelError when a GPU is asked for and there is none."""
     there = torch.cuda.is_available()
@@ -92,22 +70,15 @@ def choose_dtype(settings: Model, device: torch.device) -> torch.dtype:
 
 
 # ---- checking --------------------------------------------------------------------------------------------------------
-def find_problems(path: Path) -> list[str]:
-    """What is missing from or wrong with a model's folder, one sentence each; empty when nothing is."""
-    index = path / "model_index.json"
-    if not index.is_file():
-        single = sorted(file.name for file in path.glob("*.safetensors"))
-        got = f"got the single file {single[0]}" if single else "got a folder without it"
-        return [f"model_index.json is missing: {got}, expected FLUX.1 in diffusers format, one folder for each part"]
-    kind = _read_json(index).get("_class_name")
-    if kind != "FluxPipeline":
-        return [f"model_index.json: got the model class {kind}, expected FluxPipeline (FLUX.1)"]
+def find_problems(path: Path, family: type["Family"]) -> list[str]:
+    """What is missing from or wrong with the folder of a model, one sentence each; empty when nothing is."""
     problems = [
-        f"{part}/{problem}" for part, config in CONFIGS.items() for problem in _find_config_problems(path / part, config)
+        f"{part}/{problem}" for part, file in family.configs.items() for problem in _find_config_problems(path / part, file)
     ]
-    for part in WEIGHTS:
+    for part in family.weights:
         problems += [f"{part}/{problem}" for problem in _find_weight_problems(path / part)]
-    return problems or _find_shape_problems(path)
+    configs = {part: read_json(path / part / file) for part, file in family.configs.items()}
+    return problems or family.find_shape_problems(configs)
 
 
 def _find_config_problems(part: Path, config: str) -> Iterator[str]:
@@ -123,7 +94,7 @@ def _find_config_problems(part: Path, config: str) -> Iterator[str]:
 def _find_weight_problems(part: Path) -> Iterator[str]:
     files = {file.name for file in part.glob("*.safetensors")}
     for index in part.glob("*.safetensors.index.json"):
-        files |= set(_read_json(index).get("weight_map", {}).values())
+        files |= set(read_json(index).get("weight_map", {}).values())
     if not files:
         yield "*.safetensors is missing: the weights are not there, download them again"
     for name in sorted(files):
@@ -153,16 +124,7 @@ def _find_file_problem(file: Path) -> str:
     return "" if size == expected else f"got {size} bytes, expected {expected}: download it again"
 
 
-def _find_shape_problems(path: Path) -> list[str]:
-    """Our packing and sampling are those of FLUX.1: 16 latent channels at an eighth of the image, in patches of 2x2."""
-    transformer, vae = _read_json(path / "transformer" / "config.json"), _read_json(path / "vae" / "config.json")
-    got = transformer.get("in_channels"), vae.get("latent_channels"), len(vae.get("block_out_channels", []))
-    if got == (64, 16, 4):
-        return []
-    return [f"got (in_channels, latent_channels, VAE blocks) = {got}, expected (64, 16, 4), which FLUX.1 has"]
-
-
-def _read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
     """Empty where there is no readable object: what is missing is then reported by name."""
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
@@ -171,7 +133,7 @@ def _read_json(file: Path) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _download(name: str) -> Path:
+def download(name: str, parts: Iterable[str]) -> Path:
     """The folder of a model on the Hub, downloaded where it is not there yet."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -179,7 +141,7 @@ def _download(name: str) -> Path:
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise ModelError(name, ["there is no such folder; expected one, or a name on the Hub such as owner/model"])
     say(f"Downloading {name}: what of it is not on this machine yet")
-    patterns = ["model_index.json", *(f"{part}/*" for part in CONFIGS)]
+    patterns = ["model_index.json", *(f"{part}/*" for part in parts)]
     try:
         ignored, bar = ["*.bin", "*.msgpack", "*.h5"], make_download_bar(name)
         return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=ignored, tqdm_class=bar))
@@ -212,85 +174,7 @@ def fingerprint(part: Path) -> str:
 
 
 # ---- loading ---------------------------------------------------------------------------------------------------------
-@contextmanager
-def text_encoders(base: Base) -> Iterator["TextEncoders"]:
-    """CLIP and T5 on the device, for as long as the block runs."""
-    say(f"Loading text encoders: {base.name}")
-    with _loading(base, "text_encoder"):
-        pipe = FluxPipeline.from_pretrained(
-            base.path, transformer=None, vae=None, scheduler=None, dtype=base.dtype, local_files_only=True
-        )
-        pipe.to(base.device)
-    encoders = TextEncoders(pipe, base.max_sequence_length)
-    del pipe
-    try:
-        yield encoders
-    finally:
-        encoders.pipe = None  # the caller's variable outlives the block; the memory must not
-        _free(base.device)
-
-
-class TextEncoders:
-    """CLIP and T5 behind one function."""
-
-    def __init__(self, pipe: Any, max_sequence_length: int):
-        self.pipe, self.max_sequence_length = pipe, max_sequence_length
-
-    @torch.no_grad()
-    def encode(self, text: str) -> dict[str, Tensor]:
-        """txt (L, D), pooled (P) and the number of T5 tokens before it was cut to L, of one text.
-
-        One at a time: results must not depend on what stood beside it."""
-        txt, pooled, _ = self.pipe.encode_prompt(text, None, max_sequence_length=self.max_sequence_length)
-        tokens = torch.tensor(len(self.pipe.tokenizer_2(text).input_ids))
-        return {"txt": txt[0].cpu().contiguous(), "pooled": pooled[0].cpu().contiguous(), "tokens": tokens}
-
-
-class Vae:
-    """The image encoder and decoder, in fp32; on the device only while it works."""
-
-    def __init__(self, base: Base):
-        say(f"Loading VAE: {base.name}")
-        with _loading(base, "vae"):
-            self.model = _load(AutoencoderKL, base, "vae", torch.float32)
-        self.model.requires_grad_(False).eval()
-        self.device = base.device
-        self.shift, self.scale = self.model.config.shift_factor, self.model.config.scaling_factor
-
-    @contextmanager
-    def on_device(self) -> Iterator[None]:
-        self.model.to(self.device)
-        try:
-            yield
-        finally:
-            self.model.to("cpu")
-            _free(self.device)
-
-    @torch.no_grad()
-    def encode(self, image: Tensor) -> Tensor:
-        """(3, 8H, 8W) in -1..1 -> (C, H, W): the mean of the posterior, shifted and scaled as FLUX expects."""
-        mean = self.model.encode(image[None].to(self.device)).latent_dist.mean
-        return ((mean - self.shift) * self.scale)[0].cpu().contiguous()
-
-    @torch.no_grad()
-    def decode(self, latents: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, 3, 8H, 8W) in about -1..1."""
-        return self.model.decode(latents.to(self.device).float() / self.scale + self.shift, return_dict=False)[0]
-
-
-def load_transformer(base: Base) -> FluxTransformer2DModel:
-    """The transformer on its device, frozen."""
-    say(f"Loading transformer: {base.name}")
-    with _loading(base, "transformer"):
-        transformer = _load(FluxTransformer2DModel, base, "transformer", base.dtype)
-    return cast(FluxTransformer2DModel, transformer.requires_grad_(False).to(base.device))
-
-
-def load_scheduler(base: Base) -> FlowMatchEulerDiscreteScheduler:
-    return cast(Any, FlowMatchEulerDiscreteScheduler.from_pretrained(base.path, subfolder="scheduler"))
-
-
-def _load(kind: Any, base: Base, part: str, dtype: torch.dtype) -> Any:
+def load_part(kind: Any, base: Base, part: str, dtype: torch.dtype) -> Any:
     """One part of the model. Weights that are not in the file would be made up by diffusers without an error."""
     model, info = kind.from_pretrained(base.path, subfolder=part, dtype=dtype, output_loading_info=True)
     if missing := sorted(info["missing_keys"]):
@@ -299,7 +183,7 @@ def _load(kind: Any, base: Base, part: str, dtype: torch.dtype) -> Any:
 
 
 @contextmanager
-def _loading(base: Base, part: str) -> Iterator[None]:
+def loading(base: Base, part: str) -> Iterator[None]:
     """Errors of the libraries about damaged files become ours, with the folder in them."""
     from safetensors import SafetensorError
 
@@ -310,7 +194,7 @@ def _loading(base: Base, part: str) -> Iterator[None]:
         raise ModelError(base.name, [problem]) from error
 
 
-def _free(device: torch.device) -> None:
+def free(device: torch.device) -> None:
     import gc
 
     gc.collect()

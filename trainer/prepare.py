@@ -1,12 +1,14 @@
 """Everything that a training needs before its first step: data, caches, the model with its LoRA, the optimizer."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, InitProcessGroupKwargs
 from torch import Tensor
 
 from trainer import report
@@ -14,16 +16,21 @@ from trainer.cache import cache_latents, cache_texts
 from trainer.checkpoint import Progress, Settings, load_state, read_progress, tidy_states
 from trainer.config import Config
 from trainer.data import Material, Sampler, make_sampler, split_validation
-from trainer.dataset import TRIGGER_MARK, Dataset, Item, fill_trigger, read_dataset
-from trainer.flow import resolve_shift
+from trainer.dataset import TRIGGER_MARK, Dataset, Item, read_dataset
+from trainer.families import find_base
+from trainer.family import TOKENS, Family, Tensors, Vae
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
 from trainer.lora import add_lora
-from trainer.model import TEXT_PARTS, Base, Vae, choose_device, find_base, fingerprint, load_transformer
+from trainer.model import choose_device
 from trainer.plan import Plan, make_plan
+from trainer.prompts import Picture
 from trainer.rotate import TrainingLog
-from trainer.sample import Painter, Prompts
+from trainer.sample import Painter, Sketch, find_pictures
 from trainer.wishes import Wishes
+
+WITHOUT_EFFECT = ("gradient_checkpointing", "accumulation")  # settings of [train] that no number depends on
+LONGEST_WAIT = timedelta(hours=12)  # of the other processes, while the first one draws, measures or saves
 
 
 @dataclass(frozen=True)
@@ -48,12 +55,11 @@ class Training:
     plan: Plan
     stop: Stop
     accelerator: Accelerator
-    base: Base
+    family: Family
     images: Images
     material: Material
     sampler: Sampler
-    shift: float  # of the noise levels
-    model: Any  # the transformer, wrapped where there are several processes
+    model: Any  # the transformer
     weights: dict[str, Tensor]  # of the LoRA: all that is learned
     optimizer: torch.optim.Optimizer
     painter: Painter
@@ -72,20 +78,20 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
     dataset = read_dataset(config)
     plan = make_plan(config, len(dataset))
     images = split_images(config, dataset)
-    base = find_base(config.model, accelerator.device)
-    settings = find_settings(config, base, images)
+    family, pictures = find_base(config.model, accelerator.device), find_pictures(config)
+    settings = find_settings(config, family, images)
     progress = read_progress(resume, settings) if resume else Progress()
     if progress.epoch > config.train.epochs:
         raise ValueError(f"train.epochs: got {config.train.epochs}, expected at least {progress.epoch}, which are done")
-    warn_of_ignored(config, folder, base)
+    warn_of_ignored(config, folder, family, pictures)
     if accelerator.is_main_process:
         tidy_states(folder)
     with accelerator.main_process_first():  # the others find the caches filled
-        material, prompts, vae = make_material(config, folder, base, images)
-    transformer = load_transformer(base)
+        material, sketches, vae = make_material(config, folder, family, images, pictures)
+    transformer = family.load_transformer()
     if config.train.gradient_checkpointing:
         transformer.enable_gradient_checkpointing()
-    weights = add_lora(transformer, config.lora, config.train.seed)
+    weights = add_lora(transformer, family, config.lora, config.train.seed)
     optimizer = make_optimizer(config, weights)
     if resume:
         load_state(resume, weights, optimizer)
@@ -95,15 +101,14 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
         plan=plan,
         stop=stop,
         accelerator=accelerator,
-        base=base,
+        family=family,
         images=images,
         material=material,
         sampler=make_sampler(config.data, len(images.own), len(images.ordinary), config.train.seed),
-        shift=resolve_shift(config.train.shift, (config.data.resolution // 16) ** 2),
-        model=accelerator.prepare_model(transformer),
+        model=transformer,
         weights=weights,
         optimizer=optimizer,
-        painter=Painter(base, vae, transformer, prompts, folder),
+        painter=Painter(family, vae, transformer, sketches, folder),
         settings=settings,
         progress=progress,
         wishes=wishes,
@@ -119,7 +124,8 @@ def start_accelerator(config: Config) -> Accelerator:
         # a resumed training is the same bit for bit only where the GPU's sums are always taken in the same order
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
-    accelerator = Accelerator(cpu=on_cpu, mixed_precision="no")
+    waiting = InitProcessGroupKwargs(timeout=LONGEST_WAIT)
+    accelerator = Accelerator(cpu=on_cpu, mixed_precision="no", kwargs_handlers=[waiting])
     if not accelerator.is_main_process:
         report.silence()
     size, processes = config.data.batch_size, accelerator.num_processes
@@ -133,13 +139,14 @@ def split_images(config: Config, dataset: Dataset) -> Images:
     return Images(own, held_out, dataset.regularisation)
 
 
-def find_settings(config: Config, base: Base, images: Images) -> Settings:
+def find_settings(config: Config, family: Family, images: Images) -> Settings:
     """All that the numbers of a training depend on. A state is resumed only under the same, but for MAY_CHANGE."""
-    train = config.train.model_dump(exclude={"gradient_checkpointing"})
-    found: dict[str, Any] = {f"model.{part}": fingerprint(base.path / part) for part in ("transformer", "vae", *TEXT_PARTS)}
+    train = config.train.model_dump(exclude=set(WITHOUT_EFFECT))
+    parts = ("transformer", "vae", *family.text_parts)
+    found: dict[str, Any] = {f"model.{part}": family.fingerprint(part) for part in parts}
     found |= {
-        "model.dtype": base.dtype_name,
-        "model.max_sequence_length": base.max_sequence_length,
+        "model.dtype": family.base.dtype_name,
+        "model.max_sequence_length": family.base.max_sequence_length,
         "data.resolution": config.data.resolution,
         "data.repeats": config.data.repeats,
         "data.batch_size": config.data.batch_size,
@@ -151,36 +158,42 @@ def find_settings(config: Config, base: Base, images: Images) -> Settings:
     return found | {f"train.{name}": value for name, value in train.items()}
 
 
-def warn_of_ignored(config: Config, folder: RunFolder, base: Base) -> None:
+def warn_of_ignored(config: Config, folder: RunFolder, family: Family, pictures: Sequence[Picture]) -> None:
     """Says which settings have no effect, so that nobody waits for one."""
+    base = family.base
     if config.name != folder.name:
         report.warn(f"name: {config.name} is ignored, a run is called after its folder: {folder.name}")
     if not base.is_guided and "guidance" in config.train.model_fields_set:
         report.warn(f"train.guidance: {config.train.guidance} is ignored, {base.name} takes no guidance")
-    if not base.is_guided and config.sample.prompts and "guidance" in config.sample.model_fields_set:
+    if not base.is_guided and pictures and "guidance" in config.sample.model_fields_set:
         report.warn(f"sample.guidance: {config.sample.guidance} is ignored, {base.name} takes no guidance")
-    if not config.trigger and any(TRIGGER_MARK in prompt for prompt in config.sample.prompts):
+    if not config.trigger and any(TRIGGER_MARK in picture.prompt for picture in pictures):
         report.warn(f"sample.prompts: {TRIGGER_MARK} is drawn as it is written, there is no trigger")
+    if any(picture.negative and picture.cfg <= 1 for picture in pictures):
+        report.warn("sample.prompts: --n is ignored where --l is not above 1, without which there is no negative prompt")
     if config.data.regularisation and not config.data.regularisation_images:
         report.warn(f"data.regularisation: {config.data.regularisation} is ignored, regularisation_images is 0")
 
 
-def make_material(config: Config, folder: RunFolder, base: Base, images: Images) -> tuple[Material, Prompts, Vae]:
+def make_material(
+    config: Config, folder: RunFolder, family: Family, images: Images, pictures: Sequence[Picture]
+) -> tuple[Material, list[Sketch], Vae]:
     """Encodes what is not in the cache yet: texts first, images second, each with nothing else in memory."""
-    prompts = [fill_trigger(prompt, config.trigger) for prompt in config.sample.prompts]
-    texts = cache_texts(base, folder.cache, [*(item.caption for item in images.all), *prompts])
-    warn_of_cut(base, images, texts)
-    vae = Vae(base)
-    latents = cache_latents(base, vae, folder.cache, images.all, config.data.resolution)
-    return Material(latents, texts), Prompts(config.sample, [texts[prompt] for prompt in prompts]), vae
+    drawn = [text for picture in pictures for text in (picture.prompt, picture.negative)]
+    texts = cache_texts(family, folder.cache, [*(item.caption for item in images.all), *drawn])
+    warn_of_cut(family, images, texts)
+    vae = family.load_vae()
+    latents = cache_latents(family, vae, folder.cache, images.all, config.data.resolution)
+    sketches = [Sketch(picture, texts[picture.prompt], texts[picture.negative]) for picture in pictures]
+    return Material(latents, texts), sketches, vae
 
 
-def warn_of_cut(base: Base, images: Images, texts: dict[str, dict[str, Tensor]]) -> None:
+def warn_of_cut(family: Family, images: Images, texts: dict[str, Tensors]) -> None:
     """Says of which captions the end is not learned."""
-    limit = base.max_sequence_length
-    cut = [item for item in images.all if texts[item.caption]["tokens"] > limit]
+    limit = family.base.max_sequence_length
+    cut = [item for item in images.all if texts[item.caption][TOKENS] > limit]
     if cut:
-        first, longest = min(item.path for item in cut).name, max(int(texts[item.caption]["tokens"]) for item in cut)
+        first, longest = min(item.path for item in cut).name, max(int(texts[item.caption][TOKENS]) for item in cut)
         report.warn(
             f"captions cut at their end: {len(cut)}, first that of {first}; got up to {longest} tokens, "
             f"expected at most {limit} (model.max_sequence_length)"

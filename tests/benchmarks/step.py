@@ -21,7 +21,8 @@ import torch
 
 from trainer import mini
 from trainer.config import load_config
-from trainer.flow import draw_noise, make_img_ids, pack
+from trainer.flow import draw_noise
+from trainer.flux1 import make_img_ids
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
 from trainer.loop import count_step, listen, next_batch, take_step
@@ -43,15 +44,15 @@ def loop_step(training: Training, lines: StepLines) -> None:
 def make_bare_step(training: Training) -> Callable[[], None]:
     """Forward, backward and AdamW on one batch that is ready: nothing is drawn, looked up, clipped or told."""
     model, batch = training.model, next_batch(training)
-    random = draw_noise(batch, 1, 1, training.shift)
-    img, sigmas = pack(batch.latents), random.sigmas[:, None, None]
+    random = draw_noise(training.family, batch, 1, 1, "auto")
+    img, sigmas = training.family.pack(batch.latents), random.sigmas[:, None, None]
     inputs = {
         "hidden_states": (1 - sigmas) * img + sigmas * random.noise,
         "timestep": random.sigmas,
         "guidance": torch.ones(len(img)),
-        "encoder_hidden_states": batch.txt,
-        "pooled_projections": batch.pooled,
-        "txt_ids": torch.zeros(batch.txt.shape[1], 3),
+        "encoder_hidden_states": batch.conditions["txt"],
+        "pooled_projections": batch.conditions["pooled"],
+        "txt_ids": torch.zeros(batch.conditions["txt"].shape[1], 3),
         "img_ids": make_img_ids(*batch.latents.shape[2:]),
     }
     target = random.noise - img

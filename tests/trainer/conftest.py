@@ -16,7 +16,7 @@ import tomli_w
 from PIL import Image
 
 from trainer import mini
-from trainer.config import Config, parse_config
+from trainer.config import Config, Model, parse_config
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
 
@@ -186,6 +186,16 @@ def transformer() -> Any:
 
     model = FluxTransformer2DModel.from_pretrained(mini.MODEL, subfolder="transformer", dtype=torch.float32)
     return model.requires_grad_(False)
+
+
+@pytest.fixture
+def family() -> Any:
+    """flux-mini as a family of models, in fp32 on the CPU."""
+    import torch
+
+    from trainer.families import find_base
+
+    return find_base(Model(base=str(mini.MODEL), dtype="fp32", max_sequence_length=24), torch.device("cpu"))
 
 
 @pytest.fixture

@@ -82,8 +82,8 @@ def test_a_batch_finds_each_caption_by_what_it_says(make_folder):
     batch = Material(latents, texts).make_batch([items[2], items[0], items[2]])
     assert batch.latents[:, 0, 0, 0].tolist() == [2, 0, 2]
     expected = [ONE_TWO[items[number].caption] for number in (2, 0, 2)]
-    assert batch.txt[:, 0, 0].tolist() == expected and batch.pooled[:, 0].tolist() == expected
-    assert np.shape(batch.txt) == (3, 8, 6)
+    assert batch.conditions["txt"][:, 0, 0].tolist() == expected and batch.conditions["pooled"][:, 0].tolist() == expected
+    assert np.shape(batch.conditions["txt"]) == (3, 8, 6)
 
 
 ONE_TWO = {"one": 1.0, "two": 2.0}

@@ -217,8 +217,8 @@ def test_a_step_is_the_formula_and_moves_the_lora_alone(small, make_run):
     base = {name: weight.clone() for name, weight in training.model.named_parameters() if not weight.requires_grad}
     batch = next_batch(training)
     with torch.no_grad():
-        noise = draw_noise(batch, training.config.train.seed, 0, training.shift)
-        expected = compute_loss(training.model, batch, noise, 1.0).item()
+        noise = draw_noise(training.family, batch, training.config.train.seed, 0, "auto")
+        expected = compute_loss(training.family, training.model, batch, noise, 1.0).item()
     loss, learning_rate = take_step(training)
     assert loss == pytest.approx(expected, rel=1e-6) and learning_rate == pytest.approx(1e-3)  # half of it: warming up
     assert all(torch.equal(weight, base[name]) for name, weight in training.model.named_parameters() if name in base)

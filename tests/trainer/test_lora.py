@@ -14,9 +14,19 @@ from safetensors.torch import load_file
 
 from trainer.config import Lora
 from trainer.flow import Batch, compute_loss, draw_noise
+from trainer.flux1 import Flux1
 from trainer.lora import About, add_lora, describe_lora, export_lora, find_targets, read_epoch, serialise
 
-ABOUT = About(name="robot", trigger="sks robot", resolution=512, rank=4, is_guided=True, epoch=3, step=120)
+ABOUT = About(
+    name="robot",
+    trigger="sks robot",
+    resolution=512,
+    rank=4,
+    architecture="flux-1-dev",
+    base_version="flux1",
+    epoch=3,
+    step=120,
+)
 # FLUX.1-dev as its transformer/config.json says
 FLUX_DEV = {
     "patch_size": 1,
@@ -35,7 +45,8 @@ FLUX_DEV = {
 def batch():
     generator = torch.Generator().manual_seed(5)
     shapes = [(2, 16, 8, 8), (2, 24, 96), (2, 64)]
-    return Batch(*(torch.randn(*shape, generator=generator) for shape in shapes))
+    latents, txt, pooled = (torch.randn(*shape, generator=generator) for shape in shapes)
+    return Batch(latents, {"txt": txt, "pooled": pooled})
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +63,9 @@ def learn_something(weights):
 
 
 def test_targets_of_the_full_size(flux_dev):
-    every = find_targets(flux_dev, "all")
+    every = find_targets(flux_dev, Flux1, "all")
     assert len(every) == 19 * 12 + 38 * 5
-    attention = find_targets(flux_dev, "attention")
+    attention = find_targets(flux_dev, Flux1, "attention")
     assert len(attention) == 19 * 8 + 38 * 3 and set(attention) < set(every)
     assert "proj_out" not in every and not any("norm" in name for name in every)
     linears = {name for name, module in flux_dev.named_modules() if isinstance(module, torch.nn.Linear)}
@@ -63,9 +74,9 @@ def test_targets_of_the_full_size(flux_dev):
 
 
 @pytest.mark.parametrize("targets", ["all", "attention"])
-def test_every_saved_key_is_a_name_of_the_full_size(transformer, flux_dev, tmp_path, targets):
+def test_every_saved_key_is_a_name_of_the_full_size(family, transformer, flux_dev, tmp_path, targets):
     settings = Lora(rank=4, targets=targets)
-    export_lora(tmp_path / "x.safetensors", add_lora(transformer, settings, 1), settings, "bf16", {})
+    export_lora(tmp_path / "x.safetensors", add_lora(transformer, family, settings, 1), settings, "bf16", {})
     names = {name for name, module in flux_dev.named_modules() if isinstance(module, torch.nn.Linear)}
     keys = load_file(tmp_path / "x.safetensors").keys()
     for key in keys:
@@ -75,31 +86,32 @@ def test_every_saved_key_is_a_name_of_the_full_size(transformer, flux_dev, tmp_p
     assert all(f"transformer.{name}.lora_A.weight" in keys for name in needed)
 
 
-def test_nothing_has_changed_at_first(transformer, batch):
-    noise = draw_noise(batch, 1, 1, 1.0)
-    before = compute_loss(transformer, batch, noise, 1.0).item()
-    weights = add_lora(transformer, Lora(rank=4), seed=1)
-    assert compute_loss(transformer, batch, noise, 1.0).item() == before
+def test_nothing_has_changed_at_first(family, transformer, batch):
+    noise = draw_noise(family, batch, 1, 1, 1.0)
+    before = compute_loss(family, transformer, batch, noise, 1.0).item()
+    weights = add_lora(transformer, family, Lora(rank=4), seed=1)
+    assert compute_loss(family, transformer, batch, noise, 1.0).item() == before
     first = next(weight for name, weight in weights.items() if ".lora_A." in name)
     assert 0.2 < first.std() < 0.3, "variance 1/rank^2"
     assert all((weight == 0).all() for name, weight in weights.items() if ".lora_B." in name)
 
 
-def test_first_weights_depend_on_the_seed_alone(transformer):
+def test_first_weights_depend_on_the_seed_alone(family, transformer):
     other, third = copy.deepcopy(transformer), copy.deepcopy(transformer).to(torch.bfloat16)
-    weights = add_lora(transformer, Lora(rank=4), seed=1)
+    weights = add_lora(transformer, family, Lora(rank=4), seed=1)
     torch.manual_seed(99)
-    again, different = add_lora(other, Lora(rank=4), seed=1), add_lora(third, Lora(rank=4), seed=2)
+    again, different = add_lora(other, family, Lora(rank=4), seed=1), add_lora(third, family, Lora(rank=4), seed=2)
     name = next(iter(weights))
     assert list(weights) == list(again) == sorted(weights)
     assert torch.equal(weights[name], again[name]) and not torch.equal(weights[name], different[name])
 
 
-def test_lora_gradients_and_moments_are_fp32_on_a_bf16_base(transformer, batch):
+def test_lora_gradients_and_moments_are_fp32_on_a_bf16_base(family, transformer, batch):
     transformer.to(torch.bfloat16)
-    weights = add_lora(transformer, Lora(rank=4), seed=1)
+    family = Flux1(replace(family.base, dtype=torch.bfloat16))
+    weights = add_lora(transformer, family, Lora(rank=4), seed=1)
     optimizer = torch.optim.AdamW(weights.values(), fused=True)
-    loss = compute_loss(transformer, batch, draw_noise(batch, 1, 1, 1.0), 1.0)
+    loss = compute_loss(family, transformer, batch, draw_noise(family, batch, 1, 1, 1.0), 1.0)
     loss.backward()
     optimizer.step()
     assert loss.dtype == torch.float32
@@ -112,24 +124,24 @@ def test_lora_gradients_and_moments_are_fp32_on_a_bf16_base(transformer, batch):
 
 
 @pytest.mark.parametrize("targets", ["all", "attention"])
-def test_checkpointing_leaves_gradients_equal(transformer, batch, targets):
-    weights = add_lora(transformer, Lora(rank=4, targets=targets), seed=1)
+def test_checkpointing_leaves_gradients_equal(family, transformer, batch, targets):
+    weights = add_lora(transformer, family, Lora(rank=4, targets=targets), seed=1)
     learn_something(weights)
-    noise = draw_noise(batch, 1, 1, 1.0)
-    compute_loss(transformer, batch, noise, 1.0).backward()
+    noise = draw_noise(family, batch, 1, 1, 1.0)
+    compute_loss(family, transformer, batch, noise, 1.0).backward()
     plain = {name: weight.grad.clone() for name, weight in weights.items()}
     assert all(gradient.abs().max() > 0 for gradient in plain.values()), "each weight learns"
     for weight in weights.values():
         weight.grad = None
     transformer.enable_gradient_checkpointing()
-    compute_loss(transformer, batch, noise, 1.0).backward()
+    compute_loss(family, transformer, batch, noise, 1.0).backward()
     for name, weight in weights.items():
         assert torch.allclose(weight.grad, plain[name], rtol=1e-5, atol=1e-9), name
 
 
-def test_alpha_is_folded_into_b(transformer, tmp_path):
+def test_alpha_is_folded_into_b(family, transformer, tmp_path):
     settings = Lora(rank=4, alpha=10)
-    weights = add_lora(transformer, settings, seed=1)
+    weights = add_lora(transformer, family, settings, seed=1)
     learn_something(weights)
     export_lora(tmp_path / "x.safetensors", weights, settings, "fp32", {})
     saved = load_file(tmp_path / "x.safetensors")
@@ -142,9 +154,9 @@ def test_alpha_is_folded_into_b(transformer, tmp_path):
 
 
 @pytest.mark.parametrize(("dtype", "expected"), [("bf16", torch.bfloat16), ("fp16", torch.float16), ("fp32", torch.float32)])
-def test_file_dtype_and_metadata(transformer, tmp_path, dtype, expected):
+def test_file_dtype_and_metadata(family, transformer, tmp_path, dtype, expected):
     metadata = describe_lora(ABOUT)
-    weights = add_lora(transformer, Lora(rank=4), 1)
+    weights = add_lora(transformer, family, Lora(rank=4), 1)
     export_lora(tmp_path / "x.safetensors", weights, Lora(rank=4), dtype, metadata)
     with safe_open(tmp_path / "x.safetensors", "pt") as file:
         assert file.metadata() == {"format": "pt", **metadata}
@@ -155,9 +167,10 @@ def test_file_dtype_and_metadata(transformer, tmp_path, dtype, expected):
     assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
 
 
-def test_the_file_names_the_model_that_it_is_for():
-    named = [describe_lora(replace(ABOUT, is_guided=is_guided))["modelspec.architecture"] for is_guided in (True, False)]
-    assert named == ["flux-1-dev/lora", "flux-1-schnell/lora"]
+def test_the_file_names_the_model_that_it_is_for(family):
+    named = [Flux1(replace(family.base, is_guided=is_guided)).architecture for is_guided in (True, False)]
+    assert named == ["flux-1-dev", "flux-1-schnell"]
+    assert describe_lora(ABOUT)["modelspec.architecture"] == "flux-1-dev/lora"
 
 
 def test_a_file_tells_its_epoch(tmp_path):

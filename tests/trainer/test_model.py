@@ -11,17 +11,9 @@ import torch
 from tests.trainer.hub import Hub
 from trainer import mini
 from trainer.config import Model
-from trainer.model import (
-    ModelError,
-    Vae,
-    choose_device,
-    choose_dtype,
-    find_base,
-    find_problems,
-    fingerprint,
-    load_transformer,
-    text_encoders,
-)
+from trainer.families import find_base
+from trainer.flux1 import Flux1
+from trainer.model import ModelError, choose_device, choose_dtype, find_problems, fingerprint
 
 CPU = torch.device("cpu")
 
@@ -33,15 +25,15 @@ def copy(tmp_path):
 
 
 def test_flux_mini_is_fine():
-    assert find_problems(mini.MODEL) == []
-    base = find_base(Model(base=str(mini.MODEL)), CPU)
+    assert find_problems(mini.MODEL, Flux1) == []
+    base = find_base(Model(base=str(mini.MODEL)), CPU).base
     assert (base.dtype, base.max_sequence_length, base.is_guided) == (torch.float32, 512, True)
 
 
 def test_a_model_without_guidance_has_short_captions(copy):
     file = copy / "transformer" / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "guidance_embeds": False}))
-    base = find_base(Model(base=str(copy)), CPU)
+    base = find_base(Model(base=str(copy)), CPU).base
     assert (base.max_sequence_length, base.is_guided) == (256, False)
 
 
@@ -51,13 +43,21 @@ def test_a_model_without_guidance_has_short_captions(copy):
         ("vae/config.json", "vae/config.json is missing: the folder is not whole, download it again"),
         ("tokenizer_2/tokenizer_config.json", "tokenizer_2/tokenizer_config.json is missing"),
         ("text_encoder/model.safetensors", "text_encoder/*.safetensors is missing: the weights are not there"),
-        ("model_index.json", "model_index.json is missing: got a folder without it, expected FLUX.1 in diffusers format"),
     ],
 )
 def test_a_missing_file(copy, part, problem):
     (copy / part).unlink()
-    assert [found[: len(problem)] for found in find_problems(copy)] == [problem]
+    assert [found[: len(problem)] for found in find_problems(copy, Flux1)] == [problem]
     with pytest.raises(ModelError, match=r"the base model .* cannot be used"):
+        find_base(Model(base=str(copy)), CPU)
+
+
+def test_a_folder_that_is_no_model(copy):
+    (copy / "model_index.json").unlink()
+    with pytest.raises(ModelError, match=r"model_index.json is missing: got a folder without it, expected FLUX.1 "):
+        find_base(Model(base=str(copy)), CPU)
+    (copy / "flux1-dev.safetensors").touch()
+    with pytest.raises(ModelError, match=r"got the single file flux1-dev.safetensors"):
         find_base(Model(base=str(copy)), CPU)
 
 
@@ -65,13 +65,13 @@ def test_an_interrupted_download(copy):
     file = copy / "vae" / "diffusion_pytorch_model.safetensors"
     whole = file.read_bytes()
     file.write_bytes(whole[:-1000])
-    (problem,) = find_problems(copy)
+    (problem,) = find_problems(copy, Flux1)
     start = "vae/diffusion_pytorch_model.safetensors: got "
     assert problem == f"{start}{len(whole) - 1000} bytes, expected {len(whole)}: download it again"
     file.write_bytes(b"<html>not found</html>")
-    assert "that is no .safetensors" in find_problems(copy)[0]
+    assert "that is no .safetensors" in find_problems(copy, Flux1)[0]
     file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n")
-    assert "is a pointer of Git LFS instead of the weights; run: git lfs pull" in find_problems(copy)[0]
+    assert "is a pointer of Git LFS instead of the weights; run: git lfs pull" in find_problems(copy, Flux1)[0]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_an_interrupted_download(copy):
 )
 def test_a_header_that_is_garbage_is_told_with_its_file(copy, header):
     (copy / "transformer" / "diffusion_pytorch_model.safetensors").write_bytes(header)
-    (problem,) = find_problems(copy)
+    (problem,) = find_problems(copy, Flux1)
     start = f"transformer/diffusion_pytorch_model.safetensors: got a file of {len(header)} bytes that is no .safetensors"
     assert problem.startswith(start) and problem.endswith("download it again")
 
@@ -96,7 +96,7 @@ def test_a_header_that_is_garbage_is_told_with_its_file(copy, header):
 @pytest.mark.parametrize("name", ["vae/config.json", "tokenizer_2/tokenizer.json", "scheduler/scheduler_config.json"])
 def test_settings_that_are_garbage_are_told_with_their_file(copy, name):
     (copy / name).write_bytes(b"<html>\xff")
-    (problem,) = find_problems(copy)
+    (problem,) = find_problems(copy, Flux1)
     assert problem.startswith(f"{name}: got a file of 7 bytes that is no JSON") and problem.endswith("download it again")
 
 
@@ -105,24 +105,20 @@ def test_a_missing_shard(copy):
     shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
     weights.rename(weights.with_name(shards["a"]))
     (copy / "transformer" / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
-    assert find_problems(copy) == [f"transformer/{shards['b']} is missing: the folder is not whole, download it again"]
+    assert find_problems(copy, Flux1) == [f"transformer/{shards['b']} is missing: the folder is not whole, download it again"]
 
 
-def test_other_models(copy, tmp_path):
-    (tmp_path / "single").mkdir()
-    (tmp_path / "single" / "flux1-dev.safetensors").touch()
-    assert "got the single file flux1-dev.safetensors" in find_problems(tmp_path / "single")[0]
+def test_other_models(copy):
     index = copy / "model_index.json"
     index.write_text(index.read_text().replace("FluxPipeline", "StableDiffusionPipeline"))
-    assert find_problems(copy) == [
-        "model_index.json: got the model class StableDiffusionPipeline, expected FluxPipeline (FLUX.1)"
-    ]
+    with pytest.raises(ModelError, match="got the model class StableDiffusionPipeline, expected FluxPipeline"):
+        find_base(Model(base=str(copy)), CPU)
 
 
 def test_packing_that_is_not_flux1(copy):
     file = copy / "vae" / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "latent_channels": 32}))
-    assert find_problems(copy)[0].startswith("got (in_channels, latent_channels, VAE blocks) = (64, 32, 4)")
+    assert find_problems(copy, Flux1)[0].startswith("got (in_channels, latent_channels, VAE blocks) = (64, 32, 4)")
 
 
 @pytest.mark.parametrize("name", ["/nowhere/model", "./model", "model", "a/b/c"])
@@ -194,14 +190,14 @@ def test_a_fingerprint_misses_nothing_in_files_of_the_size_of_the_vae(tmp_path):
 
 
 def test_text_encoders_leave_when_the_block_ends():
-    with text_encoders(find_base(Model(base=str(mini.MODEL), max_sequence_length=24), CPU)) as encoders:
+    with find_base(Model(base=str(mini.MODEL), max_sequence_length=24), CPU).text_encoder() as encoders:
         assert encoders.encode("a cat")["txt"].shape == (24, 96)
         assert encoders.pipe.transformer is None and encoders.pipe.vae is None
     assert encoders.pipe is None
 
 
 def test_a_latent_is_the_mean_shifted_and_scaled():
-    vae = Vae(find_base(Model(base=str(mini.MODEL)), CPU))
+    vae = find_base(Model(base=str(mini.MODEL)), CPU).load_vae()
     image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
     config = vae.model.config
     with torch.no_grad():
@@ -212,7 +208,7 @@ def test_a_latent_is_the_mean_shifted_and_scaled():
 
 
 def test_the_transformer_is_frozen_and_in_the_asked_dtype():
-    transformer = load_transformer(find_base(Model(base=str(mini.MODEL), dtype="bf16"), CPU))
+    transformer = find_base(Model(base=str(mini.MODEL), dtype="bf16"), CPU).load_transformer()
     assert {parameter.dtype for parameter in transformer.parameters()} == {torch.bfloat16}
     assert not any(parameter.requires_grad for parameter in transformer.parameters())
 
@@ -222,4 +218,4 @@ def test_weights_of_another_model_are_told_with_the_folder(copy):
     with pytest.raises(
         ModelError, match=r"transformer: cannot be loaded from .*/transformer: 1\d\d weights are not in its files"
     ):
-        load_transformer(find_base(Model(base=str(copy)), CPU))
+        find_base(Model(base=str(copy)), CPU).load_transformer()

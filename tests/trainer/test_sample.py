@@ -8,25 +8,35 @@ import torch
 from diffusers import FluxPipeline
 
 from trainer import mini
-from trainer.config import Lora, Model, Sample
+from trainer.config import Lora, parse_config
 from trainer.flow import make_generator
 from trainer.folder import RunFolder
 from trainer.lora import add_lora
-from trainer.model import Vae, find_base, load_transformer, text_encoders
-from trainer.sample import Painter, Prompts
+from trainer.sample import Painter, Sketch, find_pictures
 
 TEXTS = ["a cat in the snow", "a rocket in space"]
-SETTINGS = Sample(prompts=TEXTS, steps=3, width=96, height=64, guidance=3.5, seed=7)
+SETTINGS = {"prompts": TEXTS, "steps": 3, "width": 96, "height": 64, "guidance": 3.5, "seed": 7}
+
+
+def pictures_of(small, **changes):
+    return find_pictures(parse_config({**small, "sample": SETTINGS | changes}))
 
 
 @pytest.fixture
-def painter(tmp_path):
-    base = find_base(Model(base=str(mini.MODEL), dtype="fp32", max_sequence_length=24), torch.device("cpu"))
-    with text_encoders(base) as encoders:
-        prompts = Prompts(SETTINGS, [encoders.encode(text) for text in TEXTS])
-    folder = RunFolder(tmp_path / "robot")
-    folder.path.mkdir()
-    return Painter(base, Vae(base), load_transformer(base), prompts, folder)
+def make_painter(small, family, tmp_path):
+    def make(**changes):
+        pictures, folder = pictures_of(small, **changes), RunFolder(tmp_path / "robot")
+        with family.text_encoder() as encoder:
+            sketches = [Sketch(each, encoder.encode(each.prompt), encoder.encode(each.negative)) for each in pictures]
+        folder.path.mkdir()
+        return Painter(family, family.load_vae(), family.load_transformer(), sketches, folder)
+
+    return make
+
+
+@pytest.fixture
+def painter(make_painter):
+    return make_painter()
 
 
 def names(painter):
@@ -79,7 +89,7 @@ def test_a_stop_comes_between_two_pictures(painter):
 
 
 def test_the_training_is_not_disturbed(painter):
-    weights = add_lora(painter.pipe.transformer, Lora(rank=2), 1)
+    weights = add_lora(painter.transformer, painter.family, Lora(rank=2), 1)
     torch.manual_seed(3)
     before, generator = torch.get_rng_state(), make_generator("step", 1, 1)
     painter.draw(0)
@@ -90,6 +100,6 @@ def test_the_training_is_not_disturbed(painter):
 
 
 def test_no_prompts_no_round(painter, capfd):
-    painter.prompts = Prompts(SETTINGS, [])
+    painter.sketches = []
     painter.draw_round("e000000", 0)
     assert not painter.folder.samples.exists() and "Sampling" not in capfd.readouterr().out

@@ -15,10 +15,11 @@ import torch
 from diffusers import FluxTransformer2DModel
 from torch import Tensor
 
-from trainer.flow import Batch, make_img_ids, pack, predict
+from trainer.flow import Batch
+from trainer.flux1 import make_img_ids
 from trainer.mini.make.captions import draw_caption
 from trainer.mini.make.fitting import Recipe, fit
-from trainer.mini.make.parts import Parts, Work, draw_noise
+from trainer.mini.make.parts import FLUX, Parts, Work, draw_noise
 from trainer.mini.make.pretrain import Lesson
 
 DISTILLATION = Recipe(650, 4e-4, warmup=20, decay=1.0, beta2=0.98, weight_decay=0.0, memory=0.99, floor=0.02)
@@ -41,28 +42,28 @@ def find_loss(lesson: Lesson, student: FluxTransformer2DModel, rng: random.Rando
     chosen = rng.choices(range(len(lesson.rows)), k=count)
     captions = [draw_caption(*lesson.rows[index], rng) or "a picture" for index in chosen]
     latents, guidance = lesson.latents[chosen], draw_guidance(count)
-    random_part, img = draw_noise(latents), pack(latents)
+    random_part, img = draw_noise(latents), FLUX.pack(latents)
     sigmas = random_part.sigmas
     noisy = (1 - sigmas[:, None, None]) * img + sigmas[:, None, None] * random_part.noise
     with torch.no_grad():
-        txt, pooled = lesson.parts.read([*captions, ""], length)
-        text = Batch(latents, txt[:-1], pooled[:-1])
-        empty = Batch(latents, txt[-1:].expand(count, -1, -1), pooled[-1:].expand(count, -1))
-        with_caption, without = (predict(lesson.parts.transformer, noisy, words, sigmas, 1.0) for words in (text, empty))
+        words = lesson.parts.read([*captions, ""], length)
+        text = Batch(latents, {name: each[:-1] for name, each in words.items()})
+        empty = Batch(latents, {name: each[-1:].expand(count, *each.shape[1:]) for name, each in words.items()})
+        with_caption, without = (FLUX.predict(lesson.parts.transformer, noisy, words, sigmas, 1.0) for words in (text, empty))
         strength = 1 + STRENGTH * (guidance - 1)
         target = without + strength[:, None, None] * (with_caption - without)
     return (predict_each(student, noisy, text, sigmas, guidance) - target).square().mean()
 
 
 def predict_each(transformer: FluxTransformer2DModel, img: Tensor, batch: Batch, sigmas: Tensor, guidance: Tensor) -> Tensor:
-    """trainer.flow.predict, but with a guidance value for each image (B,)."""
+    """trainer.flux1's predict, but with a guidance value for each image (B,)."""
     return transformer(
         hidden_states=img,
         timestep=sigmas,
         guidance=guidance,
-        encoder_hidden_states=batch.txt,
-        pooled_projections=batch.pooled,
-        txt_ids=torch.zeros(batch.txt.shape[1], 3),
+        encoder_hidden_states=batch.conditions["txt"],
+        pooled_projections=batch.conditions["pooled"],
+        txt_ids=torch.zeros(batch.conditions["txt"].shape[1], 3),
         img_ids=make_img_ids(*batch.latents.shape[2:]),
         return_dict=False,
     )[0]

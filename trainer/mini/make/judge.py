@@ -15,13 +15,14 @@ import torch
 from diffusers import FluxPipeline
 from PIL import Image
 
-from trainer.flow import Batch, Noise, compute_loss, pack
+from trainer.flow import Batch, Noise, compute_loss
 from trainer.mini import DATASET, MODEL
 from trainer.mini.make.autoencoder import to_tensor
 from trainer.mini.make.backgrounds import BACKGROUNDS
 from trainer.mini.make.captions import describe
 from trainer.mini.make.demo_set import TESTED, TRIGGER
 from trainer.mini.make.grid import TOKENS, lay_out, load_pipeline, sample
+from trainer.mini.make.parts import FLUX
 from trainer.mini.make.scenes import draw_robot_scene, draw_scene
 
 UNSEEN = ["blue", "in the snow", "on the beach", "pink", "at sunset", "in space"]  # the last three not even by the LoRA
@@ -36,17 +37,17 @@ DRAWS, LEVELS = 48, 8  # noises and noise levels of one loss
 def encode(pipe: FluxPipeline, pictures: list[Image.Image], captions: list[str]) -> Batch:
     z = pipe.vae.encode(to_tensor(np.stack([np.asarray(picture) for picture in pictures]))).latent_dist.mean
     txt, pooled, _ = pipe.encode_prompt(captions, None, max_sequence_length=TOKENS, device="cpu")
-    return Batch((z - pipe.vae.config.shift_factor) * pipe.vae.config.scaling_factor, txt, pooled)
+    return Batch((z - pipe.vae.config.shift_factor) * pipe.vae.config.scaling_factor, {"txt": txt, "pooled": pooled})
 
 
 @torch.no_grad()
 def measure(pipe: FluxPipeline, pictures: Batch) -> float:
     """The loss at guidance 1, with the same noise at every call."""
     chosen = torch.arange(DRAWS) % len(pictures.latents)
-    batch = Batch(pictures.latents[chosen], pictures.txt[chosen], pictures.pooled[chosen])
+    batch = Batch(pictures.latents[chosen], {name: words[chosen] for name, words in pictures.conditions.items()})
     sigmas = (torch.arange(DRAWS) * LEVELS // DRAWS + 0.5) / LEVELS
-    noise = torch.randn(pack(batch.latents).shape, generator=torch.Generator().manual_seed(9))
-    return compute_loss(pipe.transformer, batch, Noise(sigmas, noise), guidance=1.0).item()
+    noise = torch.randn(FLUX.pack(batch.latents).shape, generator=torch.Generator().manual_seed(9))
+    return compute_loss(FLUX, pipe.transformer, batch, Noise(sigmas, noise), guidance=1.0).item()
 
 
 def prepare(pipe: FluxPipeline) -> dict[str, Batch]:

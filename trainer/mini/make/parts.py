@@ -13,8 +13,12 @@ from diffusers import AutoencoderKL, FluxTransformer2DModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
 
-from trainer.flow import Noise, pack, resolve_shift, shift_sigmas
+from trainer.flow import Noise, shift_sigmas
+from trainer.flux1 import Flux1
+from trainer.mini import MODEL
+from trainer.model import Base
 
+FLUX = Flux1(Base("flux-mini", MODEL, torch.device("cpu"), torch.float32, max_sequence_length=24, is_guided=True))
 CHANNELS = (8, 16, 48, 80)  # of the autoencoder's four levels
 
 
@@ -160,16 +164,16 @@ class Parts:
     def weights(self) -> list[nn.Parameter]:
         return [weight for model in (self.transformer, self.t5, self.clip) for weight in model.parameters()]
 
-    def read(self, captions: list[str], length: int) -> tuple[Tensor, Tensor]:
+    def read(self, captions: list[str], length: int) -> dict[str, Tensor]:
         """txt (B, length, 96) and pooled (B, 64), padded like FluxPipeline pads, without an attention mask."""
         pad = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
         pooled = self.clip(self.clip_tokenizer(captions, max_length=min(length, 77), **pad).input_ids).pooler_output
-        return self.t5(self.t5_tokenizer(captions, max_length=length, **pad).input_ids)[0], pooled
+        return {"txt": self.t5(self.t5_tokenizer(captions, max_length=length, **pad).input_ids)[0], "pooled": pooled}
 
 
 def draw_noise(latents: Tensor, generator: torch.Generator | None = None) -> Noise:
     """Noise for (B, C, H, W) at logit-normal levels, shifted as FLUX's sampler shifts so many tokens."""
-    tokens = pack(latents).shape[1:]
+    tokens = FLUX.pack(latents).shape[1:]
     sigmas = torch.randn(len(latents), generator=generator).sigmoid()
     noise = torch.randn(len(latents), *tokens, generator=generator)
-    return Noise(shift_sigmas(sigmas, resolve_shift("auto", tokens[0])), noise)
+    return Noise(shift_sigmas(sigmas, FLUX.find_shift(tokens[0])), noise)

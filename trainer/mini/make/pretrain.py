@@ -16,7 +16,7 @@ from torch import Tensor
 from trainer.flow import Batch, compute_loss
 from trainer.mini.make.captions import describe, draw_caption, is_held_out
 from trainer.mini.make.fitting import Recipe, fit
-from trainer.mini.make.parts import Parts, Work, draw_noise
+from trainer.mini.make.parts import FLUX, Parts, Work, draw_noise
 
 PRETRAINING = Recipe(11_000, 1.5e-3, warmup=80, decay=0.6, beta2=0.98, weight_decay=0.01, memory=0.998, floor=0.005)
 BATCHES = [(16, 32), (24, 32), (32, 28), (64, 16), (512, 2)]  # (text tokens, images), of about equal cost
@@ -37,8 +37,8 @@ class Lesson:
     def find_loss(self, indices: list[int], captions: list[str], length: int, generator: torch.Generator | None) -> Tensor:
         """The loss on some scenes; noise from `generator`, or from torch's own."""
         latents = self.latents[indices]
-        batch = Batch(latents, *self.parts.read(captions, length))
-        return compute_loss(self.parts.transformer, batch, draw_noise(latents, generator), guidance=1.0)
+        batch = Batch(latents, self.parts.read(captions, length))
+        return compute_loss(FLUX, self.parts.transformer, batch, draw_noise(latents, generator), guidance=1.0)
 
     def next_loss(self, rng: random.Random) -> Tensor:
         """The loss of one training step."""

@@ -5,9 +5,9 @@ import torch
 from diffusers import FluxPipeline
 from safetensors import safe_open
 
-from trainer.flow import Batch, predict
+from trainer.flow import Batch
 from trainer.mini import MODEL
-from trainer.mini.make.parts import Parts, draw_noise, new_vae
+from trainer.mini.make.parts import FLUX, Parts, draw_noise, new_vae
 
 FILES = {"transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
 FILES |= {"text_encoder": "model", "text_encoder_2": "model"}
@@ -29,8 +29,8 @@ def test_fresh_parts_have_the_shapes_of_flux_mini(with_words):
 
 def test_a_fresh_transformer_predicts_nothing(with_words):
     parts, img = Parts.new(with_words), torch.randn(2, 36, 64)
-    batch = Batch(torch.zeros(2, 16, 12, 12), *parts.read(["a cat", ""], 24))
-    velocity = predict(parts.transformer, img, batch, torch.tensor([0.2, 0.9]), 1.0)
+    batch = Batch(torch.zeros(2, 16, 12, 12), parts.read(["a cat", ""], 24))
+    velocity = FLUX.predict(parts.transformer, img, batch, torch.tensor([0.2, 0.9]), 1.0)
     assert velocity.shape == img.shape
     assert velocity.abs().max() == 0
 
@@ -48,10 +48,10 @@ def test_text_is_read_as_the_pipeline_reads_it(length):
     parts = Parts(pipe.tokenizer, pipe.tokenizer_2, pipe.text_encoder, pipe.text_encoder_2, pipe.transformer)
     captions = ["a cat on a blue background", ""]
     with torch.no_grad():
-        txt, pooled = parts.read(captions, length)
+        words = parts.read(captions, length)
         expected_txt, expected_pooled, _ = pipe.encode_prompt(captions, None, max_sequence_length=length)
-    assert torch.allclose(txt, expected_txt, atol=1e-5)
-    assert torch.allclose(pooled, expected_pooled, atol=1e-5)
+    assert torch.allclose(words["txt"], expected_txt, atol=1e-5)
+    assert torch.allclose(words["pooled"], expected_pooled, atol=1e-5)
 
 
 def test_noise_levels_are_those_of_the_sampler():

@@ -1,0 +1,45 @@
+"""FLUX.1 against diffusers' own pipeline and the published formulas."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from diffusers import FluxPipeline
+
+from trainer.flow import Batch
+from trainer.flux1 import Flux1, make_img_ids
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(5)
+    draw = lambda *shape: torch.randn(*shape, generator=generator)  # noqa: E731
+    return Batch(draw(3, 16, 8, 12), {"txt": draw(3, 24, 96), "pooled": draw(3, 64)})
+
+
+def test_packing_and_ids_are_diffusers(family, batch):
+    packed = family.pack(batch.latents)
+    assert torch.equal(packed, FluxPipeline._pack_latents(batch.latents, 3, 16, 8, 12))
+    assert torch.equal(family.unpack(packed, 8, 12), batch.latents)
+    assert torch.equal(family.unpack(packed, 8, 12), FluxPipeline._unpack_latents(packed, 64, 96, 8))
+    assert torch.equal(make_img_ids(8, 12), FluxPipeline._prepare_latent_image_ids(3, 4, 6, "cpu", torch.float32))
+
+
+def test_a_model_without_guidance_is_fed_none(family, batch):
+    fed = []
+
+    def transformer(guidance, **_):
+        fed.append(guidance)
+        return (torch.zeros(3, 24, 64),)
+
+    for guided in (True, False):
+        model = Flux1(dataclasses.replace(family.base, is_guided=guided))
+        model.predict(transformer, family.pack(batch.latents), batch, torch.tensor([0.1, 0.2, 0.3]), 1.0)
+    assert fed[0].tolist() == [1.0, 1.0, 1.0] and fed[1] is None
+
+
+def test_flux_rule_for_the_shift(family):
+    wanted = {256: 0.5, 1024: 0.63, 2304: 0.846667, 4096: 1.15}  # mu by image tokens
+    for tokens, mu in wanted.items():
+        assert family.find_shift(tokens) == pytest.approx(math.exp(mu), rel=1e-6)

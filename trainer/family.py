@@ -1,0 +1,145 @@
+"""What is particular to one family of models stands behind this interface; the rest of the trainer knows no model.
+
+A family is one file (flux1.py for FLUX.1): how texts and images are encoded, how latents become tokens, what the transformer
+is asked and answers, which of its linears a LoRA is on, what they are called elsewhere, and how a picture is drawn."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from trainer.flow import Batch
+from trainer.model import Base, fingerprint, free
+from trainer.prompts import Picture
+
+Tensors = dict[str, Tensor]
+TOKENS = "tokens"  # of a text's tensors the one that is no condition: how many tokens it has, cut or not
+
+
+@dataclass(frozen=True)
+class Key:
+    """One module of the original model and what it is made of in diffusers. {} stands for the number of a block.
+
+    Several names: its rows are theirs, in this order. `swapped`: the two halves of its rows stand the other way round."""
+
+    theirs: str
+    ours: tuple[str, ...]
+    swapped: bool = False
+
+
+class TextEncoder(ABC):
+    """Makes the conditions of a text."""
+
+    @abstractmethod
+    def encode(self, text: str) -> Tensors:
+        """The conditions of one text, each without a batch, on the CPU; and TOKENS: its number of tokens before it was cut.
+
+        One at a time: results must not depend on what stood beside it."""
+
+
+class Vae:
+    """The image encoder and decoder, in fp32; on the device only while it works."""
+
+    def __init__(self, model: Any, device: torch.device, code: Callable[[Any], Tensor], plain: Callable[[Tensor], Tensor]):
+        """`code` makes a latent (1, C, H, W) of what the encoder says; `plain` makes of it what the decoder takes."""
+        self.model, self.device, self._code, self._plain = model.requires_grad_(False).eval(), device, code, plain
+
+    @contextmanager
+    def on_device(self) -> Iterator[None]:
+        self.model.to(self.device)
+        try:
+            yield
+        finally:
+            self.model.to("cpu")
+            free(self.device)
+
+    @torch.no_grad()
+    def encode(self, image: Tensor) -> Tensor:
+        """(3, 8H, 8W) in -1..1 -> the latent (C, H, W), from the mean of the posterior, scaled as the transformer expects."""
+        return self._code(self.model.encode(image[None].to(self.device)).latent_dist)[0].cpu().contiguous()
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, 3, 8H, 8W) in about -1..1."""
+        return self.model.decode(self._plain(latents.to(self.device).float()), return_dict=False)[0]
+
+
+class Family(ABC):
+    """A base model of one family, found and checked."""
+
+    title: ClassVar[str]  # as people call it
+    pipelines: ClassVar[tuple[str, ...]]  # diffusers' names for it, in model_index.json
+    configs: ClassVar[Mapping[str, str]]  # the parts of its folder, each with the file that says how it is built
+    weights: ClassVar[tuple[str, ...]]  # the parts that hold weights
+    text_parts: ClassVar[tuple[str, ...]]  # the parts on which the conditions of a text depend
+    targets: ClassVar[Mapping[str, tuple[str, ...]]]  # ends of the names of linears with a LoRA, by lora.targets
+    keys: ClassVar[tuple[Key, ...]]  # every module by both of its names
+    kohya_prefix: ClassVar[str] = "lora_unet_"
+    base_version: ClassVar[str]  # kohya's ss_base_model_version
+
+    def __init__(self, base: Base):
+        self.base = base
+
+    # ---- what it is ------------------------------------------------------------------------------------------------------
+    @classmethod
+    @abstractmethod
+    def find_shape_problems(cls, configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """What in the configs of its parts is not of this family, one sentence each."""
+
+    @classmethod
+    @abstractmethod
+    def is_guided(cls, transformer: Mapping[str, Any]) -> bool:
+        """Whether a transformer with this config takes a guidance value."""
+
+    @classmethod
+    @abstractmethod
+    def text_length(cls, is_guided: bool) -> int:
+        """How many tokens of a text it was trained with."""
+
+    @property
+    @abstractmethod
+    def architecture(self) -> str:
+        """modelspec's name for it, without '/lora'."""
+
+    def fingerprint(self, part: str) -> str:
+        """Names the content of one part."""
+        return fingerprint(self.base.path / part)
+
+    # ---- its parts ---------------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def text_encoder(self) -> AbstractContextManager[TextEncoder]:
+        """On the device for as long as the block runs."""
+
+    @abstractmethod
+    def load_vae(self) -> Vae:
+        """On the CPU."""
+
+    @abstractmethod
+    def load_transformer(self) -> Any:
+        """On the device, frozen."""
+
+    # ---- its mathematics -----------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def pack(self, latents: Tensor) -> Tensor:
+        """(B, C, H, W) -> tokens (B, T, D)."""
+
+    @abstractmethod
+    def unpack(self, img: Tensor, height: int, width: int) -> Tensor:
+        """Tokens (B, T, D) -> (B, C, H, W); height and width of the latent."""
+
+    @abstractmethod
+    def find_shift(self, tokens: int) -> float:
+        """The factor by which noise levels are moved towards noise, by the number of image tokens."""
+
+    @abstractmethod
+    def predict(self, transformer: Any, img: Tensor, batch: Batch, sigmas: Tensor, guidance: float) -> Tensor:
+        """The transformer's velocity for noisy tokens (B, T, D) at noise levels (B,), at its own precision."""
+
+    # ---- drawing -------------------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def draw(self, transformer: Any, picture: Picture, conditions: Tensors, negative: Tensors) -> Tensor:
+        """The latent (1, C, H, W) of a picture, from the conditions of its prompt and of its negative prompt."""

@@ -1,0 +1,213 @@
+"""FLUX.1: dev, schnell, Krea and what was made of them. All that the trainer knows of it stands here.
+
+Names and formulas are those of black-forest-labs/flux; the modules are diffusers'."""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, cast
+
+import torch
+from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from torch import Tensor
+
+from trainer.family import TOKENS, Family, Key, Tensors, TextEncoder, Vae
+from trainer.flow import Batch
+from trainer.model import free, load_part, loading
+from trainer.prompts import Picture
+from trainer.report import say
+
+GUIDED_LENGTH, UNGUIDED_LENGTH = 512, 256  # T5 tokens that FLUX.1-dev and FLUX.1-schnell were trained with
+OWN, CONTEXT = ("to_q", "to_k", "to_v", "to_out.0"), ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
+ATTENTION = tuple(f"attn.{name}" for name in OWN + CONTEXT)
+MLP = ("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2", "proj_mlp", "proj_out")
+
+
+def _double(theirs: str, *ours: str) -> Key:
+    return Key(f"double_blocks.{{}}.{theirs}", tuple(f"transformer_blocks.{{}}.{name}" for name in ours))
+
+
+def _single(theirs: str, *ours: str) -> Key:
+    return Key(f"single_blocks.{{}}.{theirs}", tuple(f"single_transformer_blocks.{{}}.{name}" for name in ours))
+
+
+class Flux1(Family):
+    """Shapes: C 16 channels, H and W an eighth of the image; T = H/2 * W/2 tokens of 64; txt (L, 4096), pooled (768)."""
+
+    title = "FLUX.1"
+    pipelines = ("FluxPipeline",)
+    configs: ClassVar[Mapping[str, str]] = {
+        "transformer": "config.json",
+        "vae": "config.json",
+        "text_encoder": "config.json",
+        "text_encoder_2": "config.json",
+        "tokenizer": "tokenizer_config.json",
+        "tokenizer_2": "tokenizer_config.json",
+        "scheduler": "scheduler_config.json",
+    }
+    weights = ("transformer", "vae", "text_encoder", "text_encoder_2")
+    text_parts = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
+    targets: ClassVar[Mapping[str, tuple[str, ...]]] = {"attention": ATTENTION, "all": ATTENTION + MLP}
+    base_version = "flux1"
+    keys = (
+        _double("img_attn.qkv", "attn.to_q", "attn.to_k", "attn.to_v"),
+        _double("txt_attn.qkv", "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
+        _double("img_attn.proj", "attn.to_out.0"),
+        _double("txt_attn.proj", "attn.to_add_out"),
+        _double("img_mlp.0", "ff.net.0.proj"),
+        _double("img_mlp.2", "ff.net.2"),
+        _double("txt_mlp.0", "ff_context.net.0.proj"),
+        _double("txt_mlp.2", "ff_context.net.2"),
+        _double("img_mod.lin", "norm1.linear"),
+        _double("txt_mod.lin", "norm1_context.linear"),
+        _double("img_attn.norm.query_norm", "attn.norm_q"),
+        _double("img_attn.norm.key_norm", "attn.norm_k"),
+        _double("txt_attn.norm.query_norm", "attn.norm_added_q"),
+        _double("txt_attn.norm.key_norm", "attn.norm_added_k"),
+        _single("linear1", "attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp"),
+        _single("linear2", "proj_out"),
+        _single("modulation.lin", "norm.linear"),
+        _single("norm.query_norm", "attn.norm_q"),
+        _single("norm.key_norm", "attn.norm_k"),
+        Key("img_in", ("x_embedder",)),
+        Key("txt_in", ("context_embedder",)),
+        Key("time_in.in_layer", ("time_text_embed.timestep_embedder.linear_1",)),
+        Key("time_in.out_layer", ("time_text_embed.timestep_embedder.linear_2",)),
+        Key("vector_in.in_layer", ("time_text_embed.text_embedder.linear_1",)),
+        Key("vector_in.out_layer", ("time_text_embed.text_embedder.linear_2",)),
+        Key("guidance_in.in_layer", ("time_text_embed.guidance_embedder.linear_1",)),
+        Key("guidance_in.out_layer", ("time_text_embed.guidance_embedder.linear_2",)),
+        Key("final_layer.adaLN_modulation.1", ("norm_out.linear",), swapped=True),
+        Key("final_layer.linear", ("proj_out",)),
+    )
+
+    # ---- what it is ------------------------------------------------------------------------------------------------------
+    @classmethod
+    def find_shape_problems(cls, configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Packing and drawing are those of 16 latent channels at an eighth of the image, in patches of 2x2."""
+        transformer, vae = configs["transformer"], configs["vae"]
+        got = transformer.get("in_channels"), vae.get("latent_channels"), len(vae.get("block_out_channels", []))
+        if got == (64, 16, 4):
+            return []
+        return [f"got (in_channels, latent_channels, VAE blocks) = {got}, expected (64, 16, 4), which FLUX.1 has"]
+
+    @classmethod
+    def is_guided(cls, transformer: Mapping[str, Any]) -> bool:
+        return bool(transformer.get("guidance_embeds"))
+
+    @classmethod
+    def text_length(cls, is_guided: bool) -> int:
+        return GUIDED_LENGTH if is_guided else UNGUIDED_LENGTH
+
+    @property
+    def architecture(self) -> str:
+        return f"flux-1-{'dev' if self.base.is_guided else 'schnell'}"
+
+    # ---- its parts ---------------------------------------------------------------------------------------------------------
+    @contextmanager
+    def text_encoder(self) -> Iterator[TextEncoder]:
+        base = self.base
+        say(f"Loading text encoders: {base.name}")
+        with loading(base, "text_encoder"):
+            pipe = FluxPipeline.from_pretrained(
+                base.path, transformer=None, vae=None, scheduler=None, dtype=base.dtype, local_files_only=True
+            )
+            pipe.to(base.device)
+        encoder = _ClipAndT5(pipe, base.max_sequence_length)
+        del pipe
+        try:
+            yield encoder
+        finally:
+            encoder.pipe = None  # the caller's variable outlives the block; the memory must not
+            free(base.device)
+
+    def load_vae(self) -> Vae:
+        say(f"Loading VAE: {self.base.name}")
+        with loading(self.base, "vae"):
+            model = load_part(AutoencoderKL, self.base, "vae", torch.float32)
+        shift, scale = model.config.shift_factor, model.config.scaling_factor
+        return Vae(
+            model,
+            self.base.device,
+            code=lambda posterior: (posterior.mean - shift) * scale,
+            plain=lambda latents: latents / scale + shift,
+        )
+
+    def load_transformer(self) -> FluxTransformer2DModel:
+        say(f"Loading transformer: {self.base.name}")
+        with loading(self.base, "transformer"):
+            transformer = load_part(FluxTransformer2DModel, self.base, "transformer", self.base.dtype)
+        return cast(FluxTransformer2DModel, transformer.requires_grad_(False).to(self.base.device))
+
+    # ---- its mathematics -----------------------------------------------------------------------------------------------------
+    def pack(self, latents: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, T, 4C): each token is a patch of 2x2."""
+        size, channels, height, width = latents.shape
+        patches = latents.reshape(size, channels, height // 2, 2, width // 2, 2).permute(0, 2, 4, 1, 3, 5)
+        return patches.reshape(size, height // 2 * (width // 2), channels * 4)
+
+    def unpack(self, img: Tensor, height: int, width: int) -> Tensor:
+        """(B, T, 4C) -> (B, C, H, W); height and width of the latent."""
+        size, _, channels = img.shape
+        patches = img.reshape(size, height // 2, width // 2, channels // 4, 2, 2).permute(0, 3, 1, 4, 2, 5)
+        return patches.reshape(size, channels // 4, height, width)
+
+    def find_shift(self, tokens: int) -> float:
+        """e^mu, mu a line through 0.5 at 256 and 1.15 at 4096 image tokens.
+
+        black-forest-labs/flux, src/flux/sampling.py, get_lin_function and time_shift."""
+        return math.exp(0.5 + (1.15 - 0.5) * (tokens - 256) / (4096 - 256))
+
+    def predict(self, transformer: Any, img: Tensor, batch: Batch, sigmas: Tensor, guidance: float) -> Tensor:
+        dtype, txt, pooled = self.base.dtype, batch.conditions["txt"], batch.conditions["pooled"]
+        height, width = batch.latents.shape[2:]
+        return transformer(
+            hidden_states=img.to(dtype),
+            timestep=sigmas.to(dtype),  # 0..1: FluxTransformer2DModel multiplies by 1000 itself
+            guidance=torch.full_like(sigmas, guidance) if self.base.is_guided else None,
+            encoder_hidden_states=txt.to(dtype),
+            pooled_projections=pooled.to(dtype),
+            txt_ids=torch.zeros(txt.shape[1], 3, device=img.device, dtype=dtype),
+            img_ids=make_img_ids(height, width).to(img.device, dtype),
+            return_dict=False,
+        )[0]
+
+    # ---- drawing -------------------------------------------------------------------------------------------------------------
+    def draw(self, transformer: Any, picture: Picture, conditions: Tensors, negative: Tensors) -> Tensor:
+        device = self.base.device
+        scheduler: Any = FlowMatchEulerDiscreteScheduler.from_pretrained(self.base.path, subfolder="scheduler")
+        pipe = FluxPipeline(scheduler, None, None, None, None, None, transformer)
+        pipe.set_progress_bar_config(disable=True)
+        img = pipe(
+            prompt_embeds=conditions["txt"][None].to(device),
+            pooled_prompt_embeds=conditions["pooled"][None].to(device),
+            negative_prompt_embeds=negative["txt"][None].to(device),
+            negative_pooled_prompt_embeds=negative["pooled"][None].to(device),
+            true_cfg_scale=picture.cfg,
+            num_inference_steps=picture.steps,
+            guidance_scale=picture.guidance,
+            width=picture.width,
+            height=picture.height,
+            generator=torch.Generator().manual_seed(picture.seed),
+            output_type="latent",
+        ).images
+        return self.unpack(img, picture.height // 8, picture.width // 8)
+
+
+class _ClipAndT5(TextEncoder):
+    """CLIP and T5 behind one function: txt (L, D) and pooled (P)."""
+
+    def __init__(self, pipe: Any, max_sequence_length: int):
+        self.pipe, self.max_sequence_length = pipe, max_sequence_length
+
+    @torch.no_grad()
+    def encode(self, text: str) -> Tensors:
+        txt, pooled, _ = self.pipe.encode_prompt(text, None, max_sequence_length=self.max_sequence_length)
+        tokens = torch.tensor(len(self.pipe.tokenizer_2(text).input_ids))
+        return {"txt": txt[0].cpu().contiguous(), "pooled": pooled[0].cpu().contiguous(), TOKENS: tokens}
+
+
+def make_img_ids(height: int, width: int) -> Tensor:
+    """(T, 3): for each token 0, its row and its column; height and width of the latent."""
+    rows, columns = torch.arange(height // 2.0), torch.arange(width // 2.0)
+    return torch.stack(torch.meshgrid(torch.zeros(1), rows, columns, indexing="ij"), dim=-1).reshape(-1, 3)
