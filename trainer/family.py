@@ -6,7 +6,6 @@ is asked and answers, which of its linears a LoRA is on, what they are called el
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -14,21 +13,11 @@ from torch import Tensor
 
 from trainer.flow import Batch
 from trainer.model import Base, fingerprint, free
+from trainer.names import Key
 from trainer.prompts import Picture
 
 Tensors = dict[str, Tensor]
 TOKENS = "tokens"  # of a text's tensors the one that is no condition: how many tokens it has, cut or not
-
-
-@dataclass(frozen=True)
-class Key:
-    """One module of the original model and what it is made of in diffusers. {} stands for the number of a block.
-
-    Several names: its rows are theirs, in this order. `swapped`: the two halves of its rows stand the other way round."""
-
-    theirs: str
-    ours: tuple[str, ...]
-    swapped: bool = False
 
 
 class TextEncoder(ABC):
