@@ -1,0 +1,112 @@
+"""Products in 8 bits: how far they are from whole ones, with outliers and without, and what happens where they cannot be."""
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from trainer.quantise import FrozenLinear
+from trainer.w8a8 import FEWEST_ROWS, check_device
+
+KINDS = ("int8", "fp8")
+MOST = {"int8": 0.01, "fp8": 0.03}  # how far off a product may be, in the Frobenius norm
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+
+
+def off_by(got, expected):
+    return ((got.float() - expected.float()).norm() / expected.float().norm()).item()
+
+
+def draw(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def make_pair(kind, columns=1024, rows=768, device="cpu"):
+    """The same frozen linear with products in 8 bits and without."""
+    linear = nn.Linear(columns, rows).to(device, torch.bfloat16).requires_grad_(False)
+    linear.weight.copy_(draw(rows, columns, seed=1) * 0.02)
+    return FrozenLinear(linear, kind, matmul_8bit=True), FrozenLinear(linear, kind)
+
+
+def run(linear, x, grad):
+    x = x.detach().clone().requires_grad_()
+    y = linear(x)
+    y.backward(grad.to(y.dtype))
+    return y.detach(), x.grad
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("outliers", [1.0, 30.0], ids=["even", "outliers"])
+@pytest.mark.parametrize("device", DEVICES)
+def test_both_ways_with_channels_that_are_far_larger_than_all_others(kind, outliers, device):
+    """One channel in a hundred, of the input and of the gradient; output channels of different scales."""
+    x, grad = draw(2, 80, 1024, seed=2), draw(2, 80, 768, seed=3)
+    x[..., ::100] *= outliers
+    grad[..., ::100] *= outliers
+    small, whole = make_pair(kind, device=device)
+    for linear in (small, whole):
+        linear.scale.mul_(1 + torch.arange(768, device=device)[:, None] % 5 / 4)
+    x, grad = x.to(device, torch.bfloat16), grad.to(device, torch.bfloat16)
+    for got, expected in zip(run(small, x, grad), run(whole, x, grad), strict=True):
+        assert got.dtype == torch.bfloat16 and got.shape == expected.shape
+        assert 1e-3 < off_by(got, expected) < MOST[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_few_rows_are_multiplied_whole(kind):
+    small, whole = make_pair(kind)
+    few, more = draw(FEWEST_ROWS, 1024).bfloat16(), draw(FEWEST_ROWS + 1, 1024).bfloat16()
+    assert torch.equal(small(few), whole(few))
+    assert not torch.equal(small(more), whole(more))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_is_no_number_is_seen(kind, number):
+    x = draw(32, 1024)
+    x[5, 7] = number
+    y = make_pair(kind)[0](x)
+    assert not y[5].isfinite().any()
+    assert kind == "int8" or y[6].isfinite().all(), "of int8, the channel of the number is an outlier: it is in all rows"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_compiled_it_is_the_same(kind):
+    """Up to the last bit of an intermediate sum, which may round the other way."""
+    small, x, grad = make_pair(kind, 160, 96)[0], draw(40, 160), draw(40, 96)
+    compiled = torch.compile(small, fullgraph=True)
+    for got, expected in zip(run(compiled, x, grad), run(small, x, grad), strict=True):
+        assert off_by(got, expected) < 2e-3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_checkpoint_changes_nothing(kind):
+    small, x, grad = make_pair(kind)[0], draw(40, 1024), draw(40, 768)
+    plain = run(small, x, grad)
+    again = run(lambda given: checkpoint(small, given, use_reentrant=False), x, grad)
+    assert all(torch.equal(*two) for two in zip(plain, again, strict=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_small_weight_alone_is_kept(kind):
+    small, kept = make_pair(kind)[0], []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        small(draw(40, 1024).requires_grad_())
+    assert [tensor.data_ptr() for tensor in kept] == [small.weight.data_ptr(), small.scale.data_ptr()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "capability", "part"),
+    [
+        ("fp8", (8, 6), r"8\.6, which multiplies no fp8; expected 8\.9 or newer \(RTX 40 .*, or model.quantise = \"int8\"$"),
+        ("fp8", (7, 5), r"7\.5, which multiplies no fp8; expected 8\.9 or newer .*matmul_8bit = false$"),
+        ("int8", (7, 5), r"7\.5, which multiplies no int8; expected 8\.0 or newer \(RTX 30 .*matmul_8bit = false$"),
+    ],
+)
+def test_a_gpu_that_cannot_is_told_from_one_that_can(monkeypatch, kind, capability, part):
+    check_device(kind, torch.device("cpu"))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    with pytest.raises(ValueError, match=part):
+        check_device(kind, torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    check_device(kind, torch.device("cuda"))
