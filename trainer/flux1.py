@@ -21,14 +21,15 @@ GUIDED_LENGTH, UNGUIDED_LENGTH = 512, 256  # T5 tokens that FLUX.1-dev and FLUX.
 OWN, CONTEXT = ("to_q", "to_k", "to_v", "to_out.0"), ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
 ATTENTION = tuple(f"attn.{name}" for name in OWN + CONTEXT)
 MLP = ("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2", "proj_mlp", "proj_out")
+MODULATION = ("norm1.linear", "norm1_context.linear", "norm.linear")
 
 
-def _double(theirs: str, *ours: str) -> Key:
-    return Key(f"double_blocks.{{}}.{theirs}", tuple(f"transformer_blocks.{{}}.{name}" for name in ours))
+def _double(theirs: str, *ours: str, rows: tuple[float, ...] = ()) -> Key:
+    return Key(f"double_blocks.{{}}.{theirs}", tuple(f"transformer_blocks.{{}}.{name}" for name in ours), rows=rows)
 
 
-def _single(theirs: str, *ours: str) -> Key:
-    return Key(f"single_blocks.{{}}.{theirs}", tuple(f"single_transformer_blocks.{{}}.{name}" for name in ours))
+def _single(theirs: str, *ours: str, rows: tuple[float, ...] = ()) -> Key:
+    return Key(f"single_blocks.{{}}.{theirs}", tuple(f"single_transformer_blocks.{{}}.{name}" for name in ours), rows=rows)
 
 
 class Flux1(Family):
@@ -47,16 +48,20 @@ class Flux1(Family):
     }
     weights = ("transformer", "vae", "text_encoder", "text_encoder_2")
     text_parts = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
-    targets: ClassVar[Mapping[str, tuple[str, ...]]] = {"attention": ATTENTION, "all": ATTENTION + MLP}
+    targets: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "attention": ATTENTION,
+        "all": ATTENTION + MLP,
+        "all+modulation": ATTENTION + MLP + MODULATION,
+    }
     base_version = "flux1"
     keys = (
         _double("img_attn.qkv", "attn.to_q", "attn.to_k", "attn.to_v"),
         _double("txt_attn.qkv", "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
         _double("img_attn.proj", "attn.to_out.0"),
         _double("txt_attn.proj", "attn.to_add_out"),
-        _double("img_mlp.0", "ff.net.0.proj"),
+        _double("img_mlp.0", "ff.net.0.proj", rows=(4,)),
         _double("img_mlp.2", "ff.net.2"),
-        _double("txt_mlp.0", "ff_context.net.0.proj"),
+        _double("txt_mlp.0", "ff_context.net.0.proj", rows=(4,)),
         _double("txt_mlp.2", "ff_context.net.2"),
         _double("img_mod.lin", "norm1.linear"),
         _double("txt_mod.lin", "norm1_context.linear"),
@@ -64,7 +69,7 @@ class Flux1(Family):
         _double("img_attn.norm.key_norm", "attn.norm_k"),
         _double("txt_attn.norm.query_norm", "attn.norm_added_q"),
         _double("txt_attn.norm.key_norm", "attn.norm_added_k"),
-        _single("linear1", "attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp"),
+        _single("linear1", "attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp", rows=(1, 1, 1, 4)),
         _single("linear2", "proj_out"),
         _single("modulation.lin", "norm.linear"),
         _single("norm.query_norm", "attn.norm_q"),
