@@ -1,0 +1,132 @@
+"""Compiled blocks learn what plain ones do; where nothing can be compiled the training goes on."""
+
+import shutil
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from tests.trainer.test_trace import SMALL, feed, teach
+from trainer import compile as compiling
+from trainer.compile import compile_blocks, count_graphs, find_cache, find_mark, is_worth_it
+from trainer.trace import find_lists
+
+needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler here")
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    """Compiled code of other tests is for other models."""
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+@pytest.fixture
+def mark(tmp_path):
+    return find_mark(tmp_path / "cache", "a test")
+
+
+def build():
+    from diffusers import FluxTransformer2DModel
+
+    torch.manual_seed(3)
+    return teach(FluxTransformer2DModel(**SMALL | {"num_layers": 0, "num_single_layers": 3}))
+
+
+def list_blocks(model):
+    return [block for blocks in find_lists(model) for block in blocks]
+
+
+def learn(model):
+    """Gradients of one step, on the same noise each time."""
+    inputs = feed("cpu")
+    inputs["hidden_states"] = torch.randn(inputs["hidden_states"].shape, generator=torch.Generator().manual_seed(1))
+    model(**inputs)[0].square().mean().backward()
+    gradients = torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
+    model.zero_grad()
+    return gradients
+
+
+def count_compiled():
+    return torch._dynamo.utils.counters["stats"]["unique_graphs"]
+
+
+@needs_compiler
+def test_gradients_are_those_of_plain_blocks_also_when_checkpointed(mark):
+    model, before = build(), count_compiled()
+    plain = learn(model)
+    blocks = list_blocks(model)
+    compile_blocks(blocks, 1, mark)
+    assert learn(model) == pytest.approx(plain, rel=1e-5, abs=1e-5 * plain.abs().max().item())
+    assert 0 < count_compiled() - before <= count_graphs(1, 1)  # not one for each block
+    assert not mark.exists()
+    for block in blocks:
+        inside = block.forward
+        block.forward = lambda *args, _inside=inside, **kwargs: checkpoint(_inside, *args, use_reentrant=False, **kwargs)
+    assert learn(model) == pytest.approx(plain, rel=1e-5, abs=1e-5 * plain.abs().max().item())
+    assert mark.exists()
+
+
+@needs_compiler
+def test_blocks_are_compiled_only_where_gradients_are_wanted(mark):
+    model, before = build(), count_compiled()
+    compile_blocks(list_blocks(model), 1, mark)
+    with torch.no_grad():
+        model(**feed("cpu"))
+    assert count_compiled() == before
+
+
+def test_without_a_compiler_the_training_goes_on(mark, monkeypatch, tmp_path, capsys):
+    from torch._inductor import config
+
+    monkeypatch.setattr(config.cpp, "cxx", (str(tmp_path / "no-compiler"),))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    model = build()
+    plain = learn(model)
+    compile_blocks(list_blocks(model), 1, mark)
+    assert torch.equal(learn(model), plain) and torch.equal(learn(model), plain)
+    said = capsys.readouterr().out
+    assert said.count("WARNING speed.compile: the blocks cannot be compiled here, so the training goes on without; ") == 1
+    assert not mark.exists()
+
+
+def test_what_breaks_in_a_block_is_not_the_compilers_fault(mark):
+    class Broken(nn.Module):
+        def forward(self, x):
+            raise torch.OutOfMemoryError("no memory")
+
+    block = Broken()
+    compile_blocks([block], 1, mark)
+    block.forward.compiled = block.forward.plain
+    with pytest.raises(torch.OutOfMemoryError):
+        block(torch.ones(1, requires_grad=True))
+    assert not block.forward.state.is_off
+
+
+def test_few_sizes_have_graphs_of_their_own_and_many_share_them():
+    assert [count_graphs(2, shapes) for shapes in (1, 2, 4, 5, 50)] == [4, 8, 16, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("steps", "seconds", "is_warm", "expected"),
+    [
+        (1500, 0.5, False, True),  # 150 s are saved for 100 s
+        (900, 0.5, False, False),  # 90 s
+        (900, 0.5, True, True),  # of 16 s
+        (100, 0.5, True, False),
+        (10**6, None, True, False),  # nobody knows how long a step takes
+    ],
+)
+def test_compiles_only_what_repays_it(steps, seconds, is_warm, expected):
+    assert is_worth_it(steps, seconds, count_graphs(2, 1), is_warm) == expected
+
+
+def test_the_cache_outlives_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # so that it is put back in the end
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    assert find_cache(tmp_path) == tmp_path / compiling.CACHE
+    assert find_mark(tmp_path, "flux", 1) != find_mark(tmp_path, "flux", 2)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/elsewhere")
+    assert str(find_cache(tmp_path)) == "/elsewhere"

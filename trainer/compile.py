@@ -1,0 +1,106 @@
+"""Regional compilation: each repeated block becomes a few fused kernels, and all blocks of a kind share them.
+
+Compiling costs time at the first step, and more for every size of image; it repays itself over a training that is long
+enough (`is_worth_it`). What was compiled is kept beside the runs, for the next training and for a resume. Where it cannot be
+compiled, for want of a compiler say, the training says so and goes on without. Samples and validation run as they are: their
+sizes are others, and would have to be compiled too."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainer.report import say, warn
+
+SAVING = 0.2  # of a step's time: 25 to 35 % with OneTrainer, 10 to 25 % with musubi-tuner [their users' reports]
+COLD, WARM = 25.0, 4.0  # s for each graph, forward and backward; from the cache [measured on a CPU, assumed for a GPU]
+GRAPHS_OF_A_KIND = 2  # the first block of a kind and all others differ: nothing before the first needs a gradient
+MFU = 0.35  # of a training without, from which the time of a step is guessed [assumed]
+FEW_SHAPES = 4  # up to which each has graphs of its own; beyond that, graphs hold for all sizes at once
+CACHE, MARK = ".compiled", "fluxgym-"
+
+
+def find_cache(outputs: Path) -> Path:
+    """Where compiled kernels outlive a run: beside the runs, unless the environment names a place."""
+    return Path(os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(outputs.resolve() / CACHE)))
+
+
+def count_graphs(kinds: int, shapes: int) -> int:
+    return kinds * GRAPHS_OF_A_KIND * (shapes if shapes <= FEW_SHAPES else 1)
+
+
+def is_worth_it(steps: int, seconds: float | None, graphs: int, is_warm: bool) -> bool:
+    """Whether a training saves more by compiled blocks than they cost: steps * seconds * SAVING > graphs * (COLD or WARM).
+
+    `seconds` of a step without, None where it cannot be guessed: then nothing is compiled. `steps` are those of the whole
+    training, not those left, so that a resume decides as its beginning did and has the same numbers bit for bit."""
+    return seconds is not None and steps * seconds * SAVING > graphs * (WARM if is_warm else COLD)
+
+
+def find_mark(cache: Path, *about: object) -> Path:
+    """The file which says that what a training like this compiles is in the cache already."""
+    key = hashlib.sha256(repr((torch.__version__, *about)).encode()).hexdigest()[:16]
+    return cache / f"{MARK}{key}"
+
+
+def compile_blocks(blocks: Sequence[nn.Module], shapes: int, mark: Path) -> None:
+    """Replaces the forward pass of each block by a compiled one, which is made when it is called first.
+
+    Before anything wraps the blocks: checkpointing and swapping stay outside of what is compiled."""
+    is_dynamic = shapes > FEW_SHAPES
+    import torch._dynamo
+    import torch._inductor
+
+    torch._dynamo.config.recompile_limit = max(8, 4 * min(shapes, FEW_SHAPES))  # graphs of one kind of block
+    torch._inductor.config.fallback_random = True  # dropout draws what it draws without
+    say(f"Compiling {len(blocks)} blocks when they are first used; kept in {mark.parent}")
+    state = _State(mark, calls_left=2 * len(blocks))
+    for block in blocks:
+        block.forward = _Compiled(block.forward, is_dynamic, state)  # type: ignore[method-assign]
+
+
+@dataclass
+class _State:
+    """What the blocks of a transformer share."""
+
+    mark: Path
+    calls_left: int  # until the first step is over for sure: forward and backward are then compiled
+    is_off: bool = False
+
+
+class _Compiled:
+    """A block's forward pass, compiled where gradients are wanted; as it was from the first failure to compile on."""
+
+    def __init__(self, plain: Any, is_dynamic: bool, state: _State):
+        self.plain, self.state = plain, state
+        self.compiled = torch.compile(plain, fullgraph=True, dynamic=is_dynamic)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.state.is_off or not torch.is_grad_enabled():
+            return self.plain(*args, **kwargs)
+        try:
+            out = self.compiled(*args, **kwargs)
+        except RuntimeError as error:
+            if not is_compile_error(error):
+                raise
+            self.state.is_off = True
+            reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            warn(f"speed.compile: the blocks cannot be compiled here, so the training goes on without; {reason[:300]}")
+            return self.plain(*args, **kwargs)
+        self.state.calls_left -= 1
+        if self.state.calls_left == 0:
+            self.state.mark.parent.mkdir(parents=True, exist_ok=True)
+            self.state.mark.touch()
+        return out
+
+
+def is_compile_error(error: BaseException) -> bool:
+    """Whether it was the compiler that failed, and not what was compiled."""
+    from torch._dynamo.exc import TorchDynamoException
+
+    return isinstance(error, TorchDynamoException)
