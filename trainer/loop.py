@@ -1,9 +1,7 @@
 """The training loop. `train` is the order of events, `take_step` one step; everything else is done once in a while."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,31 +9,24 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from trainer.checkpoint import Content, prune_states, save_state
-from trainer.config import Config, Train
-from trainer.flow import VALIDATION_SIGMAS, Batch, Noise, compute_loss, draw_noise, draw_validation_noise
+from trainer.config import Config
+from trainer.flow import Batch, Noise, compute_loss, draw_noise
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
 from trainer.lora import About, describe_lora, export_lora, read_epoch
+from trainer.optimizers import told_rate
 from trainer.plan import is_due
 from trainer.prepare import Training, prepare
-from trainer.report import StepLines, count, say, warn
-
-EVERY_VALIDATED = 30.0  # s between two lines about it
-
-
-class TrainingBroke(ArithmeticError):
-    """The loss is no number any more. `step` is the step at which it was seen."""
-
-    def __init__(self, step: int, loss: float):
-        cure = "expected a finite number; resume with a lower train.learning_rate. States saved before are whole"
-        super().__init__(f"the loss became {loss} at step {step}, {cure}")
-        self.step, self.loss = step, loss
+from trainer.report import say, short, warn
+from trainer.schedules import comparable_rate, schedule
+from trainer.tally import Asked, Outcome
+from trainer.validate import validate
 
 
 def train(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) -> bool:
     """Learns the LoRA that the settings ask for. True when it is finished, False when it was stopped and can be resumed."""
     training = prepare(config, folder, resume, stop)
-    progress, lines = training.progress, StepLines(training.plan.total_steps)
+    progress = training.progress
     announce(training, resume)
     keep_last_lora(training)
     stop.at_once = False  # from here on there is something to save
@@ -46,6 +37,7 @@ def train(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) ->
 
     for epoch in range(progress.epoch, config.train.epochs):
         say(f"Epoch {epoch + 1}/{config.train.epochs}")
+        training.tally.lines.go_on()
         while progress.position < training.plan.steps_per_epoch and not (asked := listen(training)).stop:
             if asked.save:
                 save_now(training)
@@ -53,10 +45,9 @@ def train(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) ->
                 sample_now(training)
             else:
                 sample_between_epochs(training)
-            with lines.timed():
-                loss, learning_rate = take_step(training)
-            count_step(training, loss)
-            lines.say(progress.step, loss, sum(progress.losses) / len(progress.losses), learning_rate)
+            outcome = take_step(training)
+            progress.step, progress.position = progress.step + 1, progress.position + 1
+            training.tally.note(progress.step, outcome)
             training.log.turn()
 
         if not must_stop(training):
@@ -71,36 +62,37 @@ def train(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) ->
     return True
 
 
-def take_step(training: Training) -> tuple[float, float]:
-    """Learns from one batch. The loss of the whole batch, in all processes together, and the learning rate."""
+def take_step(training: Training) -> Outcome:
+    """Learns from one batch. Nothing here waits for a GPU: what came out is read later (tally.py)."""
     config, step = training.config, training.progress.step
     batch = next_batch(training)
-    random = draw_noise(training.family, batch, config.train.seed, step, config.train.shift)
-    loss = learn(training, batch, random)
+    random = draw_noise(training.family, batch, config.train, step)
+    numbers = learn(training, batch, random)
     if config.train.max_grad_norm:
         torch.nn.utils.clip_grad_norm_(training.weights.values(), config.train.max_grad_norm)
-    learning_rate = schedule(config.train, step, training.plan.total_steps)
     for group in training.optimizer.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = schedule(config.train, step, training.plan.total_steps)
     training.optimizer.step()
     training.optimizer.zero_grad(set_to_none=True)
-    return float(loss.item()), learning_rate
+    if training.ema:
+        training.ema.update(training.weights, step + 1)
+    return Outcome(numbers, told_rate(training.optimizer))
 
 
 def learn(training: Training, batch: Batch, random: Noise) -> Tensor:
-    """Leaves in the LoRA's weights the gradients of the whole batch's mean loss, which it returns.
+    """Leaves in the LoRA's weights the gradients of the whole batch's mean loss. (4,) that loss, and what is asked for.
 
     Each process takes its share of the images, in as many pieces as are asked for; the sums are those of one piece."""
     config, accelerator = training.config, training.accelerator
-    loss = torch.zeros((), device=accelerator.device)
+    numbers = torch.tensor([0.0, *look(training)]).to(accelerator.device, non_blocking=True)
     for rows in find_pieces(len(batch), accelerator.process_index, accelerator.num_processes, config.train.accumulation):
         part, noise = batch.take(rows, accelerator.device), random.take(rows, accelerator.device)
-        mean = compute_loss(training.family, training.model, part, noise, config.train.guidance) * (len(part) / len(batch))
+        mean = compute_loss(training.family, training.model, part, noise, config.train) * (len(part) / len(batch))
         mean.backward()
-        loss += mean.detach()
+        numbers[0] += mean.detach()
     if accelerator.num_processes > 1:
-        add_up(accelerator, [*(weight.grad for weight in training.weights.values()), loss])
-    return loss
+        add_up(accelerator, [*(weight.grad for weight in training.weights.values()), numbers])
+    return numbers
 
 
 def find_pieces(images: int, process: int, processes: int, pieces: int) -> list[slice]:
@@ -124,23 +116,15 @@ def next_batch(training: Training) -> Batch:
     return training.material.make_batch(own + ordinary)
 
 
-def schedule(settings: Train, step: int, total: int) -> float:
-    """The learning rate of a step, counted from 0: a line up, level, and a line down to 0 after the last step."""
-    warm = min(1.0, (step + 1) / settings.warmup_steps) if settings.warmup_steps else 1.0
-    cool = min(1.0, (total - step) / (total * settings.decay)) if settings.decay else 1.0
-    return settings.learning_rate * warm * cool
-
-
-def count_step(training: Training, loss: float) -> None:
-    """Moves the training one step on. Raises TrainingBroke when the loss is no number."""
-    progress = training.progress
-    progress.step, progress.position = progress.step + 1, progress.position + 1
-    if not math.isfinite(loss):
-        raise TrainingBroke(progress.step, loss)
-    progress.losses = [*progress.losses, loss][-training.plan.steps_per_epoch :]
-
-
 # ---- once in a while -------------------------------------------------------------------------------------------------
+@contextmanager
+def aside(training: Training) -> Iterator[None]:
+    """Around all that is done between two steps: after the last one is known to be a number, and without counting as one."""
+    training.tally.read_all()
+    yield
+    training.tally.lines.go_on()
+
+
 def announce(training: Training, resume: Path | None) -> None:
     config, plan, accelerator = training.config, training.plan, training.accelerator
     parameters = sum(weight.numel() for weight in training.weights.values())
@@ -151,8 +135,18 @@ def announce(training: Training, resume: Path | None) -> None:
         f"Training: {plan.total_steps} steps, {epochs}, batch {config.data.batch_size}, "
         f"{parameters:,} LoRA parameters, {base}{shared}"
     )
+    say(f"Learning: {describe_learning(config)}")
     if resume:
         say(f"Resuming: step {training.progress.step} of {plan.total_steps} from {resume}")
+
+
+def describe_learning(config: Config) -> str:
+    """With the number by which trainings of any rank and alpha compare."""
+    train, lora, rate = config.train, config.lora, comparable_rate(config)
+    strength = f"alpha {lora.alpha:g} / rank {lora.rank}"
+    strength = f"learning rate {short(train.learning_rate)} * {strength} = {short(rate)}" if rate else strength
+    average = f", average {train.ema:g}" if train.ema else ""
+    return f"{train.optimizer}, {strength}, {train.schedule}, {train.timesteps}, {train.loss} loss{average}"
 
 
 def keep_last_lora(training: Training) -> None:
@@ -188,34 +182,17 @@ def finish_epoch(training: Training) -> None:
         save(training)
 
 
-@torch.no_grad()
-def validate(training: Training) -> None:
-    """The loss on held-out images at fixed noise and noise levels, so that two numbers can be compared.
-
-    A stop breaks it off without a number: the resume does it again."""
-    if not training.images.held_out or not training.accelerator.is_main_process:
-        return
-    device, losses = training.accelerator.device, []
-    size = min(training.config.data.batch_size, VALIDATION_SIGMAS)
-    for item in count("Validating", training.images.held_out, EVERY_VALIDATED):
-        batch = training.material.make_batch([item] * VALIDATION_SIGMAS)
-        noise = draw_validation_noise(training.family, batch, item.digest)
-        for start in range(0, VALIDATION_SIGMAS, size):
-            if training.stop:
-                return
-            rows = slice(start, start + size)
-            part = noise.take(rows, device)
-            loss = compute_loss(training.family, training.model, batch.take(rows, device), part, training.config.train.guidance)
-            losses.append(loss.item() * len(part.sigmas))
-    mean = sum(losses) / VALIDATION_SIGMAS / len(training.images.held_out)
-    say(f"Validation: loss {mean:.4f} at step {training.progress.step}")
-
-
 def sample(training: Training, mark: str) -> None:
     """Draws the prompts, in the first process alone; the others wait."""
-    if training.accelerator.is_main_process:
+    with aside(training):
+        if training.accelerator.is_main_process:
+            draw(training, mark)
+        training.accelerator.wait_for_everyone()
+
+
+def draw(training: Training, mark: str) -> None:
+    with training.averaged():
         training.painter.draw_round(mark, training.progress.step, lambda: bool(training.stop))
-    training.accelerator.wait_for_everyone()
 
 
 def sample_between_epochs(training: Training) -> None:
@@ -228,9 +205,10 @@ def sample_between_epochs(training: Training) -> None:
 
 
 def save_lora(training: Training, path: Path) -> None:
-    if training.accelerator.is_main_process:
-        write_lora(training, path)
-    training.accelerator.wait_for_everyone()
+    with aside(training):
+        if training.accelerator.is_main_process:
+            write_lora(training, path)
+        training.accelerator.wait_for_everyone()
 
 
 def write_lora(training: Training, path: Path) -> None:
@@ -245,17 +223,19 @@ def write_lora(training: Training, path: Path) -> None:
         epoch=step // training.plan.steps_per_epoch,
         step=step,
     )
-    export_lora(path, training.weights, config.lora, config.save.dtype, describe_lora(about))
+    with training.averaged():
+        export_lora(path, training.weights, config.lora, config.save.dtype, describe_lora(about))
     say(f"Saving LoRA: {path}")
 
 
 def save(training: Training) -> Path:
     """Writes the state of this moment, then clears away the oldest ones."""
     path = find_place(training)
-    if training.accelerator.is_main_process:
-        write_state(training, path)
-        prune_states(training.folder, training.config.save.keep_states)
-    training.accelerator.wait_for_everyone()
+    with aside(training):
+        if training.accelerator.is_main_process:
+            write_state(training, path)
+            prune_states(training.folder, training.config.save.keep_states)
+        training.accelerator.wait_for_everyone()
     return path
 
 
@@ -267,7 +247,8 @@ def find_place(training: Training) -> Path:
 
 
 def write_state(training: Training, path: Path, is_asked_for: bool = False) -> None:
-    content = Content(training.progress, training.settings, training.weights, training.optimizer)
+    average = training.ema.shadow if training.ema else None
+    content = Content(training.progress, training.settings, training.weights, training.optimizer, average)
     save_state(path, content, is_asked_for)
     say(f"Saving checkpoint: {path}")
 
@@ -279,30 +260,23 @@ def save_and_stop(training: Training) -> None:
 
 
 # ---- when somebody asks ----------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Asked:
-    """What is wanted of the training before its next step."""
-
-    stop: bool
-    save: bool
-    sample: bool
-
-
-def listen(training: Training) -> Asked:
-    """The same in all processes, at the cost of one reduction: all leave, save and draw after the same step.
+def look(training: Training) -> list[bool]:
+    """Whether a stop, a save and samples are wanted, as far as this process knows.
 
     A wish before anything was learned waits for the first step."""
     is_heard = training.accelerator.is_main_process and training.progress.step > 0
-    asked = [bool(training.stop), is_heard and training.wishes.save, is_heard and training.wishes.sample]
-    if training.accelerator.num_processes > 1:
-        flags = torch.tensor([float(flag) for flag in asked], device=training.accelerator.device)
-        asked = [bool(flag) for flag in training.accelerator.reduce(flags, reduction="sum").tolist()]
-    return Asked(*asked)
+    return [bool(training.stop), is_heard and training.wishes.save, is_heard and training.wishes.sample]
+
+
+def listen(training: Training) -> Asked:
+    """The same in all processes: all leave, save and draw after the same step. Several tell each other with each step."""
+    return Asked(*look(training)) if training.accelerator.num_processes == 1 else training.tally.asked
 
 
 def must_stop(training: Training) -> bool:
-    """Whether any of the processes was asked to stop: all must leave after the same step."""
-    return listen(training).stop
+    """Whether any of the processes was asked to stop, at the cost of waiting for all of them."""
+    asked = torch.tensor(float(bool(training.stop)), device=training.accelerator.device)
+    return bool(training.accelerator.reduce(asked, reduction="sum"))
 
 
 def end_wishes(training: Training) -> None:
@@ -315,25 +289,29 @@ def end_wishes(training: Training) -> None:
 
 def save_now(training: Training) -> None:
     """Writes a state and a LoRA that stay until a person deletes them."""
-    if training.accelerator.is_main_process:
-        with told_if_not_written():
-            write_lora(training, training.folder.step_lora(training.progress.step))
-        with told_if_not_written():
-            write_state(training, find_place(training), is_asked_for=True)
-        training.wishes.take_away(training.folder.save_now)
-    training.accelerator.wait_for_everyone()
+    with aside(training):
+        if training.accelerator.is_main_process:
+            with told_if_not_written():
+                write_lora(training, training.folder.step_lora(training.progress.step))
+            with told_if_not_written():
+                write_state(training, find_place(training), is_asked_for=True)
+            training.wishes.take_away(training.folder.save_now)
+        training.accelerator.wait_for_everyone()
+    training.tally.grant(save=training.progress.step)
 
 
 def sample_now(training: Training) -> None:
     """Draws the prompts, as is done after every so many steps."""
-    if training.accelerator.is_main_process:
-        step = training.progress.step
-        if not training.painter.sketches:
-            warn("samples were asked for, but sample.prompts is empty: there is nothing to draw")
-        with told_if_not_written():
-            training.painter.draw_round(f"{step:06d}", step, lambda: bool(training.stop))
-        training.wishes.take_away(training.folder.sample_now)
-    training.accelerator.wait_for_everyone()
+    step = training.progress.step
+    with aside(training):
+        if training.accelerator.is_main_process:
+            if not training.painter.sketches:
+                warn("samples were asked for, but sample.prompts is empty: there is nothing to draw")
+            with told_if_not_written():
+                draw(training, f"{step:06d}")
+            training.wishes.take_away(training.folder.sample_now)
+        training.accelerator.wait_for_everyone()
+    training.tally.grant(sample=step)
 
 
 @contextmanager

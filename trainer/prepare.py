@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from accelerate import Accelerator, InitProcessGroupKwargs
 from torch import Tensor
 
 from trainer import report
+from trainer.average import Ema, averaged
 from trainer.cache import cache_latents, cache_texts
 from trainer.checkpoint import Progress, Settings, load_state, read_progress, tidy_states
 from trainer.config import Config
@@ -23,10 +25,12 @@ from trainer.folder import RunFolder
 from trainer.interrupt import Stop
 from trainer.lora import add_lora
 from trainer.model import choose_device
+from trainer.optimizers import make_optimizer, warn_of_unused
 from trainer.plan import Plan, make_plan
 from trainer.prompts import Picture
 from trainer.rotate import TrainingLog
 from trainer.sample import Painter, Sketch, find_pictures
+from trainer.tally import Tally
 from trainer.wishes import Wishes
 
 WITHOUT_EFFECT = ("gradient_checkpointing", "accumulation")  # settings of [train] that no number depends on
@@ -62,12 +66,18 @@ class Training:
     model: Any  # the transformer
     weights: dict[str, Tensor]  # of the LoRA: all that is learned
     optimizer: torch.optim.Optimizer
+    ema: Ema | None  # the weights' moving average, where one is kept
     painter: Painter
     settings: Settings  # what the mathematics depends on
     progress: Progress
     wishes: Wishes
     log: TrainingLog
+    tally: Tally
     resumed_at: int | None = None  # step
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """What is drawn, measured and saved has the average of the weights, where there is one, for as long as this runs."""
+        return averaged(self.weights, self.optimizer, self.ema)
 
 
 def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) -> Training:
@@ -92,9 +102,10 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
     if config.train.gradient_checkpointing:
         transformer.enable_gradient_checkpointing()
     weights = add_lora(transformer, family, config.lora, config.train.seed)
-    optimizer = make_optimizer(config, weights)
+    optimizer = make_optimizer(config.train, weights.values())
+    ema = Ema(weights, config.train.ema) if config.train.ema else None
     if resume:
-        load_state(resume, weights, optimizer)
+        load_state(resume, weights, optimizer, ema.shadow if ema else None)
     return Training(
         config=config,
         folder=folder,
@@ -108,10 +119,12 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
         model=transformer,
         weights=weights,
         optimizer=optimizer,
+        ema=ema,
         painter=Painter(family, vae, transformer, sketches, folder),
         settings=settings,
         progress=progress,
         wishes=wishes,
+        tally=Tally(report.StepLines(plan.total_steps), progress.losses, plan.steps_per_epoch),
         log=TrainingLog(folder, config.log.rotate_mb, leads=accelerator.is_main_process),
         resumed_at=progress.step if resume else None,
     )
@@ -173,6 +186,7 @@ def warn_of_ignored(config: Config, folder: RunFolder, family: Family, pictures:
         report.warn("sample.prompts: --n is ignored where --l is not above 1, without which there is no negative prompt")
     if config.data.regularisation and not config.data.regularisation_images:
         report.warn(f"data.regularisation: {config.data.regularisation} is ignored, regularisation_images is 0")
+    warn_of_unused(config.train)
 
 
 def make_material(
@@ -198,11 +212,3 @@ def warn_of_cut(family: Family, images: Images, texts: dict[str, Tensors]) -> No
             f"captions cut at their end: {len(cut)}, first that of {first}; got up to {longest} tokens, "
             f"expected at most {limit} (model.max_sequence_length)"
         )
-
-
-def make_optimizer(config: Config, weights: dict[str, Tensor]) -> torch.optim.Optimizer:
-    """AdamW over the LoRA alone, its arithmetic in one pass over memory."""
-    train = config.train
-    return torch.optim.AdamW(
-        weights.values(), lr=train.learning_rate, betas=(0.9, 0.99), weight_decay=train.weight_decay, fused=True
-    )

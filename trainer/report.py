@@ -10,7 +10,6 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -95,22 +94,22 @@ class StepLines:
 
     def __init__(self, total: int):
         self.total = total
-        self.began = time.monotonic()
+        self.began = self.last = time.monotonic()
         self.seconds_per_step: float | None = None
 
-    @contextmanager
-    def timed(self) -> Iterator[None]:
-        """Around the work of one step, so that sampling and saving stay out of the rate."""
-        began = time.monotonic()
-        yield
-        took = time.monotonic() - began
-        before = took if self.seconds_per_step is None else self.seconds_per_step
-        self.seconds_per_step = before + SMOOTHING * (took - before)
+    def go_on(self) -> None:
+        """Call when steps begin anew, so that what was done between them, such as sampling, stays out of the rate."""
+        self.last = time.monotonic()
 
     def say(self, step: int, loss: float, average: float, learning_rate: float) -> None:
+        """A step that has just ended, with the loss of its batch and of the last epoch."""
+        now = time.monotonic()
+        took, self.last = now - self.last, now
+        before = took if self.seconds_per_step is None else self.seconds_per_step
+        self.seconds_per_step = before + SMOOTHING * (took - before)
         rate = 1 / self.seconds_per_step if self.seconds_per_step else None
         postfix = f"loss={loss:.4f}, avr_loss={average:.4f}, lr={short(learning_rate)}"
-        elapsed = time.monotonic() - self.began
+        elapsed = now - self.began
         say(tqdm.format_meter(step, self.total, elapsed, prefix="steps", rate=rate, postfix=postfix, ncols=None))
 
 

@@ -33,18 +33,16 @@ from trainer.report import StepLines
 def loop_step(training: Training, lines: StepLines) -> None:
     """One turn of the loop in train(), with its look for wishes before and its line in the log after it."""
     assert not listen(training).stop
-    with lines.timed():
-        loss, learning_rate = take_step(training)
-    count_step(training, loss)
-    progress = training.progress
-    lines.say(progress.step, loss, sum(progress.losses) / len(progress.losses), learning_rate)
+    outcome, progress = take_step(training), training.progress
+    progress.step, progress.position = progress.step + 1, progress.position + 1
+    training.tally.note(progress.step, outcome)
     progress.position %= training.plan.steps_per_epoch
 
 
 def make_bare_step(training: Training) -> Callable[[], None]:
     """Forward, backward and AdamW on one batch that is ready: nothing is drawn, looked up, clipped or told."""
     model, batch = training.model, next_batch(training)
-    random = draw_noise(training.family, batch, 1, 1, "auto")
+    random = draw_noise(training.family, batch, training.config.train, 1)
     img, sigmas = training.family.pack(batch.latents), random.sigmas[:, None, None]
     inputs = {
         "hidden_states": (1 - sigmas) * img + sigmas * random.noise,

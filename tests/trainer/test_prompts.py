@@ -44,7 +44,7 @@ def test_a_prompt_file(tmp_path):
     with pytest.raises(ValueError, match="without a prompt, expected one on each line"):
         read_prompt_file(path)
     path.write_bytes(b"\xff")
-    with pytest.raises(ValueError, match="cannot be read: .*; expected UTF-8 text"):
+    with pytest.raises(ValueError, match=r"cannot be read: .*; expected UTF-8 text"):
         read_prompt_file(path)
     with pytest.raises(ValueError, match="which cannot be read"):
         read_prompt_file(tmp_path / "nowhere.txt")
