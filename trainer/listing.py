@@ -1,0 +1,82 @@
+"""The files of a data set's folder, found by name and not opened yet. Imports no torch.
+
+An image is `cat.jpg`; beside it `cat.txt`, `cat.TXT` or `cat.caption` is its caption and `cat-masklabel.png` its mask."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+CAPTION = ".txt"
+CAPTIONS = (*map("".join, product(".", "tT", "xX", "tT")), ".caption")  # the same in any case, .txt first
+MOST_REPEATS = 100_000
+MASK = "-masklabel"  # end of the stem of a mask that lies beside its image, as OneTrainer calls them
+
+
+class DatasetError(ValueError):
+    """A folder that nothing can be learned from as it is. `problems` holds one sentence for each file that is wrong."""
+
+    def __init__(self, folder: str, problems: list[str]):
+        super().__init__(f"the data set {folder} cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems))
+        self.folder, self.problems = folder, problems
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a data set's folder holds, by name. Hidden files, such as the `._cat.jpg` of macOS, are none of it."""
+
+    images: list[Path]  # whether each can be read is another question
+    lonely: list[Path]  # captions without an image
+
+
+@dataclass(frozen=True)
+class Found:
+    """One image as the layout of its folder describes it."""
+
+    path: Path
+    name: str  # its name where people read it: within the data set's folder
+    caption: str = ""  # as it was written; empty: there is none
+    repeats: int | None = None  # how often it is shown in an epoch; unset: as the settings say
+    resolutions: tuple[int, ...] = ()  # px; none: those of the settings
+    mask: Path | None = None
+    manner: Mapping[str, Any] = field(default_factory=dict)  # how it is shown, where the layout has its own word on it
+
+
+@dataclass
+class Layout:
+    """All images of a data set, and what is to be said about them."""
+
+    found: list[Found] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)  # why nothing can be learned from it as it is
+    notes: list[str] = field(default_factory=list)  # what is ignored, and what else a person should know
+
+
+def list_files(folder: Path) -> Files:
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file())
+    images = [path for path in files if path.suffix.lower() in IMAGES and not path.stem.endswith(MASK)]
+    stems = {path.stem for path in images}
+    return Files(images, [path for path in files if path.suffix in CAPTIONS and path.stem not in stems])
+
+
+def find_caption(image: Path) -> Path:
+    """Where an image's caption lies, or is to lie where it has none."""
+    there = (path for suffix in CAPTIONS if (path := image.with_suffix(suffix)).is_file())
+    return next(there, image.with_suffix(CAPTION))
+
+
+def find_mask(image: Path) -> Path | None:
+    """The mask that lies beside an image."""
+    path = image.with_name(f"{image.stem}{MASK}.png")
+    return path if path.is_file() else None
+
+
+def read_caption(path: Path) -> str:
+    """A caption on one line; empty when there is none. Raises ValueError when it cannot be read."""
+    if not path.is_file():
+        return ""
+    try:
+        return " ".join(path.read_text(encoding="utf-8-sig").split())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"its caption {path.name} cannot be read, expected UTF-8 text ({error})") from error
