@@ -245,7 +245,33 @@ class Save(Section):
     kohya: bool = Field(False, description="Each LoRA also in kohya's form, in the folder kohya; every tool loads the other.")
 
 
+class Memory(Section):
+    preset: Literal["auto", "24", "16", "12", "8", "off"] = Field(
+        "auto",
+        description="GB of GPU memory for which everything that is 'auto' is chosen: the base's bits, checkpointing, pieces, "
+        "swapped blocks. auto: what is free. off: nothing is chosen, and when memory runs out the training ends.",
+    )
+    swapped_blocks: Annotated[int, Field(ge=0, le=1000)] | Literal["auto"] = Field(
+        "auto", description="Blocks of the base that wait in the host's memory until they are needed: less memory, more time."
+    )
+
+
+class Speed(Section):
+    compile: bool | Literal["auto"] = Field(
+        "auto", description="Compile the model's blocks: faster steps after a slow first one. auto: where it repays itself."
+    )
+    attention: Literal["auto", "native", "flash", "cudnn"] = Field(
+        "auto", description="Kernels of attention on a GPU. native: PyTorch's own choice. auto: the fastest that is allowed."
+    )
+    deterministic: bool = Field(
+        True, description="Sums in the same order each time, so that a resumed training is the same bit for bit; on a GPU slower."
+    )
+
+
 class Log(Section):
+    speed_every: int = Field(
+        50, ge=0, le=1_000_000, description="Steps between two lines about speed and memory, the first after 10; 0: none."
+    )
     rotate_mb: float = Field(
         200, ge=0, le=1_000_000, description="Size of training.log in MB from which on it moves to logs/, packed; 0: never."
     )
@@ -264,6 +290,8 @@ class Config(Section):
     train: Train = Field(default_factory=Train)
     sample: Sample = Field(default_factory=Sample)
     save: Save = Field(default_factory=Save)
+    memory: Memory = Field(default_factory=Memory)
+    speed: Speed = Field(default_factory=Speed)
     log: Log = Field(default_factory=Log)
 
     @field_validator("name")
