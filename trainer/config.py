@@ -264,7 +264,8 @@ class Speed(Section):
         "auto", description="Kernels of attention on a GPU. native: PyTorch's own choice. auto: the fastest that is allowed."
     )
     deterministic: bool = Field(
-        True, description="Sums in the same order each time, so that a resumed training is the same bit for bit; on a GPU slower."
+        True,
+        description="Sums in the same order each time, so that a resumed training is the same bit for bit; on a GPU slower.",
     )
 
 
