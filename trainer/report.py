@@ -9,7 +9,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -17,6 +17,8 @@ from tqdm import tqdm
 EVERY = 0.5  # s between two lines about the progress of something that is not training
 EVERY_DOWNLOAD = 5.0  # s; it may take an hour
 SMOOTHING = 0.1  # weight of the newest step in the rate shown
+WARM, FIRST = 2, 10  # steps that are left out of the speed, as they allocate and compile; after which it is told first
+GB = 2**30  # bytes
 T = TypeVar("T")
 
 _silent = False  # in all but the first of several processes
@@ -95,6 +97,7 @@ class StepLines:
     def __init__(self, total: int):
         self.total = total
         self.began = self.last = time.monotonic()
+        self.took = 0.0  # s, the step that was told last
         self.seconds_per_step: float | None = None
 
     def go_on(self) -> None:
@@ -104,13 +107,49 @@ class StepLines:
     def say(self, step: int, loss: float, average: float, learning_rate: float) -> None:
         """A step that has just ended, with the loss of its batch and of the last epoch."""
         now = time.monotonic()
-        took, self.last = now - self.last, now
-        before = took if self.seconds_per_step is None else self.seconds_per_step
-        self.seconds_per_step = before + SMOOTHING * (took - before)
+        self.took, self.last = now - self.last, now
+        before = self.took if self.seconds_per_step is None else self.seconds_per_step
+        self.seconds_per_step = before + SMOOTHING * (self.took - before)
         rate = 1 / self.seconds_per_step if self.seconds_per_step else None
         postfix = f"loss={loss:.4f}, avr_loss={average:.4f}, lr={short(learning_rate)}"
         elapsed = now - self.began
         say(tqdm.format_meter(step, self.total, elapsed, prefix="steps", rate=rate, postfix=postfix, ncols=None))
+
+
+class SpeedLines:
+    """A line now and then about the steps since the last one: how fast they were, and what they took.
+
+    FLOPs are those that a step needs at least; what checkpointing computes twice is work, but no result."""
+
+    def __init__(self, every: int, peak: float | None, measure_memory: Callable[[], float]):
+        """`every` so many steps, 0: never. `peak` FLOP/s of the device, where known. Memory in bytes."""
+        self.every, self.peak, self.measure_memory = every, peak, measure_memory
+        self.steps = self.counted = self.tokens = 0
+        self.seconds = self.flops = 0.0
+
+    def note(self, seconds: float, tokens: int, flops: float) -> None:
+        """A step that has just ended: image tokens of the whole batch, FLOPs of this device's share."""
+        self.steps += 1
+        if self.steps > WARM:
+            self.counted, self.tokens = self.counted + 1, self.tokens + tokens
+            self.seconds, self.flops = self.seconds + seconds, self.flops + flops
+        if self.every and (self.steps == FIRST or self.steps % self.every == 0) and self.seconds:
+            self._say()
+            self.counted = self.tokens = 0
+            self.seconds = self.flops = 0.0
+
+    def _say(self) -> None:
+        rate = self.flops / self.seconds
+        words = [f"{_significant(self.seconds / self.counted)} s/it", f"{_significant(self.tokens / self.seconds)} tokens/s"]
+        words.append(f"{_significant(rate / 1e12)} TFLOP/s")
+        if self.peak:
+            words.append(f"MFU {100 * rate / self.peak:.0f} %")
+        say(f"Speed: {', '.join(words)}, peak memory {self.measure_memory() / GB:.1f} GB")
+
+
+def _significant(number: float) -> str:
+    """Three digits: 9941.2 -> '9,941', 0.41234 -> '0.412'."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def short(number: float) -> str:
