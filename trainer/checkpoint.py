@@ -17,7 +17,7 @@ from torch import Tensor
 from trainer.config import MAY_CHANGE, Data, Lora, Model, Section, Train
 from trainer.disk import BESIDE, NotWritten, sync_folder, write_whole
 from trainer.folder import STATE_FILE, RunFolder, read_state
-from trainer.lora import serialise
+from trainer.lora_file import serialise
 from trainer.optimizers import Kept, keep, put_back
 from trainer.report import warn
 

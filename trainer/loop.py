@@ -13,7 +13,8 @@ from trainer.config import Config
 from trainer.flow import Batch, Noise, compute_loss, draw_noise
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
-from trainer.lora import About, describe_lora, export_lora, read_epoch
+from trainer.lora_file import About, Style, describe_lora, export_lora, fold, read_epoch
+from trainer.model import DTYPES
 from trainer.optimizers import told_rate
 from trainer.plan import is_due
 from trainer.prepare import Training, prepare
@@ -216,7 +217,7 @@ def write_lora(training: Training, path: Path) -> None:
     about = About(
         name=training.folder.name,
         trigger=config.trigger,
-        resolution=config.data.resolution,
+        resolution=max(config.data.resolutions),
         rank=config.lora.rank,
         architecture=training.family.architecture,
         base_version=training.family.base_version,
@@ -224,7 +225,8 @@ def write_lora(training: Training, path: Path) -> None:
         step=step,
     )
     with training.averaged():
-        export_lora(path, training.weights, config.lora, config.save.dtype, describe_lora(about))
+        style = Style(type(training.family), "diffusers", DTYPES[config.save.dtype])
+        export_lora(path, fold(training.weights, config.lora), style, describe_lora(about))
     say(f"Saving LoRA: {path}")
 
 

@@ -1,116 +1,160 @@
-"""The LoRA: which layers it is on, its first weights, and the file that every tool loads.
+"""The LoRA while it learns: which linears it is on, its first weights, and what of it sits out a step.
 
-The file has diffusers' names behind `transformer.`, `lora_A` and `lora_B`, and no alpha: it is folded into B, so that the
-scale is 1 in each tool (ComfyUI takes 1 where there is no alpha, InvokeAI refuses files with one)."""
+For each linear W x it learns A (rank, columns) and B (rows, rank): W x + alpha / rank * B A x.
+Hu et al. 2021 (arXiv 2106.09685), section 4.1."""
 
-import json
 import re
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from peft import LoraConfig
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
+from trainer.block_choice import KINDS, parse_blocks
 from trainer.config import Lora
-from trainer.disk import write_whole
 from trainer.family import Family
 from trainer.flow import make_generator
-from trainer.model import DTYPES
+from trainer.formats import Layers
 
-ADAPTER = "default"  # peft's name for the only adapter
-EPOCH = "ss_epoch"  # kohya's word for the epochs finished, in a file's metadata
+BLOCK = re.compile(rf"({'|'.join(KINDS.values())})\.(\d+)\.(.+)")
+KIND_OF = {module: kind for kind, module in KINDS.items()}
 
 
-def find_targets(transformer: torch.nn.Module, family: Family, targets: str) -> list[str]:
-    """Full names of the linears that get a LoRA, in all kinds of block; the model's own last proj_out is none of them."""
-    ends = "|".join(re.escape(name) for name in family.targets[targets])
-    pattern = re.compile(rf"(single_)?transformer_blocks\.\d+\.({ends})")
-    linears = (name for name, module in transformer.named_modules() if isinstance(module, torch.nn.Linear))
-    return [name for name in linears if pattern.fullmatch(name)]
+class LoraLinear(nn.Module):
+    """A frozen linear with what is learned beside it. `base` may be anything with in_features, out_features and forward.
+
+    A and B stay fp32 and take part in the numbers' own type, so that no fp32 copy of those is made."""
+
+    def __init__(self, base: nn.Module, rank: int, scale: float, device: torch.device):
+        super().__init__()
+        self.base, self.scale = base, scale
+        self.in_features, self.out_features = int(base.in_features), int(base.out_features)
+        self.lora_A = Half(rank, self.in_features, device)
+        self.lora_B = Half(self.out_features, rank, device)
+        self.kept: Tensor | None = None  # (B, rank) what each rank counts for each image of the batch; None: 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, ..., columns) -> (B, ..., rows)."""
+        inner = functional.linear(x, self.lora_A.weight.to(x.dtype)) * self.scale
+        if self.kept is not None:
+            inner = inner * self.kept.to(x.dtype).view(len(x), *[1] * (x.dim() - 2), -1)
+        return self.base(x) + functional.linear(inner, self.lora_B.weight.to(x.dtype))
+
+
+class Half(nn.Module):
+    """A or B. No nn.Linear: whoever looks for the model's own linears must not find it."""
+
+    def __init__(self, rows: int, columns: int, device: torch.device):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(rows, columns, device=device))
 
 
 def add_lora(transformer: Any, family: Family, settings: Lora, seed: int) -> dict[str, Tensor]:
-    """Puts the LoRA on a frozen transformer. Its weights by name, fp32 also on a bf16 base, in a fixed order.
+    """Puts the LoRA on a frozen transformer. Its weights by name, fp32 whatever the base is, in a fixed order.
 
     A is random with variance 1/rank^2, the same on every device; B is zero, so that nothing has changed yet."""
-    transformer.add_adapter(
-        LoraConfig(
-            r=settings.rank, lora_alpha=settings.alpha, target_modules=find_targets(transformer, family, settings.targets)
-        )
-    )
-    weights = {}
-    for name, weight in sorted(transformer.named_parameters()):
-        if not weight.requires_grad:
-            continue
-        weights[name.replace(f".{ADAPTER}.", ".")] = weight
-        first = torch.zeros(weight.shape)
-        if ".lora_A." in name:
-            first = torch.randn(weight.shape, generator=make_generator("lora", seed, name)) / settings.rank
-        weight.data = first.to(weight.device)
+    for name in find_targets(transformer, family, settings):
+        parent, _, child = name.rpartition(".")
+        layer = LoraLinear(transformer.get_submodule(name), settings.rank, settings.alpha / settings.rank, family.base.device)
+        setattr(transformer.get_submodule(parent), child, layer)
+    weights = {name: weight for name, weight in sorted(transformer.named_parameters()) if ".lora_" in name}
+    for name, weight in weights.items():
+        if name.endswith(".lora_A.weight"):
+            key = name.replace(".lora_A.", ".lora_A.default.")  # as it was called when the first golden numbers were made
+            weight.data.copy_(torch.randn(weight.shape, generator=make_generator("lora", seed, key)) / settings.rank)
     return weights
 
 
-def export_lora(path: Path, weights: dict[str, Tensor], settings: Lora, dtype: str, metadata: dict[str, str]) -> None:
-    """Writes the LoRA's file beside and renames it, so that whoever sees it sees all of it."""
-    tensors = {}
-    for name, weight in weights.items():
-        scale = settings.alpha / settings.rank if ".lora_B." in name else 1.0
-        tensors[f"transformer.{name}"] = (weight.detach().float() * scale).to("cpu", DTYPES[dtype]).contiguous()
-    write_whole(path, serialise(tensors, {"format": "pt", **metadata}))
+# ---- which linears ---------------------------------------------------------------------------------------------------
+def find_targets(transformer: nn.Module, family: Family, settings: Lora) -> list[str]:
+    """Full names of the linears that get a LoRA, all of them in blocks. Raises ValueError where the choice does not fit."""
+    places = {name: (KIND_OF[place[1]], int(place[2]), place[3]) for name, place in _find_linears(transformer)}
+    counts = {kind: len(transformer.get_submodule(module)) for kind, module in KINDS.items()}
+    blocks = parse_blocks(settings.blocks)
+    if problems := blocks.find_problems(counts):
+        raise ValueError(f"lora.blocks: {family.title} has fewer blocks: {'; '.join(problems)}")
+    ends = find_ends(family, settings.targets, sorted({end for _, _, end in places.values()}))
+    found = [name for name, (kind, number, end) in places.items() if blocks.includes(kind, number) and end in ends]
+    if not found:
+        raise ValueError(f"lora.targets: got {settings.targets!r} with lora.blocks {settings.blocks!r}: no linear is both")
+    return found
 
 
-@dataclass(frozen=True)
-class About:
-    """What a LoRA's file says of itself."""
-
-    name: str
-    trigger: str
-    resolution: int
-    rank: int
-    architecture: str  # modelspec's name of the base model
-    base_version: str  # kohya's
-    epoch: int  # epochs finished
-    step: int
-
-
-def describe_lora(about: About) -> dict[str, str]:
-    """Metadata by which tools list a LoRA. No date: the same training makes the same bytes."""
-    resolution, rank = about.resolution, str(about.rank)
-    described = {
-        "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": f"{about.architecture}/lora",
-        "modelspec.implementation": "diffusers",
-        "modelspec.title": about.name,
-        "modelspec.resolution": f"{resolution}x{resolution}",
-        "modelspec.prediction_type": "flow",
-        "ss_output_name": about.name,
-        "ss_base_model_version": about.base_version,
-        "ss_network_dim": rank,
-        "ss_network_alpha": rank,  # as saved: the setting's alpha is folded into the weights
-        "ss_resolution": f"({resolution}, {resolution})",
-        EPOCH: str(about.epoch),
-        "ss_steps": str(about.step),
-    }
-    return described | ({"modelspec.trigger_phrase": about.trigger} if about.trigger else {})
+def find_ends(family: Family, targets: str | list[str], choices: list[str]) -> set[str]:
+    """The linears of a block by their names in it. In a list the last parts of a name do: 'to_q' for 'attn.to_q'."""
+    if isinstance(targets, str):
+        if targets not in family.targets:
+            expected = " or ".join(repr(choice) for choice in family.targets)
+            raise ValueError(f"lora.targets: got {targets!r}, {family.title} has {expected}")
+        return set(family.targets[targets])
+    chosen = {target: {end for end in choices if f".{end}".endswith(f".{target}")} for target in targets}
+    if unknown := [target for target, ends in chosen.items() if not ends]:
+        raise ValueError(f"lora.targets: got {unknown[0]!r}, expected {' or '.join(choices)}")
+    return set().union(*chosen.values())
 
 
-def read_epoch(path: Path) -> int | None:
-    """After how many epochs a LoRA of ours was written; None where the file does not say, or cannot be read."""
-    try:
-        with safe_open(path, "pt") as file:
-            return int((file.metadata() or {})[EPOCH])
-    except (OSError, SafetensorError, KeyError, ValueError):
-        return None
+def _find_linears(transformer: nn.Module) -> Iterator[tuple[str, re.Match[str]]]:
+    for name, module in transformer.named_modules():
+        place = BLOCK.fullmatch(name)
+        if place and hasattr(module, "in_features"):
+            yield name, place
 
 
-def serialise(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
-    """A .safetensors file's bytes. The library writes metadata in an order that differs from process to process; we do not."""
-    data = save(tensors, metadata or None)  # an empty one spoils the header
-    length = int.from_bytes(data[:8], "little")
-    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)  # tensors begin at a multiple of 8 bytes
-    return len(header).to_bytes(8, "little") + header + data[8 + length :]
+# ---- going on from a LoRA --------------------------------------------------------------------------------------------
+def fill_lora(weights: dict[str, Tensor], settings: Lora, layers: Layers) -> list[str]:
+    """Puts a LoRA's pairs in place of the first weights; what it adds is the same. The modules that it has none for.
+
+    One of a lower rank leaves the rest of A as it was, and of B at zero. Raises ValueError where it does not fit."""
+    modules = {name.removesuffix(".lora_A.weight") for name in weights if name.endswith(".lora_A.weight")}
+    scale = settings.alpha / settings.rank
+    for module, pair in layers.items():
+        if module not in modules:
+            if not pair.b.any():
+                continue  # adds nothing
+            cure = "choose lora.targets and lora.blocks that include it"
+            raise ValueError(f"it has {module}, which this training leaves out: {cure}")
+        if pair.rank > settings.rank:
+            raise ValueError(f"{module} has rank {pair.rank}, lora.rank is {settings.rank}: expected at least its rank")
+        a, b = weights[f"{module}.lora_A.weight"], weights[f"{module}.lora_B.weight"]
+        if pair.a.shape[1] != a.shape[1] or len(pair.b) != len(b):
+            got, expected = (len(pair.b), pair.a.shape[1]), (len(b), a.shape[1])
+            raise ValueError(f"{module} is for a linear of {got} rows and columns, the base model's has {expected}")
+        a.data[: pair.rank].copy_(pair.a)
+        b.data[:, : pair.rank].copy_(pair.b.float() / scale)
+    return sorted(modules - layers.keys())
+
+
+# ---- dropout ---------------------------------------------------------------------------------------------------------
+class RankDropout:
+    """Leaves out ranks of each layer while it learns, so that none relies on the others: kohya's rank_dropout.
+
+    Which ones is a function of (seed, step, image in the batch, layer) alone, drawn for the whole batch: neither a resume nor
+    pieces of a batch, several processes or the recomputation of a checkpointed block changes anything.
+    kohya-ss/sd-scripts, networks/lora_flux.py, LoRAModule.forward."""
+
+    def __init__(self, transformer: nn.Module, settings: Lora, seed: int):
+        self.share, self.seed, self.rank = settings.dropout, seed, settings.rank
+        named = sorted((name, module) for name, module in transformer.named_modules() if isinstance(module, LoraLinear))
+        self.layers = [layer for _, layer in named]
+
+    @contextmanager
+    def active(self, step: int, images: int, rows: slice, device: torch.device) -> Iterator[None]:
+        """Around the forward and the backward of some of a batch's images. Everywhere else all ranks take part."""
+        if not self.share:
+            yield
+            return
+        kept = self.draw(step, images)[:, rows].to(device, non_blocking=True)
+        for layer, counts in zip(self.layers, kept, strict=True):
+            layer.kept = counts
+        try:
+            yield
+        finally:
+            for layer in self.layers:
+                layer.kept = None
+
+    def draw(self, step: int, images: int) -> Tensor:
+        """What each rank counts (layers, images, rank): 0, or so much more than 1 that the mean stays 1."""
+        chance = torch.rand(len(self.layers), images, self.rank, generator=make_generator("dropout", self.seed, step))
+        return (chance >= self.share).float() / (1 - self.share)
