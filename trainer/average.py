@@ -4,10 +4,13 @@ A LoRA's A and B are averaged each for itself, as every trainer does; the produc
 the products where both move slowly."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
+
+from trainer.optimizers import find_average
 
 Tensors = dict[str, Tensor]
 
@@ -31,6 +34,11 @@ def find_decay(step: int, decay: float) -> float:
 
     min(decay, (1 + n) / (10 + n)): TensorFlow's ExponentialMovingAverage with num_updates; so in torch-ema and ai-toolkit."""
     return min(decay, (1 + step) / (10 + step))
+
+
+def averaged(weights: Tensors, optimizer: Optimizer, ema: Ema | None) -> AbstractContextManager[None]:
+    """For as long as it runs the model has the average for its weights, where the settings ask for one or the optimizer has."""
+    return swapped_in(weights, ema.shadow if ema else find_average(optimizer, weights))
 
 
 @contextmanager

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from trainer.config import Train
+from trainer.losses import mean_of_images, measure_error
+from trainer.timesteps import draw_sigmas
+
 if TYPE_CHECKING:
     from trainer.family import Family
 
@@ -54,26 +58,27 @@ class Noise:
         return Noise(self.sigmas[rows].to(device, non_blocking=True), self.noise[rows].to(device, non_blocking=True))
 
 
-def compute_loss(family: "Family", transformer: Any, batch: Batch, random: Noise, guidance: float) -> Tensor:
-    """Mean squared error of the predicted velocity, in fp32: of each image, then of all, so that parts of a batch add up.
+def compute_loss(family: "Family", transformer: Any, batch: Batch, random: Noise, settings: Train) -> Tensor:
+    """How far the predicted velocity is off, in fp32: the mean of each image, then of all, so that parts of a batch add up.
 
     Rectified flow with the velocity as target: Esser et al. 2024 (arXiv 2403.03206), equations 1 and 13."""
     img = family.pack(batch.latents)  # (B, T, D)
     sigmas, noise = random.sigmas[:, None, None], random.noise
     noisy = (1 - sigmas) * img + sigmas * noise
     target = noise - img
-    velocity = family.predict(transformer, noisy, batch, random.sigmas, guidance)
-    return (velocity.float() - target).square().mean()
+    velocity = family.predict(transformer, noisy, batch, random.sigmas, settings.guidance)
+    losses = measure_error(settings, velocity, target, random.sigmas)
+    masks = None if batch.masks is None else family.pack(batch.masks.expand_as(batch.latents))
+    return mean_of_images(losses, batch.weights, masks)
 
 
-def draw_noise(family: "Family", batch: Batch, seed: int, step: int, shift: float | str) -> Noise:
+def draw_noise(family: "Family", batch: Batch, settings: Train, step: int) -> Noise:
     """The random part of one step: a function of (seed, step) alone, so that a resumed training draws the same.
 
     Of the whole batch, of which each process takes its rows. Drawn on the CPU, so that it is the same on every device."""
-    generator, img = make_generator("step", seed, step), family.pack(batch.latents)
-    sigmas = torch.randn(len(img), generator=generator).sigmoid()
-    factor = family.find_shift(img.shape[1]) if isinstance(shift, str) else shift
-    return Noise(shift_sigmas(sigmas, factor), torch.randn(img.shape, generator=generator))
+    generator, img = make_generator("step", settings.seed, step), family.pack(batch.latents)
+    sigmas = draw_sigmas(settings, len(img), family.find_shift(img.shape[1]), generator)
+    return Noise(sigmas, torch.randn(img.shape, generator=generator))
 
 
 def draw_validation_noise(family: "Family", batch: Batch, key: str) -> Noise:
@@ -81,11 +86,6 @@ def draw_validation_noise(family: "Family", batch: Batch, key: str) -> Noise:
     img = family.pack(batch.latents)
     sigmas = (torch.arange(len(img)) + 0.5) / len(img)
     return Noise(sigmas, torch.randn(img.shape, generator=make_generator("validation", key)))
-
-
-def shift_sigmas(sigmas: Tensor, shift: float) -> Tensor:
-    """Noise levels moved towards noise by a factor: Esser et al. 2024 (arXiv 2403.03206), equation 23."""
-    return shift * sigmas / (1 + (shift - 1) * sigmas)
 
 
 def make_generator(*key: object) -> torch.Generator:

@@ -25,7 +25,7 @@ def make_optimizer(settings: Train, weights: Iterable[Tensor]) -> Optimizer:
     return _MAKERS[settings.optimizer](settings, list(weights))
 
 
-def warn_of_ignored(settings: Train) -> None:
+def warn_of_unused(settings: Train) -> None:
     """Says which of the settings this optimizer has no use for, so that nobody waits for an effect."""
     given = settings.model_fields_set
     if settings.optimizer == "prodigy" and "learning_rate" in given and settings.learning_rate != 1:

@@ -7,7 +7,7 @@ import torch
 
 from trainer.config import Train
 from trainer.flow import make_generator
-from trainer.optimizers import Kept, find_average, keep, make_optimizer, put_back, told_rate, warn_of_ignored
+from trainer.optimizers import Kept, find_average, keep, make_optimizer, put_back, told_rate, warn_of_unused
 
 RATES = {"adamw": 1e-2, "adamw8bit": 1e-2, "adafactor": 1e-2, "prodigy": 1e-4, "schedule_free": 1e-2, "lion": 3e-3}
 NAMES = sorted(RATES)
@@ -129,7 +129,7 @@ def test_schedule_free_has_an_average_that_changes_nothing():
     ],
 )
 def test_settings_without_an_effect_are_told(settings, told, capfd):
-    warn_of_ignored(Train(**settings))
+    warn_of_unused(Train(**settings))
     out = capfd.readouterr().out
     assert (f"WARNING {told}" in out) if told else not out
 

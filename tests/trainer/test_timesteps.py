@@ -7,6 +7,7 @@ import torch
 
 from trainer.config import Train
 from trainer.flow import make_generator
+from trainer.flux1 import Flux1
 from trainer.timesteps import draw_sigmas, make_sigmas, shift_sigmas
 
 NORMAL = torch.randn(1000, generator=make_generator("normal"))
@@ -78,6 +79,12 @@ def test_means_and_quantiles(settings, tokens, mean):
     middle = torch.tensor([0.5 if settings.timesteps == "uniform" else 0.0])
     median = make_sigmas(settings, middle, shift).item()
     assert (sigmas < median).float().mean().item() == pytest.approx(0.5, abs=0.005)
+
+
+@pytest.mark.parametrize(("tokens", "expected"), [(1024, 0.630), (2304, 0.847), (4096, 1.15)])
+def test_the_model_s_own_shift(tokens, expected):
+    shift = Flux1.find_shift(None, tokens)
+    assert math.log(shift) == pytest.approx(expected, abs=5e-4) and math.log(shift) == pytest.approx(mu(tokens), abs=1e-9)
 
 
 def test_a_shift_of_one_changes_nothing():

@@ -15,6 +15,7 @@ import torch
 from diffusers import FluxPipeline
 from PIL import Image
 
+from trainer.config import Train
 from trainer.flow import Batch, Noise, compute_loss
 from trainer.mini import DATASET, MODEL
 from trainer.mini.make.autoencoder import to_tensor
@@ -47,7 +48,7 @@ def measure(pipe: FluxPipeline, pictures: Batch) -> float:
     batch = Batch(pictures.latents[chosen], {name: words[chosen] for name, words in pictures.conditions.items()})
     sigmas = (torch.arange(DRAWS) * LEVELS // DRAWS + 0.5) / LEVELS
     noise = torch.randn(FLUX.pack(batch.latents).shape, generator=torch.Generator().manual_seed(9))
-    return compute_loss(FLUX, pipe.transformer, batch, Noise(sigmas, noise), guidance=1.0).item()
+    return compute_loss(FLUX, pipe.transformer, batch, Noise(sigmas, noise), Train()).item()
 
 
 def prepare(pipe: FluxPipeline) -> dict[str, Batch]:

@@ -13,10 +13,11 @@ from diffusers import AutoencoderKL, FluxTransformer2DModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
 
-from trainer.flow import Noise, shift_sigmas
+from trainer.flow import Noise
 from trainer.flux1 import Flux1
 from trainer.mini import MODEL
 from trainer.model import Base
+from trainer.timesteps import shift_sigmas
 
 FLUX = Flux1(Base("flux-mini", MODEL, torch.device("cpu"), torch.float32, max_sequence_length=24, is_guided=True))
 CHANNELS = (8, 16, 48, 80)  # of the autoencoder's four levels

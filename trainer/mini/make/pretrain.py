@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from trainer.config import Train
 from trainer.flow import Batch, compute_loss
 from trainer.mini.make.captions import describe, draw_caption, is_held_out
 from trainer.mini.make.fitting import Recipe, fit
@@ -38,7 +39,7 @@ class Lesson:
         """The loss on some scenes; noise from `generator`, or from torch's own."""
         latents = self.latents[indices]
         batch = Batch(latents, self.parts.read(captions, length))
-        return compute_loss(FLUX, self.parts.transformer, batch, draw_noise(latents, generator), guidance=1.0)
+        return compute_loss(FLUX, self.parts.transformer, batch, draw_noise(latents, generator), Train())
 
     def next_loss(self, rng: random.Random) -> Tensor:
         """The loss of one training step."""
