@@ -35,14 +35,26 @@ class Section(BaseModel):
 
 
 class Model(Section):
-    base: str = Field(min_length=1, description="FLUX.1 in diffusers format: a folder, or a name on the Hugging Face Hub.")
+    base: str = Field(
+        min_length=1,
+        description="FLUX.1 or FLUX.2 klein: a folder in diffusers format, a name on the Hugging Face Hub, "
+        "or a .safetensors file with the transformer, such as flux1-dev.safetensors.",
+    )
+    transformer: str | None = Field(None, description="File (or folder) of the transformer, in place of the base's.")
+    vae: str | None = Field(None, description="File (or folder) of the VAE, such as ae.safetensors. Unset: the base's.")
+    clip: str | None = Field(None, description="FLUX.1: file (or folder) of CLIP-L, such as clip_l.safetensors.")
+    t5: str | None = Field(None, description="FLUX.1: file (or folder) of T5-XXL, such as t5xxl_fp16.safetensors.")
+    qwen: str | None = Field(None, description="FLUX.2 klein: file (or folder) of Qwen3, such as qwen_3_4b.safetensors.")
+    tokenizers: str | None = Field(
+        None, description="Folder that holds tokenizer/ (and tokenizer_2/), or a name on the Hub. Unset: the base's."
+    )
     dtype: Literal["auto", "bf16", "fp32"] = Field(
         "auto",
         description="Numbers of the frozen base. auto: bf16 on a GPU that has it, fp32 on a CPU. The LoRA is always fp32.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train. auto: the GPU, where there is one.")
     max_sequence_length: int | None = Field(
-        None, ge=8, le=512, description="T5 tokens per caption. Unset: 512, or 256 for a model without guidance (schnell)."
+        None, ge=8, le=512, description="Tokens per caption. Unset: what the model was trained with (512; schnell: 256)."
     )
 
 

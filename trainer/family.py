@@ -12,9 +12,12 @@ import torch
 from torch import Tensor
 
 from trainer.flow import Batch
-from trainer.model import Base, fingerprint, free
+from trainer.model import Base, fingerprint, free, loading
 from trainer.names import Key
+from trainer.parts import Recipe, load_part
 from trainer.prompts import Picture
+from trainer.report import say
+from trainer.weights import Finish
 
 Tensors = dict[str, Tensor]
 TOKENS = "tokens"  # of a text's tensors the one that is no condition: how many tokens it has, cut or not
@@ -63,7 +66,9 @@ class Family(ABC):
     title: ClassVar[str]  # as people call it
     pipelines: ClassVar[tuple[str, ...]]  # diffusers' names for it, in model_index.json
     configs: ClassVar[Mapping[str, str]]  # the parts of its folder, each with the file that says how it is built
-    weights: ClassVar[tuple[str, ...]]  # the parts that hold weights
+    recipes: ClassVar[Mapping[str, Recipe]]  # the parts that hold weights, and how each is built
+    settings: ClassVar[Mapping[str, str]]  # by part the setting of [model] that gives it as a file or a folder of its own
+    sources: ClassVar[tuple[str, ...]]  # models on the Hub whose tokenizers are this family's
     text_parts: ClassVar[tuple[str, ...]]  # the parts on which the conditions of a text depend
     targets: ClassVar[Mapping[str, tuple[str, ...]]]  # ends of the names of linears with a LoRA, by lora.targets
     keys: ClassVar[tuple[Key, ...]]  # every module by both of its names
@@ -96,7 +101,7 @@ class Family(ABC):
 
     def fingerprint(self, part: str) -> str:
         """Names the content of one part."""
-        return fingerprint(self.base.path / part)
+        return fingerprint(self.base.parts[part])
 
     # ---- its parts ---------------------------------------------------------------------------------------------------------
     @abstractmethod
@@ -107,18 +112,33 @@ class Family(ABC):
     def load_vae(self) -> Vae:
         """On the CPU."""
 
-    @abstractmethod
-    def load_transformer(self) -> Any:
-        """On the device, frozen."""
+    def load_transformer(self, finish: Finish | None = None) -> Any:
+        """On the device, frozen; `finish` is called with each block before the next is read (weights.stream_into)."""
+        say(f"Loading transformer: {self.base.name}")
+        return self.load("transformer", self.base.dtype, self.base.device, finish)
+
+    def load(self, part: str, dtype: torch.dtype, device: torch.device, finish: Finish | None = None) -> Any:
+        """One part, frozen. Raises ModelError."""
+        with loading(self.base, part):
+            return load_part(self.base.parts[part], self.recipes[part], dtype, device, finish)
+
+    def load_tokenizer(self, part: str, kind: Any) -> Any:
+        """Raises ModelError."""
+        with loading(self.base, part):
+            return kind.from_pretrained(self.base.parts[part].path, local_files_only=True)
 
     # ---- its mathematics -----------------------------------------------------------------------------------------------------
-    @abstractmethod
     def pack(self, latents: Tensor) -> Tensor:
-        """(B, C, H, W) -> tokens (B, T, D)."""
+        """(B, C, H, W) -> (B, T, 4C): each token is a patch of 2x2."""
+        size, channels, height, width = latents.shape
+        patches = latents.reshape(size, channels, height // 2, 2, width // 2, 2).permute(0, 2, 4, 1, 3, 5)
+        return patches.reshape(size, height // 2 * (width // 2), channels * 4)
 
-    @abstractmethod
     def unpack(self, img: Tensor, height: int, width: int) -> Tensor:
-        """Tokens (B, T, D) -> (B, C, H, W); height and width of the latent."""
+        """(B, T, 4C) -> (B, C, H, W); height and width of the latent."""
+        size, _, channels = img.shape
+        patches = img.reshape(size, height // 2, width // 2, channels // 4, 2, 2).permute(0, 3, 1, 4, 2, 5)
+        return patches.reshape(size, channels // 4, height, width)
 
     @abstractmethod
     def find_shift(self, tokens: int) -> float:

@@ -5,19 +5,36 @@ Names and formulas are those of black-forest-labs/flux; the modules are diffuser
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
 from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
 
+from trainer.encoders import (
+    CLIP_MARKS,
+    T5_KEYS,
+    T5_MARKS,
+    VAE_KEYS,
+    VAE_MARKS,
+    count,
+    infer_clip,
+    infer_t5,
+    infer_vae,
+)
 from trainer.family import TOKENS, Family, Key, Tensors, TextEncoder, Vae
 from trainer.flow import Batch
-from trainer.model import free, load_part, loading
+from trainer.model import free
+from trainer.names import Shapes
+from trainer.parts import Recipe
 from trainer.prompts import Picture
 from trainer.report import say
 
 GUIDED_LENGTH, UNGUIDED_LENGTH = 512, 256  # T5 tokens that FLUX.1-dev and FLUX.1-schnell were trained with
+SCALE, SHIFT = 0.3611, 0.1159  # of the VAE's latents
+DEV = {"shift": 3.0, "use_dynamic_shifting": True, "base_shift": 0.5, "max_shift": 1.15}  # noise levels when drawing
+SCHNELL = {"shift": 1.0, "use_dynamic_shifting": False}
 OWN, CONTEXT = ("to_q", "to_k", "to_v", "to_out.0"), ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
 ATTENTION = tuple(f"attn.{name}" for name in OWN + CONTEXT)
 MLP = ("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2", "proj_mlp", "proj_out")
@@ -30,6 +47,35 @@ def _double(theirs: str, *ours: str, rows: tuple[float, ...] = ()) -> Key:
 
 def _single(theirs: str, *ours: str, rows: tuple[float, ...] = ()) -> Key:
     return Key(f"single_blocks.{{}}.{theirs}", tuple(f"single_transformer_blocks.{{}}.{name}" for name in ours), rows=rows)
+
+
+def infer_transformer(shapes: Shapes) -> dict[str, Any]:
+    """The config of a FluxTransformer2DModel."""
+    width, channels = shapes["x_embedder.weight"]
+    (head,) = shapes["single_transformer_blocks.0.attn.norm_q.weight"]
+    return {
+        "in_channels": channels,
+        "num_layers": count(shapes, "transformer_blocks.", ".attn.norm_q.weight"),
+        "num_single_layers": count(shapes, "single_transformer_blocks.", ".attn.norm_q.weight"),
+        "attention_head_dim": head,
+        "num_attention_heads": width // head,
+        "joint_attention_dim": shapes["context_embedder.weight"][1],
+        "pooled_projection_dim": shapes["time_text_embed.text_embedder.linear_1.weight"][1],
+        "guidance_embeds": "time_text_embed.guidance_embedder.linear_1.weight" in shapes,
+        "axes_dims_rope": (head // 8, *[head // 16 * 7] * 2),
+    }
+
+
+def _infer_vae(shapes: Shapes) -> dict[str, Any]:
+    return infer_vae(shapes) | {"scaling_factor": SCALE, "shift_factor": SHIFT}
+
+
+def _build_clip(config: dict[str, Any]) -> CLIPTextModel:
+    return CLIPTextModel(CLIPTextConfig.from_dict(config))
+
+
+def _build_t5(config: dict[str, Any]) -> T5EncoderModel:
+    return T5EncoderModel(T5Config.from_dict(config))
 
 
 class Flux1(Family):
@@ -46,7 +92,6 @@ class Flux1(Family):
         "tokenizer_2": "tokenizer_config.json",
         "scheduler": "scheduler_config.json",
     }
-    weights = ("transformer", "vae", "text_encoder", "text_encoder_2")
     text_parts = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
     targets: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "attention": ATTENTION,
@@ -85,6 +130,25 @@ class Flux1(Family):
         Key("final_layer.adaLN_modulation.1", ("norm_out.linear",), swapped=True),
         Key("final_layer.linear", ("proj_out",)),
     )
+    recipes: ClassVar[Mapping[str, Recipe]] = {
+        "transformer": Recipe(
+            "FLUX.1's transformer",
+            FluxTransformer2DModel.from_config,
+            infer_transformer,
+            ("double_blocks.0.img_mod.lin.weight", "single_transformer_blocks.0.norm.linear.weight"),
+            keys,
+        ),
+        "vae": Recipe("FLUX.1's VAE", AutoencoderKL.from_config, _infer_vae, VAE_MARKS, VAE_KEYS),
+        "text_encoder": Recipe("CLIP-L", _build_clip, infer_clip, CLIP_MARKS, is_whole=False),
+        "text_encoder_2": Recipe("T5-XXL", _build_t5, infer_t5, T5_MARKS, T5_KEYS, is_whole=False),
+    }
+    settings: ClassVar[Mapping[str, str]] = {
+        "transformer": "transformer",
+        "vae": "vae",
+        "text_encoder": "clip",
+        "text_encoder_2": "t5",
+    }
+    sources = tuple(f"black-forest-labs/FLUX.1-{name}" for name in ("dev", "schnell", "Krea-dev", "Kontext-dev"))
 
     # ---- what it is ------------------------------------------------------------------------------------------------------
     @classmethod
@@ -113,13 +177,10 @@ class Flux1(Family):
     def text_encoder(self) -> Iterator[TextEncoder]:
         base = self.base
         say(f"Loading text encoders: {base.name}")
-        with loading(base, "text_encoder"):
-            pipe = FluxPipeline.from_pretrained(
-                base.path, transformer=None, vae=None, scheduler=None, dtype=base.dtype, local_files_only=True
-            )
-            pipe.to(base.device)
-        encoder = _ClipAndT5(pipe, base.max_sequence_length)
-        del pipe
+        clip, t5 = (self.load(part, base.dtype, base.device) for part in ("text_encoder", "text_encoder_2"))
+        tokenizers = self.load_tokenizer("tokenizer", CLIPTokenizer), self.load_tokenizer("tokenizer_2", T5TokenizerFast)
+        encoder = _ClipAndT5(FluxPipeline(None, None, clip, tokenizers[0], t5, tokenizers[1], None), base.max_sequence_length)
+        del clip, t5
         try:
             yield encoder
         finally:
@@ -128,8 +189,7 @@ class Flux1(Family):
 
     def load_vae(self) -> Vae:
         say(f"Loading VAE: {self.base.name}")
-        with loading(self.base, "vae"):
-            model = load_part(AutoencoderKL, self.base, "vae", torch.float32)
+        model = self.load("vae", torch.float32, torch.device("cpu"))
         shift, scale = model.config.shift_factor, model.config.scaling_factor
         return Vae(
             model,
@@ -138,25 +198,7 @@ class Flux1(Family):
             plain=lambda latents: latents / scale + shift,
         )
 
-    def load_transformer(self) -> FluxTransformer2DModel:
-        say(f"Loading transformer: {self.base.name}")
-        with loading(self.base, "transformer"):
-            transformer = load_part(FluxTransformer2DModel, self.base, "transformer", self.base.dtype)
-        return cast(FluxTransformer2DModel, transformer.requires_grad_(False).to(self.base.device))
-
     # ---- its mathematics -----------------------------------------------------------------------------------------------------
-    def pack(self, latents: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, T, 4C): each token is a patch of 2x2."""
-        size, channels, height, width = latents.shape
-        patches = latents.reshape(size, channels, height // 2, 2, width // 2, 2).permute(0, 2, 4, 1, 3, 5)
-        return patches.reshape(size, height // 2 * (width // 2), channels * 4)
-
-    def unpack(self, img: Tensor, height: int, width: int) -> Tensor:
-        """(B, T, 4C) -> (B, C, H, W); height and width of the latent."""
-        size, _, channels = img.shape
-        patches = img.reshape(size, height // 2, width // 2, channels // 4, 2, 2).permute(0, 3, 1, 4, 2, 5)
-        return patches.reshape(size, channels // 4, height, width)
-
     def find_shift(self, tokens: int) -> float:
         """e^mu, mu a line through 0.5 at 256 and 1.15 at 4096 image tokens.
 
@@ -180,8 +222,7 @@ class Flux1(Family):
     # ---- drawing -------------------------------------------------------------------------------------------------------------
     def draw(self, transformer: Any, picture: Picture, conditions: Tensors, negative: Tensors) -> Tensor:
         device = self.base.device
-        scheduler: Any = FlowMatchEulerDiscreteScheduler.from_pretrained(self.base.path, subfolder="scheduler")
-        pipe = FluxPipeline(scheduler, None, None, None, None, None, transformer)
+        pipe = FluxPipeline(self._load_scheduler(), None, None, None, None, None, transformer)
         pipe.set_progress_bar_config(disable=True)
         img = pipe(
             prompt_embeds=conditions["txt"][None].to(device),
@@ -197,6 +238,12 @@ class Flux1(Family):
             output_type="latent",
         ).images
         return self.unpack(img, picture.height // 8, picture.width // 8)
+
+    def _load_scheduler(self) -> Any:
+        """Of the model's folder; beside a single file there is none, and the model's own numbers are known."""
+        kind: Any = FlowMatchEulerDiscreteScheduler
+        part = self.base.parts.get("scheduler")
+        return kind.from_pretrained(part.path) if part else kind.from_config(DEV if self.base.is_guided else SCHNELL)
 
 
 class _ClipAndT5(TextEncoder):

@@ -1,14 +1,13 @@
-"""A base model's folder in diffusers format: found, downloaded, checked and named after its content.
+"""A base model's parts: downloaded, checked and named after their content; families.py says where each lies.
 
-Its parts are loaded one at a time, so that not everything is in memory at once: first the text encoders, which encode captions
+They are loaded one at a time, so that not everything is in memory at once: first the text encoders, which encode captions
 and prompts and leave; then the VAE; then the transformer (see family.py)."""
 
 import hashlib
 import json
-import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,9 @@ from diffusers.utils.logging import disable_progress_bar as quiet_diffusers
 from transformers.utils.logging import disable_progress_bar as quiet_transformers
 
 from trainer.config import Model
+from trainer.parts import Part, find_config, open_part, read_json
 from trainer.report import make_download_bar, say
+from trainer.weights import WeightsError, find_file_problem
 
 if TYPE_CHECKING:
     from trainer.family import Family
@@ -26,8 +27,6 @@ quiet_diffusers()  # their bars are no lines; there is no setting in the environ
 quiet_transformers()
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-LFS_POINTER = b"version https://git-lfs"
-LONGEST_HEADER = 100_000_000  # bytes; the library takes no longer one
 WHOLE = 2**29  # bytes up to which a file is hashed whole: FLUX.1's VAE and CLIP; T5 and the transformer take minutes
 
 
@@ -41,14 +40,15 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True)
 class Base:
-    """A model's folder and how it is to be used."""
+    """Where a model's parts lie, and how it is to be used."""
 
     name: str  # as in the settings
-    path: Path
+    parts: Mapping[str, Part]
     device: torch.device
     dtype: torch.dtype
     max_sequence_length: int
     is_guided: bool  # takes a guidance value, as FLUX.1-dev does and FLUX.1-schnell does not
+    options: Mapping[str, Any] = field(default_factory=dict)  # of its pipeline: model_index.json, where there is one
 
     @property
     def dtype_name(self) -> str:
@@ -70,15 +70,29 @@ def choose_dtype(settings: Model, device: torch.device) -> torch.dtype:
 
 
 # ---- checking --------------------------------------------------------------------------------------------------------
-def find_problems(path: Path, family: type["Family"]) -> list[str]:
-    """What is missing from or wrong with the folder of a model, one sentence each; empty when nothing is."""
-    problems = [
-        f"{part}/{problem}" for part, file in family.configs.items() for problem in _find_config_problems(path / part, file)
-    ]
-    for part in family.weights:
-        problems += [f"{part}/{problem}" for problem in _find_weight_problems(path / part)]
-    configs = {part: read_json(path / part / file) for part, file in family.configs.items()}
-    return problems or family.find_shape_problems(configs)
+def find_problems(parts: Mapping[str, Part], family: type["Family"]) -> list[str]:
+    """What is wrong with the parts of a model, one sentence each; empty when nothing is. Of the weights, headers are read."""
+    problems = []
+    for name, part in parts.items():
+        if part.folder:
+            problems += [f"{name}/{problem}" for problem in _find_config_problems(part.folder, family.configs[name])]
+        if part.file and (problem := find_file_problem(part.file)):
+            problems.append(f"{name}: {part.file}: {problem}")
+        elif part.folder and not part.file and name in family.recipes:
+            problems += [f"{name}/{problem}" for problem in _find_weight_problems(part.folder)]
+    return problems or _find_misfits(parts, family)
+
+
+def _find_misfits(parts: Mapping[str, Part], family: type["Family"]) -> list[str]:
+    """What does not fit in parts that are each in order: weights that are another model's."""
+    problems, configs = [], {}
+    for name, recipe in family.recipes.items():
+        try:
+            configs[name] = find_config(parts[name], recipe)
+            open_part(parts[name], recipe)
+        except WeightsError as error:
+            problems.append(f"{name}: {error}")
+    return (family.find_shape_problems(configs) if len(configs) == len(family.recipes) else []) or problems
 
 
 def _find_config_problems(part: Path, config: str) -> Iterator[str]:
@@ -100,50 +114,23 @@ def _find_weight_problems(part: Path) -> Iterator[str]:
     for name in sorted(files):
         if not (part / name).is_file():
             yield f"{name} is missing: the folder is not whole, download it again"
-        elif problem := _find_file_problem(part / name):
+        elif problem := find_file_problem(part / name):
             yield f"{name}: {problem}"
 
 
-def _find_file_problem(file: Path) -> str:
-    """Compares the size of a .safetensors with what its header promises, which finds interrupted downloads at once."""
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        start = stream.read(len(LFS_POINTER))
-        if start == LFS_POINTER:
-            return "is a pointer of Git LFS instead of the weights; run: git lfs pull"
-        stream.seek(0)
-        try:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            if length > min(size, LONGEST_HEADER):
-                raise ValueError(f"it begins with a length of {length}")
-            header = json.loads(stream.read(length))
-            end = max(entry["data_offsets"][1] for name, entry in dict(header).items() if name != "__metadata__")
-            expected = 8 + length + int(end)
-        except (struct.error, ValueError, LookupError, TypeError, RecursionError) as error:
-            return f"got a file of {size} bytes that is no .safetensors ({error}), download it again"
-    return "" if size == expected else f"got {size} bytes, expected {expected}: download it again"
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """Empty where there is no readable object: what is missing is then reported by name."""
-    try:
-        said = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def download(name: str, parts: Iterable[str]) -> Path:
-    """The folder of a model on the Hub, downloaded where it is not there yet."""
+def download(name: str, parts: Iterable[str], weightless: Iterable[str] = ()) -> Path:
+    """The folder of a model on the Hub, downloaded where it is not there yet; of some parts without their weights."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise ModelError(name, ["there is no such folder; expected one, or a name on the Hub such as owner/model"])
+        expected = "expected one, a .safetensors file, or a name on the Hub such as owner/model"
+        raise ModelError(name, [f"there is no such folder; {expected}"])
     say(f"Downloading {name}: what of it is not on this machine yet")
     patterns = ["model_index.json", *(f"{part}/*" for part in parts)]
     try:
         ignored, bar = ["*.bin", "*.msgpack", "*.h5"], make_download_bar(name)
+        ignored += [f"{part}/*.safetensors*" for part in weightless]
         return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=ignored, tqdm_class=bar))
     except GatedRepoError as error:
         page = f"https://huggingface.co/{name}"
@@ -154,15 +141,18 @@ def download(name: str, parts: Iterable[str]) -> Path:
         raise ModelError(name, [problem]) from error
 
 
-def fingerprint(part: Path) -> str:
-    """Names the content of one part of a model: its files' names, sizes and bytes.
+def fingerprint(part: Part) -> str:
+    """Names the content of one part of a model: its files' names, sizes and bytes. Of a single file, the name says nothing.
 
     Of a file over 512 MiB 64 pieces of 1 MiB are read, evenly spread from its first to its last byte. Another training,
     merge or number format changes them; two files of one size that differ only between them pass for the same."""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in part.iterdir() if path.is_file()):
+    digest, folder = hashlib.sha256(), part.folder
+    files = sorted(path for path in folder.iterdir() if path.is_file()) if folder else []
+    if part.file:
+        files = [path for path in files if path.suffix == ".json"] + [part.file]
+    for file in files:
         size = file.stat().st_size
-        digest.update(f"{file.name} {size}\n".encode())
+        digest.update(f"{'' if file == part.file else file.name} {size}\n".encode())
         with file.open("rb") as stream:
             if size <= WHOLE:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
@@ -174,23 +164,15 @@ def fingerprint(part: Path) -> str:
 
 
 # ---- loading ---------------------------------------------------------------------------------------------------------
-def load_part(kind: Any, base: Base, part: str, dtype: torch.dtype) -> Any:
-    """One part of the model. Weights that are not in the file would be made up by diffusers without an error."""
-    model, info = kind.from_pretrained(base.path, subfolder=part, dtype=dtype, output_loading_info=True)
-    if missing := sorted(info["missing_keys"]):
-        raise ValueError(f"{len(missing)} weights are not in its files, such as {missing[0]}")
-    return model
-
-
 @contextmanager
 def loading(base: Base, part: str) -> Iterator[None]:
-    """Errors of the libraries about damaged files become ours, with the folder in them."""
-    from safetensors import SafetensorError
-
+    """Errors about files that were changed since they were checked become ours, with the file in them."""
     try:
         yield
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        problem = f"{part}: cannot be loaded from {base.path / part}: {str(error)[:500]}; download it again"
+    except WeightsError as error:
+        raise ModelError(base.name, [f"{part}: {error}"]) from error
+    except (OSError, ValueError, KeyError) as error:
+        problem = f"{part}: cannot be loaded from {base.parts[part].path}: {str(error)[:500]}; download it again"
         raise ModelError(base.name, [problem]) from error
 
 

@@ -7,8 +7,8 @@ from trainer.families import FAMILIES
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_its_parts_and_names_fit_together(family):
-    assert set(family.weights) | set(family.text_parts) <= set(family.configs)
-    assert {"transformer", "vae"} <= set(family.weights)
+    assert set(family.recipes) | set(family.text_parts) <= set(family.configs)
+    assert {"transformer", "vae"} <= set(family.recipes)
     ours = [name for key in family.keys for name in key.ours]
     assert len(ours) == len(set(ours)) and len({key.theirs for key in family.keys}) == len(family.keys)
     for names in family.targets.values():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from diffusers import FluxPipeline
 
+from trainer import mini
 from trainer.flow import Batch
 from trainer.flux1 import Flux1, make_img_ids
 
@@ -24,6 +25,15 @@ def test_packing_and_ids_are_diffusers(family, batch):
     assert torch.equal(family.unpack(packed, 8, 12), batch.latents)
     assert torch.equal(family.unpack(packed, 8, 12), FluxPipeline._unpack_latents(packed, 64, 96, 8))
     assert torch.equal(make_img_ids(8, 12), FluxPipeline._prepare_latent_image_ids(3, 4, 6, "cpu", torch.float32))
+
+
+@torch.no_grad()
+def test_texts_are_encoded_as_by_diffusers_pipeline(family):
+    pipe = FluxPipeline.from_pretrained(mini.MODEL, transformer=None, vae=None, dtype=torch.float32)
+    txt, pooled, _ = pipe.encode_prompt("a red robot", None, max_sequence_length=24)
+    with family.text_encoder() as encoder:
+        got = encoder.encode("a red robot")
+    assert torch.equal(got["txt"], txt[0]) and torch.equal(got["pooled"], pooled[0])
 
 
 def test_a_model_without_guidance_is_fed_none(family, batch):

@@ -11,11 +11,16 @@ import torch
 from tests.trainer.hub import Hub
 from trainer import mini
 from trainer.config import Model
-from trainer.families import find_base
+from trainer.families import find_base, list_parts
 from trainer.flux1 import Flux1
 from trainer.model import ModelError, choose_device, choose_dtype, find_problems, fingerprint
+from trainer.parts import Part
 
 CPU = torch.device("cpu")
+
+
+def problems_of(folder):
+    return find_problems(list_parts(folder, Flux1), Flux1)
 
 
 @pytest.fixture
@@ -25,7 +30,7 @@ def copy(tmp_path):
 
 
 def test_flux_mini_is_fine():
-    assert find_problems(mini.MODEL, Flux1) == []
+    assert problems_of(mini.MODEL) == []
     base = find_base(Model(base=str(mini.MODEL)), CPU).base
     assert (base.dtype, base.max_sequence_length, base.is_guided) == (torch.float32, 512, True)
 
@@ -47,7 +52,7 @@ def test_a_model_without_guidance_has_short_captions(copy):
 )
 def test_a_missing_file(copy, part, problem):
     (copy / part).unlink()
-    assert [found[: len(problem)] for found in find_problems(copy, Flux1)] == [problem]
+    assert [found[: len(problem)] for found in problems_of(copy)] == [problem]
     with pytest.raises(ModelError, match=r"the base model .* cannot be used"):
         find_base(Model(base=str(copy)), CPU)
 
@@ -65,13 +70,13 @@ def test_an_interrupted_download(copy):
     file = copy / "vae" / "diffusion_pytorch_model.safetensors"
     whole = file.read_bytes()
     file.write_bytes(whole[:-1000])
-    (problem,) = find_problems(copy, Flux1)
+    (problem,) = problems_of(copy)
     start = "vae/diffusion_pytorch_model.safetensors: got "
     assert problem == f"{start}{len(whole) - 1000} bytes, expected {len(whole)}: download it again"
     file.write_bytes(b"<html>not found</html>")
-    assert "that is no .safetensors" in find_problems(copy, Flux1)[0]
+    assert "that is no .safetensors" in problems_of(copy)[0]
     file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n")
-    assert "is a pointer of Git LFS instead of the weights; run: git lfs pull" in find_problems(copy, Flux1)[0]
+    assert "is a pointer of Git LFS instead of the weights; run: git lfs pull" in problems_of(copy)[0]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +93,7 @@ def test_an_interrupted_download(copy):
 )
 def test_a_header_that_is_garbage_is_told_with_its_file(copy, header):
     (copy / "transformer" / "diffusion_pytorch_model.safetensors").write_bytes(header)
-    (problem,) = find_problems(copy, Flux1)
+    (problem,) = problems_of(copy)
     start = f"transformer/diffusion_pytorch_model.safetensors: got a file of {len(header)} bytes that is no .safetensors"
     assert problem.startswith(start) and problem.endswith("download it again")
 
@@ -96,7 +101,7 @@ def test_a_header_that_is_garbage_is_told_with_its_file(copy, header):
 @pytest.mark.parametrize("name", ["vae/config.json", "tokenizer_2/tokenizer.json", "scheduler/scheduler_config.json"])
 def test_settings_that_are_garbage_are_told_with_their_file(copy, name):
     (copy / name).write_bytes(b"<html>\xff")
-    (problem,) = find_problems(copy, Flux1)
+    (problem,) = problems_of(copy)
     assert problem.startswith(f"{name}: got a file of 7 bytes that is no JSON") and problem.endswith("download it again")
 
 
@@ -105,7 +110,7 @@ def test_a_missing_shard(copy):
     shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
     weights.rename(weights.with_name(shards["a"]))
     (copy / "transformer" / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
-    assert find_problems(copy, Flux1) == [f"transformer/{shards['b']} is missing: the folder is not whole, download it again"]
+    assert problems_of(copy) == [f"transformer/{shards['b']} is missing: the folder is not whole, download it again"]
 
 
 def test_other_models(copy):
@@ -118,12 +123,12 @@ def test_other_models(copy):
 def test_packing_that_is_not_flux1(copy):
     file = copy / "vae" / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "latent_channels": 32}))
-    assert find_problems(copy, Flux1)[0].startswith("got (in_channels, latent_channels, VAE blocks) = (64, 32, 4)")
+    assert problems_of(copy)[0].startswith("got (in_channels, latent_channels, VAE blocks) = (64, 32, 4)")
 
 
 @pytest.mark.parametrize("name", ["/nowhere/model", "./model", "model", "a/b/c"])
 def test_a_folder_that_is_not_there(name):
-    with pytest.raises(ModelError, match="there is no such folder; expected one, or a name on the Hub"):
+    with pytest.raises(ModelError, match=r"there is no such folder; expected one, a \.safetensors file, or a name on the Hub"):
         find_base(Model(base=name), CPU)
 
 
@@ -166,27 +171,27 @@ def test_device_and_dtype():
 
 def test_a_fingerprint_sees_content(copy, monkeypatch):
     file = copy / "vae" / "diffusion_pytorch_model.safetensors"
-    before = fingerprint(copy / "vae")
-    assert before == fingerprint(mini.MODEL / "vae")
+    before = fingerprint(Part(copy / "vae"))
+    assert before == fingerprint(Part(mini.MODEL / "vae"))
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     file.write_bytes(data)
-    assert fingerprint(copy / "vae") != before
+    assert fingerprint(Part(copy / "vae")) != before
     monkeypatch.setattr("trainer.model.WHOLE", 1000)  # by pieces, as large files are read
-    changed = fingerprint(copy / "vae")
+    changed = fingerprint(Part(copy / "vae"))
     file.write_bytes(bytes(data[:-1]) + bytes([data[-1] ^ 1]))
-    assert fingerprint(copy / "vae") != changed
+    assert fingerprint(Part(copy / "vae")) != changed
 
 
 def test_a_fingerprint_misses_nothing_in_files_of_the_size_of_the_vae(tmp_path):
     file = tmp_path / "vae.safetensors"
     with file.open("wb") as stream:
         stream.truncate(160 * 2**20)
-    before = fingerprint(tmp_path)
+    before = fingerprint(Part(tmp_path))
     with file.open("r+b") as stream:
         stream.seek(2 * 2**20)
         stream.write(b"x")
-    assert fingerprint(tmp_path) != before
+    assert fingerprint(Part(tmp_path)) != before
 
 
 def test_text_encoders_leave_when_the_block_ends():
@@ -215,7 +220,12 @@ def test_the_transformer_is_frozen_and_in_the_asked_dtype():
 
 def test_weights_of_another_model_are_told_with_the_folder(copy):
     shutil.copy(copy / "vae" / "diffusion_pytorch_model.safetensors", copy / "transformer")
-    with pytest.raises(
-        ModelError, match=r"transformer: cannot be loaded from .*/transformer: 1\d\d weights are not in its files"
-    ):
-        find_base(Model(base=str(copy)), CPU).load_transformer()
+    with pytest.raises(ModelError, match=r"transformer: .*/transformer: got a VAE, expected FLUX\.1's transformer"):
+        find_base(Model(base=str(copy)), CPU)
+
+
+def test_a_file_that_was_cut_off_after_it_was_checked(copy):
+    family, file = find_base(Model(base=str(copy)), CPU), copy / "vae" / "diffusion_pytorch_model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1000])
+    with pytest.raises(ModelError, match=r"vae: .*diffusion_pytorch_model\.safetensors: got .* download it again"):
+        family.load_vae()

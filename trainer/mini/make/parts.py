@@ -15,11 +15,10 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config,
 
 from trainer.flow import Noise
 from trainer.flux1 import Flux1
-from trainer.mini import MODEL
 from trainer.model import Base
 from trainer.timesteps import shift_sigmas
 
-FLUX = Flux1(Base("flux-mini", MODEL, torch.device("cpu"), torch.float32, max_sequence_length=24, is_guided=True))
+FLUX = Flux1(Base("flux-mini", {}, torch.device("cpu"), torch.float32, max_sequence_length=24, is_guided=True))
 CHANNELS = (8, 16, 48, 80)  # of the autoencoder's four levels
 
 
