@@ -1,4 +1,5 @@
 """Trains one LoRA: `python -m trainer outputs/<name>/config.toml [--resume <state>]`, also under `accelerate launch`.
+Writes a LoRA's file in another form: `python -m trainer convert IN OUT --to kohya`.
 
 Exit codes: 0 finished, 1 it broke, 2 something was wrong with what it was given, 143 stopped and resumable."""
 
@@ -12,7 +13,11 @@ quiet_libraries()
 from trainer.start import start  # noqa: E402  after the libraries were told to be quiet
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m trainer", description="Trains one FLUX LoRA.")
+    if sys.argv[1:2] == ["convert"]:
+        from trainer.convert import main as convert
+
+        sys.exit(convert(sys.argv[2:]))
+    parser = argparse.ArgumentParser(prog="python -m trainer", description="Trains one LoRA; `convert` writes one anew.")
     parser.add_argument("config", type=Path, help="config.toml in the run's folder")
     parser.add_argument("--resume", type=Path, help="a state in the run's folder to go on from")
     options = parser.parse_args()
