@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainer.w8a8 import FEWEST_ROWS, multiply_8bit
+from trainer.w8a8 import FEWEST_ROWS, MULTIPLE, multiply_8bit
 
 INT8_MAX, FP8_MAX = 127, 448  # the largest numbers of int8 that has a negative, and of e4m3
 SMALLEST = 1e-30  # of a scale: a channel of zeros has one too
@@ -40,27 +40,27 @@ def _pack_fp8(weight: Tensor) -> Packed:
     return (weight / scale).clamp(-FP8_MAX, FP8_MAX).to(torch.float8_e4m3fn), scale
 
 
-def _unpack_rows(packed: Packed, shape: tuple[int, int], dtype: torch.dtype) -> Tensor:
+def _unpack_rows(packed: Packed, dtype: torch.dtype) -> Tensor:
     weight, scale = packed
     return weight.to(dtype).mul_(scale.to(dtype))
 
 
 def _pack_nf4(weight: Tensor) -> Packed:
-    """Packed weights, their scales as shares of the largest of 256, and these largest."""
+    """Packed weights (N, K/2), their scales as shares of the largest of 256, and these largest. N K is a multiple of BLOCK."""
     _import_bitsandbytes()
-    packed, scale = torch.ops.bitsandbytes.quantize_4bit(_in_rows_of(BLOCK, weight), BLOCK, "nf4", torch.uint8)
+    packed, scale = torch.ops.bitsandbytes.quantize_4bit(weight.reshape(-1, BLOCK), BLOCK, "nf4", torch.uint8)
     padded = _in_rows_of(SCALES, scale.float())
     largest = padded.amax(1, keepdim=True).clamp(min=SMALLEST)
     shares = (padded / largest * 255).round().to(torch.uint8)
-    return packed, shares.flatten()[: len(scale)].clone(), largest
+    return packed.view(len(weight), -1), shares.flatten()[: len(scale)].clone(), largest
 
 
-def _unpack_nf4(packed: Packed, shape: tuple[int, int], dtype: torch.dtype) -> Tensor:
+def _unpack_nf4(packed: Packed, dtype: torch.dtype) -> Tensor:
     """In rows of one block: on a CPU, bitsandbytes 0.50 takes the scales of other blocks where a row ends within one."""
     weight, shares, largest = packed
     scale = (_in_rows_of(SCALES, shares) * (largest / 255)).flatten()[: len(shares)]
     whole = torch.ops.bitsandbytes.dequantize_4bit(weight, scale, BLOCK, "nf4", (len(scale), BLOCK), dtype)
-    return whole.flatten()[: shape[0] * shape[1]].view(shape)
+    return whole.view(len(weight), -1)
 
 
 def _in_rows_of(size: int, tensor: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class Kind:
 
     bytes_per_weight: float
     pack: Callable[[Tensor], Packed]  # of a weight (N, K)
-    unpack: Callable[[Packed, tuple[int, int], torch.dtype], Tensor]
+    unpack: Callable[[Packed, torch.dtype], Tensor]
 
 
 KINDS = {
@@ -103,29 +103,30 @@ class FrozenLinear(nn.Module):
     What it keeps are buffers that no state dict has: optimizers, reductions and files do not see them."""
 
     weight: Tensor
+    scale: Tensor
+    scale_of_scales: Tensor | None
     bias: Tensor | None
 
     def __init__(self, linear: nn.Linear, kind: str, matmul_8bit: bool = False):
         super().__init__()
         self.in_features, self.out_features, self.kind = linear.in_features, linear.out_features, kind
-        self.compute_dtype, self.matmul_8bit = linear.weight.dtype, matmul_8bit
-        names, packed = ("weight", "scale", "scale_of_scales"), KINDS[kind].pack(linear.weight.detach())
-        self.names = names[: len(packed)]
-        for name, tensor in zip(self.names, packed, strict=True):
-            self.register_buffer(name, tensor, persistent=False)
+        self.compute_dtype = linear.weight.dtype
+        self.matmul_8bit = matmul_8bit and not any(size % MULTIPLE for size in linear.weight.shape)
+        weight, scale, *more = KINDS[kind].pack(linear.weight.detach())
+        self.register_buffer("weight", weight, persistent=False)
+        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("scale_of_scales", more[0] if more else None, persistent=False)
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) -> (..., N), in the numbers of x. Few rows, as in modulation, are not worth their rounding to 8 bits."""
-        packed = [getattr(self, name) for name in self.names]
         if self.matmul_8bit and x.numel() > FEWEST_ROWS * self.in_features:
-            return multiply_8bit(x, packed[0], packed[1], self.bias)
-        return _Product.apply(x, self.bias, self.kind, self.out_features, *packed)
+            return multiply_8bit(x, self.weight, self.scale, self.bias)
+        return _Product.apply(x, self.weight, self.scale, self.scale_of_scales, self.bias, self.kind)
 
     def whole_weight(self) -> Tensor:
         """(N, K), as the products have it."""
-        packed = tuple(getattr(self, name) for name in self.names)
-        return KINDS[self.kind].unpack(packed, (self.out_features, self.in_features), self.compute_dtype)
+        return KINDS[self.kind].unpack(_pack(self.weight, self.scale, self.scale_of_scales), self.compute_dtype)
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, kind={self.kind}, matmul_8bit={self.matmul_8bit}"
@@ -152,28 +153,34 @@ class _Product(torch.autograd.Function):
     makes it once, and keeps it (test_quantise.py), which is the memory that we are here to save."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, bias: Tensor | None, kind: str, rows: int, *packed: Tensor) -> Tensor:
-        ctx.save_for_backward(*packed)
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, more: Tensor | None, bias: Tensor | None, kind: str
+    ) -> Tensor:
+        ctx.save_for_backward(weight, scale, more)
         ctx.kind, ctx.columns = kind, x.shape[-1]
-        return torch.ops.fluxgym.frozen_linear(x, packed, bias, kind, rows)
+        return torch.ops.fluxgym.frozen_linear(x, _pack(weight, scale, more), bias, kind)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        packed = ctx.saved_tensors  # a checkpoint hands them out once
-        back = torch.ops.fluxgym.frozen_linear_backward(grad, packed, ctx.kind, ctx.columns)
-        return back, None, None, None, *(None for _ in packed)
+        weight, scale, more = ctx.saved_tensors  # a checkpoint hands them out once
+        back = torch.ops.fluxgym.frozen_linear_backward(grad, _pack(weight, scale, more), ctx.kind, ctx.columns)
+        return back, None, None, None, None, None
 
 
-def _linear(x: Tensor, packed: list[Tensor], bias: Tensor | None, kind: str, rows: int) -> Tensor:
-    return functional.linear(x, KINDS[kind].unpack(tuple(packed), (rows, x.shape[-1]), x.dtype), bias)
+def _pack(weight: Tensor, scale: Tensor, more: Tensor | None) -> Packed:
+    return (weight, scale) if more is None else (weight, scale, more)
+
+
+def _linear(x: Tensor, packed: list[Tensor], bias: Tensor | None, kind: str) -> Tensor:
+    return functional.linear(x, KINDS[kind].unpack(tuple(packed), x.dtype), bias)
 
 
 def _linear_backward(grad: Tensor, packed: list[Tensor], kind: str, columns: int) -> Tensor:
-    return grad @ KINDS[kind].unpack(tuple(packed), (grad.shape[-1], columns), grad.dtype)
+    return grad @ KINDS[kind].unpack(tuple(packed), grad.dtype)
 
 
-def _linear_shape(x: Tensor, packed: list[Tensor], bias: Tensor | None, kind: str, rows: int) -> Tensor:
-    return x.new_empty(*x.shape[:-1], rows)
+def _linear_shape(x: Tensor, packed: list[Tensor], bias: Tensor | None, kind: str) -> Tensor:
+    return x.new_empty(*x.shape[:-1], len(packed[0]))
 
 
 def _linear_backward_shape(grad: Tensor, packed: list[Tensor], kind: str, columns: int) -> Tensor:
@@ -181,7 +188,7 @@ def _linear_backward_shape(grad: Tensor, packed: list[Tensor], kind: str, column
 
 
 LIBRARY = torch.library.Library("fluxgym", "DEF")
-LIBRARY.define("frozen_linear(Tensor x, Tensor[] packed, Tensor? bias, str kind, SymInt rows) -> Tensor")
+LIBRARY.define("frozen_linear(Tensor x, Tensor[] packed, Tensor? bias, str kind) -> Tensor")
 LIBRARY.define("frozen_linear_backward(Tensor grad, Tensor[] packed, str kind, SymInt columns) -> Tensor")
 LIBRARY.impl("frozen_linear", _linear, "CompositeExplicitAutograd")
 LIBRARY.impl("frozen_linear_backward", _linear_backward, "CompositeExplicitAutograd")

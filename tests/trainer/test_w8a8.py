@@ -60,6 +60,10 @@ def test_few_rows_are_multiplied_whole(kind):
     assert not torch.equal(small(more), whole(more))
 
 
+def test_so_are_odd_numbers_of_channels():
+    assert make_pair("fp8", 160, 96)[0].matmul_8bit and not make_pair("fp8", 168, 96)[0].matmul_8bit
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_what_is_no_number_is_seen(kind, number):
