@@ -33,12 +33,12 @@ ATTENTION += ("attn.to_qkv_mlp_proj", "attn.to_out")  # of the single blocks, wh
 MLP = tuple(f"{stream}.linear_{end}" for stream in ("ff", "ff_context") for end in ("in", "out"))
 
 
-def _double(theirs: str, *ours: str) -> Key:
-    return Key(f"double_blocks.{{}}.{theirs}", tuple(f"transformer_blocks.{{}}.{name}" for name in ours))
+def _double(theirs: str, *ours: str, rows: tuple[float, ...] = ()) -> Key:
+    return Key(f"double_blocks.{{}}.{theirs}", tuple(f"transformer_blocks.{{}}.{name}" for name in ours), rows=rows)
 
 
-def _single(theirs: str, ours: str) -> Key:
-    return Key(f"single_blocks.{{}}.{theirs}", (f"single_transformer_blocks.{{}}.attn.{ours}",))
+def _single(theirs: str, ours: str, rows: tuple[float, ...] = ()) -> Key:
+    return Key(f"single_blocks.{{}}.{theirs}", (f"single_transformer_blocks.{{}}.attn.{ours}",), rows=rows)
 
 
 KEYS = (
@@ -46,16 +46,16 @@ KEYS = (
     _double("txt_attn.qkv", "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
     _double("img_attn.proj", "attn.to_out.0"),
     _double("txt_attn.proj", "attn.to_add_out"),
-    _double("img_mlp.0", "ff.linear_in"),
-    _double("img_mlp.2", "ff.linear_out"),
-    _double("txt_mlp.0", "ff_context.linear_in"),
-    _double("txt_mlp.2", "ff_context.linear_out"),
+    _double("img_mlp.0", "ff.linear_in", rows=(6,)),
+    _double("img_mlp.2", "ff.linear_out", rows=(1 / 3,)),
+    _double("txt_mlp.0", "ff_context.linear_in", rows=(6,)),
+    _double("txt_mlp.2", "ff_context.linear_out", rows=(1 / 3,)),
     _double("img_attn.norm.query_norm", "attn.norm_q"),
     _double("img_attn.norm.key_norm", "attn.norm_k"),
     _double("txt_attn.norm.query_norm", "attn.norm_added_q"),
     _double("txt_attn.norm.key_norm", "attn.norm_added_k"),
-    _single("linear1", "to_qkv_mlp_proj"),
-    _single("linear2", "to_out"),
+    _single("linear1", "to_qkv_mlp_proj", rows=(9,)),
+    _single("linear2", "to_out", rows=(1 / 4,)),
     _single("norm.query_norm", "norm_q"),
     _single("norm.key_norm", "norm_k"),
     Key("img_in", ("x_embedder",)),

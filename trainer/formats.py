@@ -96,7 +96,7 @@ def _spell(pattern: str) -> Iterable[str]:
 # ---- modules that are one in the original ----------------------------------------------------------------------------
 def find_sizes(key: Key, columns: int) -> list[int]:
     """How many rows each of its parts has."""
-    return [int(part * columns) for part in key.rows or (1,) * len(key.ours)]
+    return [round(part * columns) for part in key.rows or (1,) * len(key.ours)]
 
 
 def join(parts: Sequence[Pair | None], key: Key) -> Pair:

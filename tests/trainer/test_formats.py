@@ -1,14 +1,17 @@
 """LoRAs in the forms of diffusers, kohya and BFL, there and back; diffusers' own converters are the reference."""
 
+import contextlib
 import itertools
 
 import pytest
 import torch
-from diffusers import FluxPipeline, FluxTransformer2DModel
+from diffusers import Flux2KleinPipeline, Flux2Transformer2DModel, FluxPipeline, FluxTransformer2DModel
 from diffusers.loaders.single_file_utils import convert_flux_transformer_checkpoint_to_diffusers
 from safetensors.torch import save_file
 
+from tests.trainer import klein
 from trainer.flux1 import Flux1
+from trainer.flux2 import Flux2Klein
 from trainer.formats import Names, Pair, find_sizes, is_exact, join, spell, split_number, take_apart
 
 FORMS = ("diffusers", "kohya", "bfl")
@@ -39,9 +42,9 @@ def make_layers(model, rank=1, dtype=torch.float32, pick=lambda name: True):
     }
 
 
-def read_back(tensors):
+def read_back(tensors, family=Flux1):
     """Pairs by diffusers' names, from the tensors of any of our forms."""
-    names, layers = Names(Flux1.keys), {}
+    names, layers = Names(family.keys), {}
     for key in tensors:
         for a, b in (("lora_A", "lora_B"), ("lora_down", "lora_up")):
             if key.endswith(f".{a}.weight"):
@@ -136,15 +139,35 @@ def test_the_original_takes_our_weights_to_the_same_places(rank):
         torch.testing.assert_close(added, pair.b[::97] @ pair.a, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("form", ["kohya", "bfl"])
+def test_diffusers_reads_both_forms_of_flux2(form, tmp_path):
+    """All of klein 4 B but the few modules that its kohya converter leaves out; q, k and v it leaves at three times the rank
+    in BFL's form, where it does not look for a diagonal. A LoRA adds the same."""
+    with torch.device("meta"):
+        full = Flux2Transformer2DModel(
+            num_layers=5, num_single_layers=20, num_attention_heads=24, joint_attention_dim=7680, guidance_embeds=False
+        )
+    layers = make_layers(full, pick=lambda name: "blocks." in name)
+    assert len(layers) == 5 * 12 + 20 * 2
+    save_file(spell(layers, Flux2Klein.keys, form), tmp_path / "x.safetensors")
+    read = Flux2KleinPipeline.lora_state_dict(tmp_path, weight_name="x.safetensors")
+    read = read[0] if isinstance(read, tuple) else read
+    assert len(read) == 2 * len(layers)
+    for name, pair in layers.items():
+        a, b = (read[f"transformer.{name}.lora_{half}.weight"] for half in "AB")
+        torch.testing.assert_close(b[::97] @ a, pair.b[::97] @ pair.a, rtol=0, atol=1e-6)
+
+
 # ---- there and back --------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_there_and_back_over_all_forms(transformer, dtype):
+@pytest.mark.parametrize("family", [Flux1, Flux2Klein])
+def test_there_and_back_over_all_forms(transformer, family, dtype):
     """The same numbers and ranks, whichever way."""
-    layers = make_layers(transformer, rank=4, dtype=dtype)
+    layers = make_layers(transformer if family is Flux1 else klein.make_transformer(), rank=4, dtype=dtype)
     for way in itertools.permutations(FORMS):
         went = layers
         for form in way:
-            went = read_back(spell(went, Flux1.keys, form))
+            went = read_back(spell(went, family.keys, form), family)
         assert went.keys() == layers.keys() and all(equal(went[name], layers[name]) for name in layers), way
 
 
@@ -196,6 +219,18 @@ def test_shapes_of_another_model_are_refused():
     with pytest.raises(ValueError, match=r"img_mlp\.0: got 48 rows for 8 columns, expected 32"):
         take_apart(Pair(torch.ones(2, 8), torch.ones(48, 2)), key("double_blocks.{}.img_mlp.0"))
     assert find_sizes(key(LINEAR1), 3072) == [3072, 3072, 3072, 12288]
+
+
+def test_the_two_families_are_told_apart_by_their_widths(transformer):
+    """Of the modules whose names they share: in each other's tables none has a fitting shape, but those that are the same."""
+    for family, other, model in ((Flux1, Flux2Klein, transformer), (Flux2Klein, Flux1, klein.make_transformer())):
+        joined = Names(family.keys).join(make_layers(model, pick=lambda name: "blocks." in name))
+        fitting = set()
+        for module, pair in joined.items():
+            with contextlib.suppress(ValueError):
+                if Names(other.keys).place(module, pair):
+                    fitting.add(module.split(".", 2)[2])
+        assert fitting == {"img_attn.qkv", "img_attn.proj", "txt_attn.qkv", "txt_attn.proj"}
 
 
 def test_the_final_modulation_stands_the_other_way_round(transformer):
