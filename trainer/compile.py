@@ -7,14 +7,13 @@ sizes are others, and would have to be compiled too."""
 
 import hashlib
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
+from trainer.blocks import find_turns
 from trainer.report import say, warn
 
 SAVING = 0.2  # of a step's time: 25 to 35 % with OneTrainer, 10 to 25 % with musubi-tuner [their users' reports]
@@ -48,20 +47,21 @@ def find_mark(cache: Path, *about: object) -> Path:
     return cache / f"{MARK}{key}"
 
 
-def compile_blocks(blocks: Sequence[nn.Module], shapes: int, mark: Path) -> None:
-    """Replaces the forward pass of each block by a compiled one, which is made when it is called first.
+def compile_blocks(transformer: Any, shapes: int, mark: Path) -> None:
+    """Replaces what each block computes by a compiled form of it, which is made when it is called first.
 
-    Before anything wraps the blocks: checkpointing and swapping stay outside of what is compiled."""
+    Checkpointing and swapping stay outside of what is compiled."""
     is_dynamic = shapes > FEW_SHAPES
     import torch._dynamo
     import torch._inductor
 
     torch._dynamo.config.recompile_limit = max(8, 4 * min(shapes, FEW_SHAPES))  # graphs of one kind of block
     torch._inductor.config.fallback_random = True  # dropout draws what it draws without
-    say(f"Compiling {len(blocks)} blocks when they are first used; kept in {mark.parent}")
-    state = _State(mark, calls_left=2 * len(blocks))
-    for block in blocks:
-        block.forward = _Compiled(block.forward, is_dynamic, state)  # type: ignore[method-assign]
+    turns = find_turns(transformer)
+    say(f"Compiling {len(turns)} blocks when they are first used; kept in {mark.parent}")
+    state = _State(mark, calls_left=2 * len(turns))
+    for turn in turns:
+        turn.compute = _Compiled(turn.compute, is_dynamic, state)
 
 
 @dataclass
@@ -74,7 +74,7 @@ class _State:
 
 
 class _Compiled:
-    """A block's forward pass, compiled where gradients are wanted; as it was from the first failure to compile on."""
+    """What a block computes: compiled where gradients are wanted, plain from the first failure to compile on."""
 
     def __init__(self, plain: Any, is_dynamic: bool, state: _State):
         self.plain, self.state = plain, state

@@ -54,15 +54,17 @@ class Twin:
     copies: tuple[int, ...]
 
 
-def make_twin(build: Callable[[], Any], dtype: torch.dtype) -> Twin:
-    """The twin of the transformer that `build` makes; frozen, as the real one is before its LoRA."""
+def make_twin(build: Callable[[], Any], dtype: torch.dtype, keep: int | None = KEPT_OF_EACH) -> Twin:
+    """The twin of the transformer that `build` makes; frozen, as the real one is before its LoRA.
+
+    `keep` so many blocks of each kind, at least two; None: all, where they are not alike."""
     with torch.device("meta"):
         model = build()
     copies: list[int] = []
     for blocks in find_lists(model):
-        count = len(blocks)
-        del blocks[KEPT_OF_EACH:]
-        copies += [1, *([count - 1] if count > 1 else [])]
+        left = len(blocks) if keep is None else min(keep, len(blocks))
+        copies += [1] * (left - 1) + [1 + len(blocks) - left]
+        del blocks[left:]
     for parameter in model.requires_grad_(False).parameters():
         parameter.data = parameter.data.to(dtype)
     return Twin(model, tuple(copies))

@@ -4,13 +4,11 @@ import shutil
 
 import pytest
 import torch
-from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 from tests.trainer.test_trace import SMALL, feed, teach
 from trainer import compile as compiling
+from trainer.blocks import checkpoint_blocks, find_turns
 from trainer.compile import compile_blocks, count_graphs, find_cache, find_mark, is_worth_it
-from trainer.trace import find_lists
 
 needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler here")
 
@@ -35,10 +33,6 @@ def build():
     return teach(FluxTransformer2DModel(**SMALL | {"num_layers": 0, "num_single_layers": 3}))
 
 
-def list_blocks(model):
-    return [block for blocks in find_lists(model) for block in blocks]
-
-
 def learn(model):
     """Gradients of one step, on the same noise each time."""
     inputs = feed("cpu")
@@ -57,14 +51,11 @@ def count_compiled():
 def test_gradients_are_those_of_plain_blocks_also_when_checkpointed(mark):
     model, before = build(), count_compiled()
     plain = learn(model)
-    blocks = list_blocks(model)
-    compile_blocks(blocks, 1, mark)
+    compile_blocks(model, 1, mark)
     assert learn(model) == pytest.approx(plain, rel=1e-5, abs=1e-5 * plain.abs().max().item())
     assert 0 < count_compiled() - before <= count_graphs(1, 1)  # not one for each block
     assert not mark.exists()
-    for block in blocks:
-        inside = block.forward
-        block.forward = lambda *args, _inside=inside, **kwargs: checkpoint(_inside, *args, use_reentrant=False, **kwargs)
+    checkpoint_blocks(model, 2)
     assert learn(model) == pytest.approx(plain, rel=1e-5, abs=1e-5 * plain.abs().max().item())
     assert mark.exists()
 
@@ -72,7 +63,7 @@ def test_gradients_are_those_of_plain_blocks_also_when_checkpointed(mark):
 @needs_compiler
 def test_blocks_are_compiled_only_where_gradients_are_wanted(mark):
     model, before = build(), count_compiled()
-    compile_blocks(list_blocks(model), 1, mark)
+    compile_blocks(model, 1, mark)
     with torch.no_grad():
         model(**feed("cpu"))
     assert count_compiled() == before
@@ -85,7 +76,7 @@ def test_without_a_compiler_the_training_goes_on(mark, monkeypatch, tmp_path, ca
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     model = build()
     plain = learn(model)
-    compile_blocks(list_blocks(model), 1, mark)
+    compile_blocks(model, 1, mark)
     assert torch.equal(learn(model), plain) and torch.equal(learn(model), plain)
     said = capsys.readouterr().out
     assert said.count("WARNING speed.compile: the blocks cannot be compiled here, so the training goes on without; ") == 1
@@ -93,16 +84,16 @@ def test_without_a_compiler_the_training_goes_on(mark, monkeypatch, tmp_path, ca
 
 
 def test_what_breaks_in_a_block_is_not_the_compilers_fault(mark):
-    class Broken(nn.Module):
-        def forward(self, x):
-            raise torch.OutOfMemoryError("no memory")
+    def break_down(*args, **kwargs):
+        raise torch.OutOfMemoryError("no memory")
 
-    block = Broken()
-    compile_blocks([block], 1, mark)
-    block.forward.compiled = block.forward.plain
+    model = build()
+    compile_blocks(model, 1, mark)
+    compute = find_turns(model)[0].compute
+    compute.compiled = break_down
     with pytest.raises(torch.OutOfMemoryError):
-        block(torch.ones(1, requires_grad=True))
-    assert not block.forward.state.is_off
+        learn(model)
+    assert not compute.state.is_off
 
 
 def test_few_sizes_have_graphs_of_their_own_and_many_share_them():

@@ -87,6 +87,14 @@ def test_the_first_block_gives_no_gradient_to_what_was_before_it(found):
     assert len(found.blocks) == 7 and found.blocks[4] == found.blocks[6]
 
 
+def test_a_twin_of_all_blocks_costs_the_same(found):
+    whole = make_twin(build, torch.float32, keep=None)
+    assert whole.copies == (1,) * 7
+    with torch.device("meta"):
+        teach(whole.model)
+    assert trace(whole, lambda model: model(**feed("meta"))) == found
+
+
 def test_counts_the_bytes_that_the_real_model_keeps(found, model):
     known = {tensor.untyped_storage().data_ptr() for tensor in [*model.parameters(), *model.buffers()]}
     kept = {}
