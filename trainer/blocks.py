@@ -5,6 +5,7 @@ changes a number. A checkpointed block keeps its inputs alone and is computed ag
 arXiv 1604.06174). A swapped block, which has to be checkpointed, has its frozen weights in the host's memory; they are copied
 to one of two places on the device ahead of their use. The base is frozen, so that nothing is ever copied back."""
 
+import itertools
 import math
 import weakref
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from trainer.quantise import quantise
 from trainer.trace import find_lists
+from trainer.weights import Finish
 
 ALIGNMENT = 256  # bytes between the starts of two tensors: kernels like theirs at a multiple of it
 PLACES = 2  # on the device, for one block each: one at work, one on its way
@@ -58,6 +61,20 @@ def swap_blocks(transformer: Any, count: int, device: torch.device) -> None:
 def choose_swapped(blocks: int, count: int) -> list[int]:
     """The numbers of the blocks that are swapped: evenly spread, so that others are at work while a block is copied."""
     return [(2 * number + 1) * blocks // (2 * count) for number in range(count)]
+
+
+def make_finish(blocks: int, swapped: int, kind: str, matmul_8bit: bool) -> Finish:
+    """For loading a transformer with so many blocks: each is quantised when it is whole, and leaves the device if swapped."""
+    chosen, numbers = choose_swapped(blocks, swapped), itertools.count()
+
+    def finish(name: str, block: nn.Module) -> None:
+        if not name.rpartition(".")[2].isdigit():
+            return  # it stands outside the blocks: an embedder, or what comes after them
+        quantise(block, kind, matmul_8bit)
+        if next(numbers) in chosen:
+            block.to("cpu")
+
+    return finish
 
 
 def find_turns(transformer: Any) -> list["Turn"]:

@@ -1,6 +1,7 @@
 """Checkpointed and swapped blocks: the same numbers, less memory."""
 
 import copy
+import dataclasses
 import weakref
 
 import pytest
@@ -8,8 +9,8 @@ import torch
 from diffusers import FluxTransformer2DModel
 from torch import nn
 
-from trainer.blocks import checkpoint_blocks, choose_swapped, find_blocks, find_turns, swap_blocks
-from trainer.quantise import quantise
+from trainer.blocks import checkpoint_blocks, choose_swapped, find_blocks, find_turns, make_finish, swap_blocks
+from trainer.quantise import FrozenLinear, quantise
 
 CPU = torch.device("cpu")
 DEVICES = [CPU, pytest.param(torch.device("cuda"), marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
@@ -192,6 +193,28 @@ def test_what_was_swapped_before_leaves_the_host():
 )
 def test_the_swapped_ones_are_spread(count, chosen):
     assert choose_swapped(57, count) == chosen
+
+
+def test_blocks_are_quantised_while_they_are_read(family):
+    """As by hand after it; what stands outside the blocks stays as it is."""
+    transformer = family.load_transformer(make_finish(7, 2, "int8", True))
+    expected = family.load_transformer()
+    for block in find_blocks(expected):
+        quantise(block, "int8", True)
+    kinds = {name: type(module) for name, module in transformer.named_modules()}
+    assert kinds == {name: type(module) for name, module in expected.named_modules()}
+    assert kinds["proj_out"] is kinds["x_embedder"] is nn.Linear and kinds["transformer_blocks.0.attn.to_q"] is FrozenLinear
+    got, wanted = dict(transformer.named_buffers()), dict(expected.named_buffers())
+    assert got.keys() == wanted.keys() and all(torch.equal(got[name], wanted[name]) for name in got)
+    assert all(module.matmul_8bit for module in transformer.modules() if isinstance(module, FrozenLinear))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_swapped_blocks_leave_the_gpu_while_the_others_are_read(family):
+    family.base = dataclasses.replace(family.base, device=torch.device("cuda"))
+    blocks = find_blocks(family.load_transformer(make_finish(7, 2, "int8", False)))
+    where = [{buffer.device.type for buffer in block.buffers()} for block in blocks]
+    assert where == [{"cpu"} if number in choose_swapped(7, 2) else {"cuda"} for number in range(7)]
 
 
 def test_compile_goes_inside():
