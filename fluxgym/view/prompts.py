@@ -6,8 +6,10 @@ from typing import Any
 
 import yaml
 
+from fluxgym.run.folders import PROJECT
 from fluxgym.run.lora_file import read_header
 from trainer.folder import RunFolder
+from trainer.prompts import Picture, parse_prompt, read_prompt_file
 
 KOHYA, AI_TOOLKIT = "sample_prompts.txt", "config.yaml"
 UNREADABLE = (OSError, ValueError, TypeError, AttributeError, KeyError, IndexError, yaml.YAMLError)
@@ -54,8 +56,18 @@ def _ours(folder: RunFolder) -> Prompts:
     settings = _settings(folder)
     sample = settings.get("sample", {})
     trigger, seed = settings.get("trigger", ""), int(sample.get("seed", 42))
-    prompts = [str(prompt).replace("[trigger]", trigger) for prompt in sample.get("prompts", [])]
-    return [(prompt, seed + number) for number, prompt in enumerate(prompts)]
+    lines = [str(prompt) for prompt in sample.get("prompts", [])]
+    lines += read_prompt_file(PROJECT / sample["prompts_file"]) if sample.get("prompts_file") else []
+    return [_read_line(line.replace("[trigger]", trigger), seed + number) for number, line in enumerate(lines)]
+
+
+def _read_line(line: str, seed: int) -> tuple[str, int | None]:
+    """The text and the seed of a prompt with options behind it; all of it where it is none."""
+    try:
+        picture = parse_prompt(line, Picture("", seed=seed))
+    except ValueError:
+        return line, seed
+    return picture.prompt, picture.seed
 
 
 def _process(folder: RunFolder) -> dict[str, Any]:

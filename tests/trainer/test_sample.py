@@ -103,3 +103,47 @@ def test_no_prompts_no_round(painter, capfd):
     painter.sketches = []
     painter.draw_round("e000000", 0)
     assert not painter.folder.samples.exists() and "Sampling" not in capfd.readouterr().out
+
+
+def test_each_prompt_has_what_stands_behind_it(small, tmp_path):
+    (tmp_path / "more.txt").write_text("# of the file\na [trigger] --d 5\n")
+    own = {"prompts": ["a cat --w 128 --s 4 --n blurry --l 3", "a dog"], "prompts_file": str(tmp_path / "more.txt")}
+    cat, dog, robot = pictures_of(small, **own)
+    assert (cat.prompt, cat.negative, cat.width, cat.height, cat.steps, cat.cfg, cat.seed) == (
+        "a cat",
+        "blurry",
+        128,
+        64,
+        4,
+        3,
+        7,
+    )
+    assert (dog.prompt, dog.width, dog.steps, dog.seed) == ("a dog", 96, 3, 8)
+    assert (robot.prompt, robot.seed) == ("a sks robot", 5)
+    with pytest.raises(ValueError, match=r"sample\.prompts.*got --w 100, expected a whole number from 64 to 2048"):
+        pictures_of(small, prompts=["a cat --w 100"])
+
+
+def test_options_reach_the_picture_and_its_name(make_painter):
+    """Classifier-free guidance with a negative prompt is the whole pipeline's; the size and the seed are the prompt's own."""
+    painter = make_painter(prompts=["a cat in the snow --n a rocket in space --l 3 --w 64 --d 11"])
+    pipe = FluxPipeline.from_pretrained(mini.MODEL, dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    drawn = [
+        pipe(
+            "a cat in the snow",
+            negative_prompt="a rocket in space",
+            true_cfg_scale=cfg,
+            num_inference_steps=3,
+            guidance_scale=3.5,
+            width=64,
+            height=64,
+            max_sequence_length=24,
+            generator=torch.Generator().manual_seed(11),
+        ).images[0]
+        for cfg in (3.0, 1.0)
+    ]
+    ours, guided, plain = (np.asarray(picture, int) for picture in (painter.draw(0), *drawn))
+    assert np.array_equal(ours, guided) and not np.array_equal(guided, plain)
+    painter.draw_round("000004", 4)
+    assert [re.sub(r"\d{14}", "", name) for name in names(painter)] == ["robot_000004_00__11.png"]

@@ -7,12 +7,14 @@ import signal
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from trainer.cache import cache_texts
 from trainer.disk import NotWritten
 from trainer.interrupt import Stop, Stopped
 from trainer.start import BROKE, FINISHED, STOPPED, WRONG, start
+from trainer.tally import Outcome
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +84,7 @@ def test_a_state_that_is_none(small, make_run, capfd):
 
 
 def test_a_loss_that_is_no_number(small, make_run, monkeypatch, capfd):
-    monkeypatch.setattr("trainer.loop.take_step", lambda training: (float("inf"), 1e-3))
+    monkeypatch.setattr("trainer.loop.take_step", lambda training: Outcome(torch.tensor([torch.inf, 0, 0, 0]), 1e-3))
     assert start(make_run(small).config, None) == BROKE
     assert "ERROR the loss became inf at step 1" in capfd.readouterr().out.splitlines()[-1]
 
@@ -97,7 +99,7 @@ def test_no_room_is_told_in_one_line_and_leaves_nothing_half(small, make_run, ca
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     out = capfd.readouterr().out
-    what = f"({folder.cache}|{folder.samples})/" if room == 1_000 else str(folder.epoch_state(1))
+    what = f"({folder.shared_cache()}|{folder.samples})/" if room == 1_000 else str(folder.epoch_state(1))
     assert re.search(rf"ERROR {what}\S* could not be written: File too large; no state was saved before$", out.splitlines()[-1])
     assert "Traceback" not in out and not list(folder.path.glob("**/*.new")) and folder.states() == []
 

@@ -30,6 +30,13 @@ def test_ours(folder):
     assert read_trigger(folder) == "sks"
 
 
+def test_options_behind_a_prompt_are_no_text(folder):
+    more = folder.path / "more.txt"
+    more.write_text("a dog --d 3\n")
+    folder.config.write_text(f'[sample]\nprompts = ["a cat --w 512 --d 9", "x --zz"]\nprompts_file = "{more}"\nseed = 7\n')
+    assert read_prompts(folder) == [("a cat", 9), ("x --zz", 8), ("a dog", 3)]
+
+
 def test_of_kohya(folder):
     (folder.path / "sample_prompts.txt").write_text("# seeds\na robot --w 512 --d 42\n\na cat\n")
     assert read_prompts(folder) == [("a robot", 42), ("a cat", None)]
