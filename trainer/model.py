@@ -64,9 +64,16 @@ def choose_device(settings: Model) -> torch.device:
 
 
 def choose_dtype(settings: Model, device: torch.device) -> torch.dtype:
+    """Raises ModelError when bf16 is asked for and the GPU has none. PyTorch would make it up, very slowly."""
+    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    if settings.dtype == "bf16" and device.type == "cuda" and not has_bf16:
+        got = ".".join(map(str, torch.cuda.get_device_capability(device)))
+        problem = f"model.dtype: got bf16 on a GPU of compute capability {got}, which has none; expected 8.0 or newer (RTX 30"
+        cure = 'series, A100), or model.dtype = "fp32" with model.quantise = "int8" or "nf4", so that it fits'
+        raise ModelError(settings.base, [f"{problem} {cure}"])
     if settings.dtype != "auto":
         return DTYPES[settings.dtype]
-    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if has_bf16 else torch.float32
 
 
 # ---- checking --------------------------------------------------------------------------------------------------------

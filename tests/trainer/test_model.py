@@ -169,6 +169,16 @@ def test_device_and_dtype():
             choose_device(Model(base="x", device="cuda"))
 
 
+def test_a_gpu_without_bf16(monkeypatch):
+    """A card of before 2020, which PyTorch says has bf16 unless it is asked twice."""
+    cuda = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    assert choose_dtype(Model(base="x"), cuda) == choose_dtype(Model(base="x", dtype="fp32"), cuda) == torch.float32
+    with pytest.raises(ModelError, match=r"model\.dtype: got bf16 on a GPU of compute capability 7\.5, which has none; .*fp32"):
+        choose_dtype(Model(base="x", dtype="bf16"), cuda)
+
+
 def test_a_fingerprint_sees_content(copy, monkeypatch):
     file = copy / "vae" / "diffusion_pytorch_model.safetensors"
     before = fingerprint(Part(copy / "vae"))
