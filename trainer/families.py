@@ -14,6 +14,7 @@ from trainer.flux2 import Flux2Klein
 from trainer.model import Base, ModelError, choose_dtype, download, find_problems
 from trainer.names import describe
 from trainer.parts import Part, find_config, has_part, read_json
+from trainer.report import warn
 from trainer.weights import WeightsError, open_weights
 
 FAMILIES: tuple[type[Family], ...] = (Flux1, Flux2Klein)
@@ -24,6 +25,9 @@ INDEX = "model_index.json"
 def find_base(settings: Model, device: torch.device) -> Family:
     """The base model, checked, downloaded where it is a name on the Hub. Raises ModelError."""
     family, parts, options = find_parts(settings)
+    for name in sorted({name for other in FAMILIES for name in other.settings.values()} - set(family.settings.values())):
+        if given := getattr(settings, name):
+            warn(f"model.{name}: {given} is ignored, {family.title} has no such part")
     if problems := find_problems(parts, family):
         raise ModelError(settings.base, problems)
     guided = family.is_guided(find_config(parts["transformer"], family.recipes["transformer"]))

@@ -149,6 +149,15 @@ class Family(ABC):
         """The transformer's velocity for noisy tokens (B, T, D) at noise levels (B,), at its own precision."""
 
     # ---- drawing -------------------------------------------------------------------------------------------------------------
+    @property
+    def draws_with_guidance(self) -> bool:
+        """Whether a picture's guidance has an effect."""
+        return self.base.is_guided
+
+    def find_cfg(self, picture: Picture) -> float:
+        """The scale of classifier-free guidance with which a picture is drawn; 1: there is none."""
+        return picture.cfg
+
     @abstractmethod
     def draw(self, transformer: Any, picture: Picture, conditions: Tensors, negative: Tensors) -> Tensor:
         """The latent (1, C, H, W) of a picture, from the conditions of its prompt and of its negative prompt."""

@@ -197,16 +197,24 @@ class Flux2Klein(Family):
         )[0]
 
     # ---- drawing -------------------------------------------------------------------------------------------------------------
-    def draw(self, transformer: Any, picture: Picture, conditions: Tensors, negative: Tensors) -> Tensor:
-        """Euler steps over FLUX.2's noise levels, as Flux2KleinPipeline takes them.
+    @property
+    def draws_with_guidance(self) -> bool:
+        return not self.is_distilled
 
-        Its guidance is classifier-free: `cfg` where it is set, else `guidance`; the distilled models have none."""
+    def find_cfg(self, picture: Picture) -> float:
+        """Its guidance is classifier-free: `cfg` where it is set, else `guidance`; the distilled models have none."""
+        if self.is_distilled:
+            return 1.0
+        return picture.cfg if picture.cfg > 1 else picture.guidance
+
+    def draw(self, transformer: Any, picture: Picture, conditions: Tensors, negative: Tensors) -> Tensor:
+        """Euler steps over FLUX.2's noise levels, as Flux2KleinPipeline takes them."""
         device, height, width = self.base.device, picture.height // 8, picture.width // 8
         generator = torch.Generator().manual_seed(picture.seed)
         noise = torch.randn(1, 128, height // 2, width // 2, generator=generator)
         img = noise.flatten(2).transpose(1, 2).to(device)  # (1, T, 128)
         like = torch.empty(1, 32, height, width, device="meta")  # a batch of this size
-        cfg = 1.0 if self.is_distilled else picture.cfg if picture.cfg > 1 else picture.guidance
+        cfg = self.find_cfg(picture)
         texts = [conditions, negative] if cfg > 1 else [conditions]
         batches = [Batch(like, {"txt": text["txt"][None].to(device)}) for text in texts]
         for now, after in pairwise(list_sigmas(img.shape[1], picture.steps)):

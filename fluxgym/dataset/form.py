@@ -26,7 +26,8 @@ VERSION = 1
 CARE = "care."
 CHECKPOINTS = "save.state_every_epochs"  # 0: none but when it is stopped
 FOLDERS = ("data.folder", "data.regularisation")  # ~ in them is the home folder
-OPTIONAL = ("model.max_sequence_length", "data.regularisation")  # empty means unset
+PARTS = ("transformer", "vae", "clip", "t5", "qwen", "tokenizers")  # of a base model, from files of their own
+OPTIONAL = ("model.max_sequence_length", "data.regularisation", *(f"model.{part}" for part in PARTS))  # empty means unset
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,12 @@ BASES = (
         "In this repository; four million weights, 96 px. For the demo and for trying things out without a GPU.",
         {key: _DEMO[key] for key in _FLUX},
     ),
-    Base("Another: a folder, or a name on the Hub", "", "FLUX.1 in diffusers format.", _FLUX),
+    Base(
+        "Another: a folder, or a name on the Hub",
+        "",
+        "FLUX.1 or FLUX.2 klein in diffusers format, or one .safetensors file that holds all parts.",
+        _FLUX,
+    ),
 )
 
 

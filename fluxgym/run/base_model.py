@@ -13,12 +13,13 @@ HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def find_base_problem(base: str) -> str:
-    """What is wrong with `model.base`; empty where it is a folder, or can be a name on the Hugging Face Hub."""
+    """What is wrong with `model.base`; empty where it is a folder or a file of weights, or can be a name on the Hub."""
     path = PROJECT / Path(base).expanduser()  # the trainer is started in the project's folder
-    if path.is_dir() or (HUB_NAME.fullmatch(base) and not path.exists()):
+    if path.is_dir() or (path.is_file() and path.suffix == ".safetensors") or (HUB_NAME.fullmatch(base) and not path.exists()):
         return ""
-    found = "is not a folder" if path.exists() else "is not there"
-    return f"got {base!r}, but {path} {found}; expected a folder, or a name on the Hugging Face Hub: owner/model"
+    found = "is neither a folder nor a .safetensors file" if path.exists() else "is not there"
+    expected = "expected a folder, a .safetensors file, or a name on the Hugging Face Hub: owner/model"
+    return f"got {base!r}, but {path} {found}; {expected}"
 
 
 class NotInCache(ValueError):

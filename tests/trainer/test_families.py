@@ -168,6 +168,11 @@ def test_a_klein_with_the_parts_of_another_family(given, tmp_path):
     )
 
 
+def test_a_part_that_the_family_does_not_have_is_told(given, capsys):
+    find_base(Model(base=str(mini.MODEL), qwen="somewhere.safetensors"), CPU)
+    assert "model.qwen: somewhere.safetensors is ignored, FLUX.1 has no such part" in capsys.readouterr().out
+
+
 def test_weights_that_are_given_are_not_downloaded(given, tmp_path):
     hub = Hub("somebody/flux-mini", mini.MODEL)
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0"}

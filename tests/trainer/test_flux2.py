@@ -123,6 +123,7 @@ def test_pictures_are_the_pipelines(klein, pipe, distilled, guidance, cfg):
     picture = Picture("x", width=96, height=64, steps=3, guidance=guidance, cfg=cfg, seed=11)
     got = klein.draw(klein.load_transformer(), picture, {"txt": text[0]}, {"txt": other[0]})
     assert got.shape == (1, 32, 8, 12)
+    assert klein.draws_with_guidance != distilled and klein.find_cfg(picture) == (1 if distilled else max(guidance, cfg))
     plain = klein.load_vae()._plain(got)
     torch.testing.assert_close(plain, wanted, rtol=0, atol=1e-4)
 

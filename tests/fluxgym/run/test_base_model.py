@@ -19,12 +19,14 @@ def test_what_can_be_meant(tmp_path):
 @pytest.mark.parametrize("base", ["flux", "/no/such/folder", "./models/flux", "a/b/c", "owner/", "~/no-such-model", "a b/c"])
 def test_what_is_not_there(base):
     assert f"got {base!r}, but /" in find_base_problem(base)
-    assert "is not there; expected a folder, or a name on the Hugging Face Hub" in find_base_problem(base)
+    assert "is not there; expected a folder, a .safetensors file, or a name on the Hugging Face Hub" in find_base_problem(base)
 
 
 def test_a_file(tmp_path):
-    (tmp_path / "flux1-dev.safetensors").touch()
-    assert "is not a folder" in find_base_problem(str(tmp_path / "flux1-dev.safetensors"))
+    for name in ("flux1-dev.safetensors", "flux1-dev.gguf"):
+        (tmp_path / name).touch()
+    assert find_base_problem(str(tmp_path / "flux1-dev.safetensors")) == ""
+    assert "is neither a folder nor a .safetensors file" in find_base_problem(str(tmp_path / "flux1-dev.gguf"))
 
 
 # ---- the Hub's cache -------------------------------------------------------------------------------------------------
