@@ -4,18 +4,15 @@ One TOML file per run, `outputs/<name>/config.toml`. Unknown keys and wrong type
 Paths are taken from the folder in which the trainer is started.
 """
 
-import difflib
 import tomllib
-import types
-import typing
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
 
 from trainer.block_choice import parse_blocks
+from trainer.explain import explain
 from trainer.folder import check_name
 from trainer.prompts import Picture, parse_prompt
 
@@ -51,6 +48,14 @@ class Model(Section):
     dtype: Literal["auto", "bf16", "fp32"] = Field(
         "auto",
         description="Numbers of the frozen base. auto: bf16 on a GPU that has it, fp32 on a CPU. The LoRA is always fp32.",
+    )
+    quantise: Literal["auto", "none", "int8", "fp8", "nf4"] = Field(
+        "auto",
+        description="How the frozen blocks are kept: none as they are, int8 and fp8 in half the memory, nf4 in a quarter. "
+        "auto: as memory.preset needs, on a CPU none.",
+    )
+    matmul_8bit: bool = Field(
+        False, description="Multiply in 8 bits as well, forward and backward: faster, less exact. For int8 and fp8."
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train. auto: the GPU, where there is one.")
     max_sequence_length: int | None = Field(
@@ -190,13 +195,19 @@ class Train(Section):
     huber_schedule: Literal["constant", "exponential"] = Field(
         "constant", description="exponential: huber_delta holds for pure noise, and rises to 1 for the image itself."
     )
-    accumulation: int = Field(
-        1, ge=1, le=64, description="Pieces in which each process passes its share of a batch, for less memory; same result."
+    accumulation: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = Field(
+        "auto",
+        description="Pieces in which each process passes its share of a batch, for less memory; same result. auto: one, or as "
+        "many as memory.preset needs.",
     )
     seed: int = Field(
         42, ge=0, le=2**31 - 1, description="Fixes the order of the images, the noise and the LoRA's first weights."
     )
-    gradient_checkpointing: bool = Field(True, description="Less memory, about a third more time.")
+    gradient_checkpointing: bool | Annotated[int, Field(ge=0, le=1000)] | Literal["auto"] = Field(
+        "auto",
+        description="Blocks that are computed twice instead of kept: true all, false none, or so many. Less memory, up to a "
+        "third more time. auto: as many as memory.preset needs.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -323,7 +334,7 @@ def parse_config(values: dict[str, Any], source: str = "config") -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        problems = (_explain(dict(problem)) for problem in error.errors())
+        problems = (explain(dict(problem), Config) for problem in error.errors())
         raise ConfigError(source, list(dict.fromkeys(problems))) from error  # each choice of a union complains, of the same
 
 
@@ -341,67 +352,3 @@ def load_config(path: Path) -> Config:
 def dump_config(config: Config) -> str:
     """The settings as TOML, defaults written out; load_config reads back the same."""
     return tomli_w.dumps(config.model_dump(exclude_none=True))
-
-
-LIMITS = {  # in the order in which they read well
-    "min_length": ", not empty",
-    "max_length": " of at most {}",
-    "ge": " from {}",
-    "gt": " above {} and",
-    "le": " up to {}",
-    "multiple_of": ", a multiple of {}",
-}
-
-
-# ---- what is wrong, in words -----------------------------------------------------------------------------------------
-def _explain(problem: dict[str, Any]) -> str:
-    """'train.epochs: got 'ten', expected a whole number from 1 to 10000' from one pydantic error."""
-    section, field, where = _find(problem["loc"])
-    place = ".".join(where)
-    if problem["type"] == "extra_forbidden":
-        choices = list(section.model_fields)
-        near = difflib.get_close_matches(where[-1], choices, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        return f"{place}: unknown setting; {hint}The choices are: {', '.join(choices)}"
-    expected = _expect(field.annotation, field.metadata) if field else f"a section [{place}]"
-    if problem["type"] == "missing":
-        return f"{place}: missing, expected {expected}"
-    if problem["type"] == "value_error":
-        return f"{place}: {str(problem['msg']).removeprefix('Value error, ')}"
-    shown = repr(problem["input"])
-    return f"{place}: got {shown if len(shown) <= 80 else shown[:80] + '...'}, expected {expected}"
-
-
-def _find(loc: tuple[int | str, ...]) -> tuple[type[Section], FieldInfo | None, list[str]]:
-    """The section and the setting that a pydantic location is about, and its name without pydantic's own marks."""
-    section: type[Section] = Config
-    where: list[str] = []
-    for number, part in enumerate(loc):
-        where.append(str(part))
-        field = section.model_fields.get(str(part))
-        if field is None or not _is_section(field.annotation):
-            place = [str(index) for index in loc[number + 1 :] if isinstance(index, int)]  # in a list; the rest marks unions
-            return section, field, where + place
-        section = typing.cast(type[Section], field.annotation)
-    return section, None, where
-
-
-def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Section)
-
-
-def _expect(annotation: Any, limits: list[Any]) -> str:
-    """'a whole number from 1 to 256' from a type and its limits."""
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _expect(inner[0], inner[1].metadata)
-    if origin is Literal:
-        return " or ".join(repr(choice) for choice in inner)
-    if origin in (types.UnionType, typing.Union):
-        return " or ".join(_expect(choice, limits) for choice in inner if choice is not type(None))
-    words = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}
-    if origin is list and inner[0] is not str:
-        return "a list of such"
-    kind = "a list of texts" if origin is list else words[annotation]
-    got = {name: getattr(limit, name) for limit in limits for name in LIMITS if hasattr(limit, name)}
-    return "".join([kind, *(LIMITS[name].format(got[name]) for name in LIMITS if name in got)])
