@@ -1,5 +1,6 @@
 """The training loop. `train` is the order of events, `take_step` one step; everything else is done once in a while."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,8 +70,8 @@ def take_step(training: Training) -> Outcome:
     batch = next_batch(training)
     random = draw_noise(training.family, batch, config.train, step)
     numbers = learn(training, batch, random)
-    if config.train.max_grad_norm:
-        torch.nn.utils.clip_grad_norm_(training.weights.values(), config.train.max_grad_norm)
+    norm = torch.nn.utils.clip_grad_norm_(training.weights.values(), config.train.max_grad_norm or math.inf)
+    numbers[0] += 0 * norm  # a gradient that is no number would be learned, and saved, before the next loss shows it
     for group in training.optimizer.param_groups:
         group["lr"] = schedule(config.train, step, training.plan.total_steps)
     training.optimizer.step()

@@ -15,6 +15,7 @@ from trainer import mini
 from trainer.config import parse_config
 from trainer.flow import compute_loss, draw_noise
 from trainer.interrupt import Stop
+from trainer.loop import learn as learn_a_batch
 from trainer.loop import next_batch, take_step, train
 from trainer.prepare import prepare
 from trainer.tally import Outcome, TrainingBroke
@@ -249,6 +250,23 @@ def test_a_loss_that_is_no_number_ends_it(small, make_run, monkeypatch):
     folder = make_run(small)
     monkeypatch.setattr("trainer.loop.take_step", lambda training: Outcome(torch.tensor([math.nan, 0, 0, 0]), 1e-3))
     with pytest.raises(TrainingBroke, match=r"nan at step 1, .*; resume with a lower train\.learning_rate"):
+        train(parse_config(small), folder, None, Stop())
+    assert folder.states() == []
+
+
+@pytest.mark.parametrize("norm", [0.0, 1.0])
+def test_a_gradient_that_is_no_number_ends_it_before_it_is_saved(small, make_run, monkeypatch, norm):
+    small["train"]["max_grad_norm"] = norm
+
+    def learn_and_break(training, batch, random):
+        numbers = learn_a_batch(training, batch, random)
+        if training.progress.step == 3:  # the last one of an epoch, after which a state is saved
+            next(iter(training.weights.values())).grad[0, 0] = math.inf
+        return numbers
+
+    folder = make_run(small)
+    monkeypatch.setattr("trainer.loop.learn", learn_and_break)
+    with pytest.raises(TrainingBroke, match="nan at step 4"):
         train(parse_config(small), folder, None, Stop())
     assert folder.states() == []
 
