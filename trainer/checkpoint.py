@@ -98,7 +98,6 @@ def _complete(then: Settings, now: Settings) -> Settings:
     sections: dict[str, type[Section]] = {"model": Model, "data": Data, "lora": Lora}
     for section, kind in sections.items():
         before |= {f"{section}.{name}": field.default for name, field in kind.model_fields.items()}
-    before["data.buckets"] = False  # all images were cropped to squares
     return {name: before[name] for name in now.keys() - then.keys() if name in before} | then
 
 

@@ -91,8 +91,6 @@ def test_a_state_of_the_first_version(folder):
         read_progress(path, {**now, "lora.rank": 4, "train.ema": 0.99})
     with pytest.raises(StateError, match=r"train\.timesteps: the state has 'shift', the settings have 'sigmoid'"):
         read_progress(path, {**now, "lora.rank": 4, "train.timesteps": "sigmoid"})
-    with pytest.raises(StateError, match=r"data\.buckets: the state has False, the settings have True"):
-        read_progress(path, {**now, "lora.rank": 4, "data.buckets": True})
     others, fresh = make(seed=1, steps=0)
     load_state(path, others, fresh)
     for _ in range(3):
