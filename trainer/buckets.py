@@ -6,6 +6,7 @@ stands over is cut off on both sides alike. Images of one batch are of one bucke
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 UNIT = 16  # px
@@ -13,6 +14,15 @@ LONGEST = 4  # a bucket's sides are at most 4:1
 NOTABLE = 0.05  # share of an image from which on its crop is told
 SHOWN = 3  # files named in one line
 Size = tuple[int, int]  # width and height in px
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the number of steps depends on, of one image."""
+
+    size: Size  # as a person sees it
+    repeats: int | None = None  # how often it is shown in an epoch; unset: as the settings say
+    resolutions: tuple[int, ...] = ()  # px; none: those of the settings
 
 
 @lru_cache(maxsize=4096)
@@ -24,14 +34,17 @@ def list_buckets(resolution: int) -> tuple[Size, ...]:
 
 
 def find_bucket(size: Size, resolution: int, is_square: bool = False) -> Size:
-    """The bucket of an image: nearest to its shape, of the largest resolution up to this one that it covers.
+    """The bucket of an image: of those of the resolution the one nearest to its shape, or what there is of a smaller image.
 
-    A square image of at least the resolution gets a square of it. Raises ValueError where it covers none."""
+    A square image of at least the resolution gets a square of it. Raises ValueError where there is not even one unit."""
     width, height = size
+    whole = width // UNIT * UNIT, height // UNIT * UNIT
     for side in range(resolution, 0, -UNIT):
         bucket = (side, side) if is_square else _nearest(width / height, side)
         if bucket[0] <= width and bucket[1] <= height:
             return bucket
+        if not is_square and whole[0] * whole[1] <= resolution**2 and 0 < max(whole) <= LONGEST * min(whole):
+            return whole
     raise ValueError(f"got an image of {width}x{height} px, expected at least {UNIT} px on each side")
 
 

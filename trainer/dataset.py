@@ -1,29 +1,37 @@
-"""The images and captions of a data set's folders: found, checked and named after their content. Imports no torch.
+"""The images and captions of a data set: read whole, checked and named after their content. Imports no torch.
 
-An image is `cat.jpg`, its caption `cat.txt` or `cat.TXT` beside it. Every problem is found at once, with its file's name."""
+Where they lie and what says so is layouts.py's. Every problem is found at once, with its file's name."""
 
+import dataclasses
 import hashlib
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from trainer.config import Config
+from trainer.buckets import UNIT, Shape, Size
+from trainer.config import Config, Data
+from trainer.layouts import read_layout
+from trainer.listing import CAPTION, IMAGES, MASK, DatasetError, Found, Layout
 
-IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-CAPTION = ".txt"
-CAPTIONS = tuple(map("".join, product(".", "tT", "xX", "tT")))  # the same in any case, .txt first
 TRIGGER_MARK = "[trigger]"  # stands for the trigger word in captions and prompts
 DAMAGED = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what pillow raises, by the format of the file
+ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF's number for it, and the values that exchange width and height
+ALPHA = "alpha"  # data.masks: the see-through parts of the images themselves
 
 
-class DatasetError(ValueError):
-    """A folder that nothing can be learned from as it is. `problems` holds one sentence for each file that is wrong."""
+@dataclass(frozen=True)
+class Manner:
+    """How an image is shown."""
 
-    def __init__(self, folder: str, problems: list[str]):
-        super().__init__(f"the data set {folder} cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems))
-        self.folder, self.problems = folder, problems
+    shuffle_tags: bool = False
+    keep_tags: int = 0
+    flip: bool = False
+    caption_dropout: float = 0.0
+
+
+def manner_of(data: Data) -> Manner:
+    return Manner(data.shuffle_tags, data.keep_tags, data.flip, data.caption_dropout)
 
 
 @dataclass(frozen=True)
@@ -33,19 +41,16 @@ class Item:
     path: Path
     caption: str
     image_digest: str  # of the file's bytes
+    shape: Shape
+    manner: Manner = Manner()
+    mask: Path | None = None  # the image itself where its see-through parts are the mask
+    mask_digest: str = ""
 
     @property
     def digest(self) -> str:
-        """Names the content, image and caption, whatever the files are called."""
-        return hashlib.sha256(f"{self.image_digest}\n{self.caption}".encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Files:
-    """What a data set's folder holds, by name. Hidden files, such as the `._cat.jpg` of macOS, are none of it."""
-
-    images: list[Path]  # whether each can be read is another question
-    lonely: list[Path]  # captions without an image
+        """Names the content, image and caption and mask, whatever the files are called."""
+        parts = (self.image_digest, self.caption, *([self.mask_digest] if self.mask else []))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -54,51 +59,46 @@ class Dataset:
 
     images: list[Item]
     regularisation: list[Item]
+    notes: list[str] = field(default_factory=list)  # what a person should know about it
 
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def shapes(self) -> list[Shape]:
+        return [item.shape for item in self.images]
+
 
 def read_dataset(config: Config) -> Dataset:
     """The images that the settings name. Raises DatasetError, for the first folder with problems, with all its problems."""
-    images = read_folder(Path(config.data.folder), config.trigger)
-    wanted = config.data.regularisation if config.data.regularisation_images else None
+    data = config.data
+    place = Path(data.folder)
+    layout = read_layout(place)
+    notes = list(layout.notes)
+    masks = _list_masks(Path(data.masks)) if data.masks not in (None, ALPHA) else {}
+    layout.found = [_with_mask(found, masks, data) for found in layout.found]
+    images = _read_items(layout, place, config.trigger, manner_of(data))
+    if any(item.shape.repeats is not None for item in images) and "repeats" in data.model_fields_set:
+        notes.append(f"data.repeats: {data.repeats} is ignored, {place} says itself how often each image is shown")
+    without = [item for item in images if not item.mask]
+    if data.masks and without:
+        first = min(item.path.name for item in without)
+        notes.append(f"data.masks: {len(without)} of {len(images)} images have no mask and count fully, first {first}")
+    wanted = data.regularisation if data.regularisation_images else None
     # the trigger must not be taught with ordinary images: these need captions of their own
-    return Dataset(images, read_folder(Path(wanted), trigger="") if wanted else [])
+    return Dataset(images, read_folder(Path(wanted), trigger="", is_regularisation=True) if wanted else [], notes)
 
 
-def list_files(folder: Path) -> Files:
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file())
-    images = [path for path in files if path.suffix.lower() in IMAGES]
-    stems = {path.stem for path in images}
-    return Files(images, [path for path in files if path.suffix in CAPTIONS and path.stem not in stems])
-
-
-def find_caption(image: Path) -> Path:
-    """Where an image's caption lies, or is to lie where it has none."""
-    there = (path for suffix in CAPTIONS if (path := image.with_suffix(suffix)).is_file())
-    return next(there, image.with_suffix(CAPTION))
-
-
-def read_folder(folder: Path, trigger: str) -> list[Item]:
+def read_folder(place: Path, trigger: str, is_regularisation: bool = False) -> list[Item]:
     """Images with captions; an image without one is captioned with the trigger. Raises DatasetError with every problem."""
-    if not folder.is_dir():
-        kind = "a file" if folder.exists() else "nothing"
-        raise DatasetError(str(folder), [f"got {kind} at {folder}, expected a folder of images with captions"])
-    files = list_files(folder)
-    problems = [] if files.images else [f"got no image in {folder}, expected at least one ({', '.join(IMAGES)})"]
-    problems += [
-        f"{path.name}: a caption without an image, expected an image called {path.stem} beside it" for path in files.lonely
-    ]
-    items = []
-    for path in files.images:
-        try:
-            items.append(_read_item(path, trigger))
-        except DAMAGED as error:
-            problems.append(f"{path.name}: {error}")
-    if problems:
-        raise DatasetError(str(folder), problems)
-    return sorted(items, key=lambda item: item.digest)
+    return _read_items(read_layout(place, is_regularisation), place, trigger, Manner())
+
+
+def read_size(image: Image.Image) -> Size:
+    """Width and height as a person sees it: turned as its EXIF says. Of one that is not loaded, as far as its header tells."""
+    is_told = image.format != "PNG" or "exif" in image.info  # a PNG would be decoded to look for it behind the pixels
+    turned = is_told and image.getexif().get(ORIENTATION) in TURNED
+    return (image.height, image.width) if turned else image.size
 
 
 def open_image(path: Path) -> Image.Image:
@@ -112,9 +112,17 @@ def open_image(path: Path) -> Image.Image:
         return Image.alpha_composite(white, rgba).convert("RGB")
 
 
-def crop_square(image: Image.Image, side: int) -> Image.Image:
-    """The largest square from the middle, resized to side x side px; nothing is stretched."""
-    return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
+def open_mask(item: Item) -> Image.Image:
+    """The mask of an image in grey: white what counts, black what does not."""
+    assert item.mask, "only of an image that has one"
+    with Image.open(item.mask) as image:
+        turned = ImageOps.exif_transpose(image)
+        return turned.convert("RGBA").getchannel("A") if item.mask == item.path else turned.convert("L")
+
+
+def crop(image: Image.Image, size: Size) -> Image.Image:
+    """The middle of the image, scaled to cover exactly this size; nothing is stretched."""
+    return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
 
 
 def fill_trigger(text: str, trigger: str) -> str:
@@ -122,32 +130,90 @@ def fill_trigger(text: str, trigger: str) -> str:
     return text.replace(TRIGGER_MARK, trigger) if trigger else text
 
 
-def _read_item(path: Path, trigger: str) -> Item:
-    data = path.read_bytes()
-    _check_image(path)
-    caption = fill_trigger(_read_caption(find_caption(path)), trigger) or trigger
+# ---- reading -----------------------------------------------------------------------------------------------------------
+def _read_items(layout: Layout, place: Path, trigger: str, manner: Manner) -> list[Item]:
+    items, problems = [], list(layout.problems)
+    for found in layout.found:
+        try:
+            items.append(_read_item(found, trigger, manner))
+        except DAMAGED as error:
+            problems.append(f"{found.name}: {error}")
+    if problems:
+        raise DatasetError(str(place), problems)
+    return sorted(items, key=lambda item: item.digest)
+
+
+def _read_item(found: Found, trigger: str, manner: Manner) -> Item:
+    size = _check_image(found.path)
+    if min(size) < UNIT:
+        raise ValueError(f"got an image of {size[0]}x{size[1]} px, expected at least {UNIT} px on each side")
+    caption = fill_trigger(found.caption, trigger) or trigger
     if not caption:
-        raise ValueError(f"no caption and no trigger, expected a caption in {path.with_suffix(CAPTION).name}")
+        raise ValueError(f"no caption and no trigger, expected a caption in {found.path.with_suffix(CAPTION).name}")
     if TRIGGER_MARK in caption:
         raise ValueError(f"the caption says {TRIGGER_MARK}, expected a trigger in the settings")
-    return Item(path, caption, hashlib.sha256(data).hexdigest())
+    return Item(
+        path=found.path,
+        caption=caption,
+        image_digest=_digest(found.path),
+        shape=Shape(size, found.repeats, found.resolutions),
+        manner=dataclasses.replace(manner, **found.manner),
+        mask=found.mask,
+        mask_digest=_check_mask(found.mask, size) if found.mask else "",
+    )
 
 
-def _check_image(path: Path) -> None:
-    """Raises ValueError unless the image can be read to its last pixel."""
+def _check_image(path: Path) -> Size:
+    """The size of an image as a person sees it. Raises ValueError unless it can be read to its last pixel."""
     try:
         with Image.open(path) as image:
+            size = image.size
             image.draft("RGB", (64, 64))  # JPEG alone: an eighth of the size is read, eight times as fast
             image.load()
+            turned = image.getexif().get(ORIENTATION) in TURNED
     except DAMAGED as error:
         raise ValueError(f"got a file of {path.stat().st_size} bytes that is no whole image, expected one ({error})") from error
+    return (size[1], size[0]) if turned else size
 
 
-def _read_caption(path: Path) -> str:
-    """The caption on one line; empty when there is none."""
-    if not path.is_file():
-        return ""
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# ---- masks -------------------------------------------------------------------------------------------------------------
+def _list_masks(folder: Path) -> dict[str, Path]:
+    """The masks of a folder by the stem of their image. Raises DatasetError."""
+    if not folder.is_dir():
+        kind = "a file" if folder.exists() else "nothing"
+        raise DatasetError(str(folder), [f"data.masks: got {kind} at {folder}, expected a folder of masks, or {ALPHA!r}"])
+    files = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGES and not path.name.startswith("."))
+    return {path.stem.removesuffix(MASK): path for path in files}
+
+
+def _with_mask(found: Found, masks: dict[str, Path], data: Data) -> Found:
+    """What the settings name counts before what lies beside the image."""
+    named = found.path if data.masks == ALPHA and _is_see_through(found.path) else masks.get(found.path.stem)
+    return dataclasses.replace(found, mask=named or found.mask)
+
+
+def _is_see_through(path: Path) -> bool:
+    """Whether an image has an alpha channel; one that cannot be opened is told of when it is read."""
     try:
-        return " ".join(path.read_text(encoding="utf-8-sig").split())
-    except UnicodeDecodeError as error:
-        raise ValueError(f"its caption {path.name} cannot be read, expected UTF-8 text ({error})") from error
+        with Image.open(path) as image:
+            return image.has_transparency_data
+    except DAMAGED:
+        return False
+
+
+def _check_mask(path: Path, size: Size) -> str:
+    """The digest of a mask. Raises ValueError when it cannot be read or has another shape than its image."""
+    try:
+        width, height = _check_image(path)
+    except ValueError as error:
+        raise ValueError(f"its mask {path.name}: {error}") from error
+    if abs(width * size[1] - height * size[0]) > max(size) * max(width / size[0], 1) * 2:  # two px of rounding
+        raise ValueError(
+            f"its mask {path.name}: got {width}x{height} px for an image of {size[0]}x{size[1]}, expected the same shape"
+        )
+    return _digest(path)

@@ -18,11 +18,12 @@ class NotWritten(OSError):
         self.path, self.strerror = path, reason
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, mark: str = "") -> None:
     """Writes a file so that it is there as a whole or not at all, also after a loss of power. Raises NotWritten.
 
-    Its folder must be there: a run whose folder was deleted must not come back in pieces."""
-    beside = path.with_name(path.name + BESIDE)
+    Its folder must be there: a run whose folder was deleted must not come back in pieces. `mark` is in the name of what is
+    being written, where several may write the same file at once."""
+    beside = path.with_name(path.name + mark + BESIDE)
     try:
         with beside.open("wb") as file:
             file.write(data)

@@ -173,6 +173,10 @@ class RunFolder:
     def cache(self) -> Path:
         return self.path / "cache"
 
+    def shared_cache(self) -> Path:
+        """Latents and text embeddings of all runs beside this one: no run can have this name."""
+        return self.path.absolute().parent / ".cache"
+
     @property
     def thumbnails(self) -> Path:
         return self.path / "cache" / "thumbnails"

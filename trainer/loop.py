@@ -112,10 +112,8 @@ def add_up(accelerator: Accelerator, tensors: list[Tensor]) -> None:
 
 def next_batch(training: Training) -> Batch:
     """The images of the step to come, own ones first: a function of (seed, epoch, position)."""
-    images, sampler, progress = training.images, training.sampler, training.progress
-    own = [images.own[number] for number in sampler.own(progress.epoch, progress.position)]
-    ordinary = [images.ordinary[number] for number in sampler.ordinary(progress.epoch, progress.position)]
-    return training.material.make_batch(own + ordinary)
+    progress = training.progress
+    return training.material.make_batch(training.images.feed.list_views(progress.epoch, progress.position))
 
 
 # ---- once in a while -------------------------------------------------------------------------------------------------

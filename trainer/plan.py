@@ -1,9 +1,11 @@
-"""How many steps a training takes: arithmetic on settings and the number of images. Imports no torch."""
+"""How many steps a training takes: arithmetic on settings and the shapes of the images. Imports no torch."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainer.config import Config
+from trainer.buckets import Shape, find_sizes
+from trainer.config import Config, Data
+from trainer.sampler import Entry, count_batches
 
 
 @dataclass(frozen=True)
@@ -18,18 +20,27 @@ class Plan:
     lora_files: int  # files with an epoch in their name, the final one not counted
 
 
-def make_plan(config: Config, images: int) -> Plan:
-    """The plan for a data set of `images` images. Raises ValueError when none is left to learn from."""
-    held_out = config.data.validation_images
+def make_plan(config: Config, shapes: Sequence[Shape]) -> Plan:
+    """The plan for a data set, its images in order of content: the first are held out.
+
+    In another order it may be off by the few steps by which buckets differ. Raises ValueError when no image is left to learn
+    from, or one is too small."""
+    held_out, images = config.data.validation_images, len(shapes)
     if images - held_out < 1:
         raise ValueError(f"got {images} images with {held_out} held out for validation, expected at least one to learn from")
-    own_per_batch = config.data.batch_size - config.data.regularisation_images
-    steps_per_epoch = math.ceil((images - held_out) * config.data.repeats / own_per_batch)
+    entries = [entry for shape in shapes[held_out:] for entry in list_entries(config.data, shape)]
+    steps_per_epoch = count_batches(entries, config.data.batch_size - config.data.regularisation_images)
     total = steps_per_epoch * config.train.epochs
     by_epoch = _marks(config.train.epochs * steps_per_epoch, config.sample.every_epochs * steps_per_epoch)
     rounds = 1 + len(by_epoch | _marks(total, config.sample.every_steps)) if config.sample.prompts else 0
     files = config.train.epochs // config.save.every_epochs if config.save.every_epochs else 0
     return Plan(images - held_out, held_out, steps_per_epoch, total, rounds, files)
+
+
+def list_entries(data: Data, shape: Shape) -> list[Entry]:
+    """One image at each size at which it is learned. Raises ValueError when it is too small for any."""
+    sizes = find_sizes(shape.size, shape.resolutions or data.resolutions, is_square=not data.buckets)
+    return [Entry(size, data.repeats if shape.repeats is None else shape.repeats) for size in sizes]
 
 
 def is_due(count: int, every: int) -> bool:

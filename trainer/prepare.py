@@ -14,40 +14,30 @@ from torch import Tensor
 
 from trainer import report
 from trainer.average import Ema, averaged
-from trainer.cache import cache_latents, cache_texts
+from trainer.cache import Crew
 from trainer.checkpoint import Progress, Settings, load_state, read_progress, tidy_states
 from trainer.config import Config
-from trainer.data import Material, Sampler, make_sampler, split_validation
-from trainer.dataset import TRIGGER_MARK, Dataset, Item, read_dataset
+from trainer.data import Material
+from trainer.dataset import TRIGGER_MARK, read_dataset
 from trainer.families import find_base
-from trainer.family import TOKENS, Family, Tensors, Vae
+from trainer.family import Family
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
 from trainer.lora import add_lora
+from trainer.material import Images, make_material, split_images, tell_images
 from trainer.model import choose_device
 from trainer.optimizers import make_optimizer, warn_of_unused
 from trainer.plan import Plan, make_plan
 from trainer.prompts import Picture
 from trainer.rotate import TrainingLog
-from trainer.sample import Painter, Sketch, find_pictures
+from trainer.sample import Painter, find_pictures
+from trainer.storage import tidy
 from trainer.tally import Tally
 from trainer.wishes import Wishes
 
 WITHOUT_EFFECT = ("gradient_checkpointing", "accumulation")  # settings of [train] that no number depends on
+TOLD_OTHERWISE = ("folder", "regularisation", "validation_images", "masks", "buckets")  # of [data]: by what comes of them
 LONGEST_WAIT = timedelta(hours=12)  # of the other processes, while the first one draws, measures or saves
-
-
-@dataclass(frozen=True)
-class Images:
-    """What is learned from, what is held out, and what is mixed in."""
-
-    own: list[Item]
-    held_out: list[Item]
-    ordinary: list[Item]
-
-    @property
-    def all(self) -> list[Item]:
-        return [*self.own, *self.held_out, *self.ordinary]
 
 
 @dataclass
@@ -62,7 +52,6 @@ class Training:
     family: Family
     images: Images
     material: Material
-    sampler: Sampler
     model: Any  # the transformer
     weights: dict[str, Tensor]  # of the LoRA: all that is learned
     optimizer: torch.optim.Optimizer
@@ -86,7 +75,7 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
     if accelerator.is_main_process:
         wishes.take_away()  # an earlier attempt was asked
     dataset = read_dataset(config)
-    plan = make_plan(config, len(dataset))
+    plan = make_plan(config, dataset.shapes)
     images = split_images(config, dataset)
     family, pictures = find_base(config.model, accelerator.device), find_pictures(config)
     settings = find_settings(config, family, images)
@@ -94,10 +83,13 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
     if progress.epoch > config.train.epochs:
         raise ValueError(f"train.epochs: got {config.train.epochs}, expected at least {progress.epoch}, which are done")
     warn_of_ignored(config, folder, family, pictures)
+    tell_images(config, dataset, images.feed)
     if accelerator.is_main_process:
         tidy_states(folder)
-    with accelerator.main_process_first():  # the others find the caches filled
-        material, sketches, vae = make_material(config, folder, family, images, pictures)
+    crew = Crew(accelerator.process_index, accelerator.num_processes, accelerator.wait_for_everyone)
+    material, sketches, vae = make_material(config, folder, family, images, pictures, crew)
+    if accelerator.is_main_process:
+        tidy(folder.shared_cache())
     transformer = family.load_transformer()
     if config.train.gradient_checkpointing:
         transformer.enable_gradient_checkpointing()
@@ -115,7 +107,6 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
         family=family,
         images=images,
         material=material,
-        sampler=make_sampler(config.data, len(images.own), len(images.ordinary), config.train.seed),
         model=transformer,
         weights=weights,
         optimizer=optimizer,
@@ -147,11 +138,6 @@ def start_accelerator(config: Config) -> Accelerator:
     return accelerator
 
 
-def split_images(config: Config, dataset: Dataset) -> Images:
-    own, held_out = split_validation(dataset.images, config.data.validation_images)
-    return Images(own, held_out, dataset.regularisation)
-
-
 def find_settings(config: Config, family: Family, images: Images) -> Settings:
     """All that the numbers of a training depend on. A state is resumed only under the same, but for MAY_CHANGE."""
     train = config.train.model_dump(exclude=set(WITHOUT_EFFECT))
@@ -160,13 +146,11 @@ def find_settings(config: Config, family: Family, images: Images) -> Settings:
     found |= {
         "model.dtype": family.base.dtype_name,
         "model.max_sequence_length": family.base.max_sequence_length,
-        "data.resolution": config.data.resolution,
-        "data.repeats": config.data.repeats,
-        "data.batch_size": config.data.batch_size,
-        "data.regularisation_images": config.data.regularisation_images,
         "images and captions": [item.digest[:16] for item in images.own],
         "regularisation images and captions": [item.digest[:16] for item in images.ordinary],
     }
+    found |= {f"data.{name}": value for name, value in config.data.model_dump(exclude=set(TOLD_OTHERWISE)).items()}
+    found |= images.feed.describe()
     found |= {f"lora.{name}": value for name, value in config.lora.model_dump().items()}
     return found | {f"train.{name}": value for name, value in train.items()}
 
@@ -187,28 +171,3 @@ def warn_of_ignored(config: Config, folder: RunFolder, family: Family, pictures:
     if config.data.regularisation and not config.data.regularisation_images:
         report.warn(f"data.regularisation: {config.data.regularisation} is ignored, regularisation_images is 0")
     warn_of_unused(config.train)
-
-
-def make_material(
-    config: Config, folder: RunFolder, family: Family, images: Images, pictures: Sequence[Picture]
-) -> tuple[Material, list[Sketch], Vae]:
-    """Encodes what is not in the cache yet: texts first, images second, each with nothing else in memory."""
-    drawn = [text for picture in pictures for text in (picture.prompt, picture.negative)]
-    texts = cache_texts(family, folder.cache, [*(item.caption for item in images.all), *drawn])
-    warn_of_cut(family, images, texts)
-    vae = family.load_vae()
-    latents = cache_latents(family, vae, folder.cache, images.all, config.data.resolution)
-    sketches = [Sketch(picture, texts[picture.prompt], texts[picture.negative]) for picture in pictures]
-    return Material(latents, texts), sketches, vae
-
-
-def warn_of_cut(family: Family, images: Images, texts: dict[str, Tensors]) -> None:
-    """Says of which captions the end is not learned."""
-    limit = family.base.max_sequence_length
-    cut = [item for item in images.all if texts[item.caption][TOKENS] > limit]
-    if cut:
-        first, longest = min(item.path for item in cut).name, max(int(texts[item.caption][TOKENS]) for item in cut)
-        report.warn(
-            f"captions cut at their end: {len(cut)}, first that of {first}; got up to {longest} tokens, "
-            f"expected at most {limit} (model.max_sequence_length)"
-        )

@@ -4,10 +4,11 @@ All images are gone through in an order newly shuffled each time around; each jo
 is dealt when it is full. So a batch is of one size, and the repeats of an image are spread over the epoch. Imports no torch."""
 
 import random
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from trainer.buckets import Size
 from trainer.config import Data
 
 
@@ -15,7 +16,7 @@ from trainer.config import Data
 class Entry:
     """One image at one size, as often as it is shown in an epoch."""
 
-    bucket: Hashable
+    bucket: Size
     repeats: int
 
 
@@ -50,7 +51,7 @@ class Sampler:
 
     def _deal(self, epoch: int) -> list[list[int]]:
         dealt: list[list[int]] = []
-        shown: dict[Hashable, list[int]] = {}  # by bucket, in the order of this epoch
+        shown: dict[Size, list[int]] = {}  # by bucket, in the order of this epoch
         for number in self._order(epoch):
             bucket = shown.setdefault(self.entries[number].bucket, [])
             bucket.append(number)
@@ -83,7 +84,7 @@ def make_sampler(data: Data, entries: Sequence[Entry], regularisation: int, seed
 
 def count_batches(entries: Sequence[Entry], size: int) -> int:
     """How many batches of one bucket each an epoch has."""
-    shown: dict[Hashable, int] = {}
+    shown: dict[Size, int] = {}
     for entry in entries:
         shown[entry.bucket] = shown.get(entry.bucket, 0) + entry.repeats
     return sum(-(-count // size) for count in shown.values())

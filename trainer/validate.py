@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from trainer.dataset import Item
+from trainer.feed import show_held_out
 from trainer.flow import VALIDATION_SIGMAS, compute_loss, draw_validation_noise
 from trainer.prepare import Training
 from trainer.report import count, say
@@ -44,7 +45,7 @@ def measure(training: Training, item: Item) -> Tensor | None:
     Always l2, so that trainings with another loss compare."""
     device, settings = training.accelerator.device, training.config.train.model_copy(update={"loss": "l2"})
     size = min(training.config.data.batch_size, VALIDATION_SIGMAS)
-    batch = training.material.make_batch([item] * VALIDATION_SIGMAS)
+    batch = training.material.make_batch([show_held_out(training.config.data, item)] * VALIDATION_SIGMAS)
     noise = draw_validation_noise(training.family, batch, item.digest)
     total = torch.zeros((), dtype=torch.float64, device=device)
     for start in range(0, VALIDATION_SIGMAS, size):

@@ -5,12 +5,17 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from PIL import Image
+
 from fluxgym.dataset import form
-from fluxgym.dataset.images import check_image, find_caption_problem, find_folder, is_uploaded, read_caption
+from fluxgym.dataset.images import check_image, expand, find_caption_problem, find_folder, is_uploaded, read_caption
 from fluxgym.run.base_model import find_base_problem
 from fluxgym.run.folders import PROJECT, list_runs
+from trainer.buckets import UNIT, Shape, Size
 from trainer.config import Config
-from trainer.dataset import DatasetError, Files, list_files, read_dataset
+from trainer.dataset import DAMAGED, read_dataset, read_size
+from trainer.layouts import METADATA, read_layout
+from trainer.listing import DatasetError, Found, list_files
 from trainer.plan import Plan, make_plan
 
 SHOWN = 3  # problems of a data set that are told at once
@@ -37,10 +42,10 @@ def check_form(values: form.Values) -> Checked:
     if values["model.base"] and "model.base" not in problems and (trouble := find_base_problem(values["model.base"])):
         problems["model.base"] = trouble
     folder = find_folder(values["data.folder"])
-    files = list_files(folder) if folder else Files([], [])
-    images = files.images
-    captioned = sum(bool(read_caption(image)) and not find_caption_problem(image) for image in images)
-    if trouble := _check_images(values["data.folder"], folder, files):
+    found, troubles = _find_images(folder or _find_description(values["data.folder"]))
+    images, lonely = [each.path for each in found], list_files(folder).lonely if folder else []
+    captioned = sum(bool(each.caption) for each in found)
+    if trouble := next(iter(troubles), "") or _check_images(values["data.folder"], folder, found, lonely):
         problems["data.folder"] = trouble
     elif captioned < len(images) and not values["trigger"]:
         problems["trigger"] = (
@@ -50,10 +55,10 @@ def check_form(values: form.Values) -> Checked:
     if regularisation and not form.has_images(regularisation):
         problems["data.regularisation"] = f"got {regularisation!r}, expected a folder with images and captions"
     try:
-        plan = make_plan(config, len(images)) if config and images else None
+        plan = make_plan(config, shapes) if config and (shapes := _list_shapes(found)) else None
     except ValueError as error:
         problems["data.validation_images"], plan = str(error), None
-    return Checked(problems, images, captioned, files.lonely, config, plan)
+    return Checked(problems, images, captioned, lonely, config, plan)
 
 
 def check_dataset(config: Config) -> str:
@@ -67,21 +72,59 @@ def check_dataset(config: Config) -> str:
     return ""
 
 
-def _check_images(given: str, folder: Path | None, files: Files) -> str:
+def _find_images(place: Path | None) -> tuple[list[Found], list[str]]:
+    """The images of a data set in any layout, and what is wrong with one that is no plain folder."""
+    if place is None:
+        return [], []
+    images = list_files(place).images if place.is_dir() else []
+    if images and not (place / METADATA).is_file():  # a caption that cannot be read is told of beside its image
+        return [Found(path, path.name, "" if find_caption_problem(path) else read_caption(path)) for path in images], []
+    try:
+        layout = read_layout(place)
+    except DatasetError as error:
+        return [], error.problems
+    return layout.found, layout.problems
+
+
+def _find_description(given: str) -> Path | None:
+    """The dataset.toml or metadata.jsonl that a setting names."""
+    try:
+        path = PROJECT / expand(given)
+        return path if path.suffix.lower() in (".toml", ".jsonl") and path.is_file() else None
+    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
+        return None
+
+
+def _check_images(given: str, folder: Path | None, found: list[Found], lonely: list[Path]) -> str:
     """One sentence about the first thing that is wrong with a folder of images; empty when nothing is."""
     if not given or (folder is None and is_uploaded(PROJECT / given)):
         return "No images yet: upload some, or choose a folder on this machine"
-    if folder is None:
+    if folder is None and not _find_description(given):
         return f"got the folder {given!r}, expected one that exists on this machine"
-    if not files.images:
+    if not found:
         return f"got no image in {given}, expected at least one"
-    unreadable = [problem for image in files.images if (problem := find_problem(image) or find_caption_problem(image))]
+    unreadable = [problem for each in found if (problem := find_problem(each.path) or find_caption_problem(each.path))]
     if unreadable:
         return unreadable[0] + _and_more(unreadable)
-    if files.lonely:
-        got = f"got the caption {files.lonely[0].name}{_and_more(files.lonely)} without an image"
+    if lonely:
+        got = f"got the caption {lonely[0].name}{_and_more(lonely)} without an image"
         return f"{got}, expected an image of the same name beside it"
     return ""
+
+
+def _list_shapes(found: Sequence[Found]) -> list[Shape]:
+    """What a plan needs, of the images that `find_problem` finds nothing wrong with."""
+    sizes = ((each, _find_size(each.path, each.path.stat().st_mtime_ns)) for each in found if not find_problem(each.path))
+    return [Shape(size, each.repeats, each.resolutions) for each, size in sizes if size]
+
+
+@lru_cache(maxsize=50_000)
+def _find_size(image: Path, _modified: int) -> Size | None:
+    try:
+        with Image.open(image) as opened:
+            return read_size(opened)
+    except DAMAGED:
+        return None
 
 
 def _and_more(things: Sequence[object]) -> str:
@@ -97,9 +140,12 @@ def find_problem(image: Path) -> str:
 
 
 @lru_cache(maxsize=5000)
-def _find_problem(image: Path, _modified: int) -> str:
+def _find_problem(image: Path, modified: int) -> str:
     try:
         check_image(image.name, image)
     except ValueError as error:
         return str(error)
+    size = _find_size(image, modified)
+    if size and min(size) < UNIT:
+        return f"{image.name}: got an image of {size[0]}x{size[1]} px, expected at least {UNIT} px on each side"
     return ""

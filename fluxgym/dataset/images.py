@@ -11,8 +11,9 @@ from pathlib import Path, PurePath
 from PIL import Image, UnidentifiedImageError
 
 from fluxgym.run.folders import PROJECT, outputs_root
-from trainer.dataset import CAPTION, DAMAGED, IMAGES, find_caption, list_files
+from trainer.dataset import DAMAGED
 from trainer.disk import write_whole
+from trainer.listing import CAPTION, IMAGES, find_caption, list_files
 
 THUMBNAIL = 256  # px, the longer side
 CAPTION_LIMIT = 10_000  # characters

@@ -72,7 +72,7 @@ def _begin(config: "Config", options: argparse.Namespace) -> int:
     if problem := find_base_problem(config.model.base):
         raise ValueError(f"model.base: {problem}")
     try:
-        make_plan(config, len(read_dataset(config)))
+        make_plan(config, read_dataset(config).shapes)
     except DatasetError as error:
         raise ValueError(f"{error}\n  looked at: {Path(error.folder).absolute()}") from error
     folder = create_run(config, replace_old=options.again)

@@ -10,7 +10,7 @@ from fluxgym.dataset import form, images
 from fluxgym.run.folders import PROJECT
 from fluxgym.ui import fields
 from fluxgym.ui.text import plain, red
-from trainer.dataset import CAPTIONS
+from trainer.listing import CAPTIONS
 
 PAGE = 12  # images shown at once
 UPLOAD, FOLDER = "Upload", "A folder on this machine"

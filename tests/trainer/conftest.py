@@ -72,8 +72,8 @@ def make_run(tmp_path: Path, shared_cache: Path) -> Callable[..., RunFolder]:
     def make(settings: dict[str, Any], name: str = "small", cached: bool = True) -> RunFolder:
         folder = RunFolder(tmp_path / "outputs" / name)
         folder.path.mkdir(parents=True, exist_ok=True)
-        if cached and not folder.cache.exists():
-            folder.cache.symlink_to(shared_cache)
+        if cached and not folder.shared_cache().exists():
+            folder.shared_cache().symlink_to(shared_cache)
         folder.config.write_text(tomli_w.dumps({**settings, "name": name}), encoding="utf-8")
         return folder
 

@@ -30,7 +30,7 @@ def whole(small_settings, run_trainer, shared_cache, tmp_path_factory):
     """The same training, never disturbed."""
     folder = RunFolder(tmp_path_factory.mktemp("undisturbed") / "small")
     folder.path.mkdir()
-    folder.cache.symlink_to(shared_cache)
+    folder.shared_cache().symlink_to(shared_cache)
     settings = {**small_settings, "train": {**small_settings["train"], **LONG}, "save": {**small_settings["save"], **SAVE}}
     folder.config.write_text(tomli_w.dumps(settings), encoding="utf-8")
     done = run_trainer(folder)

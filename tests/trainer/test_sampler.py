@@ -7,13 +7,15 @@ import pytest
 
 from trainer.sampler import Entry, Sampler, count_batches, shuffled
 
+SQUARE, WIDE = (64, 64), (80, 48)
+
 
 def make(images, own, repeats, seed=3, regularisation=0, regularisation_per_batch=0):
     """A sampler of one bucket."""
-    return Sampler((Entry("square", repeats),) * images, regularisation, own, regularisation_per_batch, seed)
+    return Sampler((Entry(SQUARE, repeats),) * images, regularisation, own, regularisation_per_batch, seed)
 
 
-MIXED = (*(Entry("wide", 2),) * 5, *(Entry("tall", 2),) * 3, Entry("wide", 7), Entry("tiny", 1))
+MIXED = (*(Entry(WIDE, 2),) * 5, *(Entry((48, 80), 2),) * 3, Entry(WIDE, 7), Entry((16, 16), 1))
 
 
 def deal(sampler, epoch):
@@ -50,7 +52,7 @@ def test_batches_of_one_bucket_and_as_many_as_counted(own, epoch):
 
 @pytest.mark.parametrize("epoch", range(4))
 def test_repeats_of_its_own_are_spread_over_the_epoch(epoch):
-    entries = (*(Entry("x", 12),) * 4, *(Entry("x", 3),) * 4)
+    entries = (*(Entry(SQUARE, 12),) * 4, *(Entry(SQUARE, 3),) * 4)
     seen = [number for batch in deal(Sampler(entries, 0, 1, 0, seed=1), epoch) for number in batch]
     assert Counter(seen) == {number: entry.repeats for number, entry in enumerate(entries)}
     for number in range(4, 8):
@@ -66,7 +68,7 @@ def test_regularisation_images_all_have_their_turn_across_epochs():
     assert sampler.ordinary(3, 1) == seen[(3 * 4 + 1) * 3 :][:3]
 
 
-@pytest.mark.parametrize("entries", [(Entry("square", 1),) * 20, MIXED], ids=["one", "mixed"])
+@pytest.mark.parametrize("entries", [(Entry(SQUARE, 1),) * 20, MIXED], ids=["one", "mixed"])
 def test_no_memory_and_no_repetition(entries):
     sampler, fresh = (Sampler(entries, 0, 2, 0, seed=3) for _ in range(2))
     orders = {epoch: deal(sampler, epoch) for epoch in range(3)}

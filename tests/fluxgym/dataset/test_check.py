@@ -16,7 +16,7 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "images"
     path.mkdir()
     for number in range(3):
-        Image.new("RGB", (8, 8)).save(path / f"{number}.png")
+        Image.new("RGB", (64, 64)).save(path / f"{number}.png")
     (path / "0.txt").write_text("zero", encoding="utf-8")
     return path
 
@@ -51,6 +51,48 @@ def test_an_image_that_is_none(folder: Path) -> None:
     (folder / "2.png").write_bytes(b"")
     assert "1.png cannot be opened as an image" in problem_with(folder)
     assert "(and 1 more)" in problem_with(folder)
+
+
+def test_an_image_that_is_too_small(folder: Path) -> None:
+    Image.new("RGB", (64, 8)).save(folder / "1.png")
+    assert problem_with(folder) == "1.png: got an image of 64x8 px, expected at least 16 px on each side"
+
+
+def test_the_plan_knows_the_shapes_of_the_images(folder: Path) -> None:
+    values = form.demo_values() | {"data.folder": str(folder), "data.validation_images": 0, "data.repeats": 2}
+    values |= {"data.batch_size": 2, "data.regularisation": "", "data.regularisation_images": 0, "data.resolution": 64}
+    plan = check_form(values).plan
+    assert plan and plan.steps_per_epoch == 3
+    Image.new("RGB", (200, 100)).save(folder / "1.png")
+    plan = check_form(values).plan
+    assert plan and plan.steps_per_epoch == 3, "2 + 1 batches"
+    Image.new("RGB", (100, 200)).save(folder / "2.png")
+    plan = check_form(values | {"data.batch_size": 3}).plan
+    assert plan and plan.steps_per_epoch == 3, "one of each shape, filled up"
+
+
+def test_other_layouts(folder: Path) -> None:
+    (folder / "10_cat").mkdir()
+    (folder / "1.png").rename(folder / "10_cat" / "1.png")
+    (folder / "dataset.toml").write_text('[[datasets]]\n[[datasets.subsets]]\nimage_dir = "10_cat"\nnum_repeats = 7\n')
+    for path in folder.glob("*.*"):
+        if path.suffix != ".toml":
+            path.rename(folder.parent / path.name)
+    values = form.demo_values() | {
+        "data.validation_images": 0,
+        "data.regularisation_images": 0,
+        "data.batch_size": 1,
+        "trigger": "x",
+    }
+    for given, steps in ((folder / "dataset.toml", 7), (folder, 7)):
+        checked = check_form(values | {"data.folder": str(given)})
+        assert checked.problems == {} and checked.plan and checked.plan.steps_per_epoch == steps
+    (folder / "dataset.toml").unlink()
+    checked = check_form(values | {"data.folder": str(folder)})
+    assert checked.captioned == 1 and checked.plan and checked.plan.steps_per_epoch == 10
+    assert "expected one that exists" in problem_with(folder / "dataset.toml")
+    (folder / "metadata.jsonl").write_text('{"file_name": "none.png"}\n')
+    assert problem_with(folder).startswith("metadata.jsonl, line 1: got the file_name 'none.png'")
 
 
 def test_a_caption_without_an_image(folder: Path) -> None:
