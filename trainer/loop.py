@@ -11,10 +11,11 @@ from torch import Tensor
 
 from trainer.checkpoint import Content, prune_states, save_state
 from trainer.config import Config
+from trainer.disk import make_folder
 from trainer.flow import Batch, Noise, compute_loss, draw_noise
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
-from trainer.lora_file import About, Style, describe_lora, export_lora, fold, read_epoch
+from trainer.lora_file import About, Style, describe_lora, describe_training, export_lora, fold, read_epoch
 from trainer.model import DTYPES
 from trainer.optimizers import told_rate
 from trainer.plan import is_due
@@ -89,8 +90,9 @@ def learn(training: Training, batch: Batch, random: Noise) -> Tensor:
     numbers = torch.tensor([0.0, *look(training)]).to(accelerator.device, non_blocking=True)
     for rows in find_pieces(len(batch), accelerator.process_index, accelerator.num_processes, config.train.accumulation):
         part, noise = batch.take(rows, accelerator.device), random.take(rows, accelerator.device)
-        mean = compute_loss(training.family, training.model, part, noise, config.train) * (len(part) / len(batch))
-        mean.backward()
+        with training.dropout.active(training.progress.step, len(batch), rows, accelerator.device):
+            mean = compute_loss(training.family, training.model, part, noise, config.train) * (len(part) / len(batch))
+            mean.backward()
         numbers[0] += mean.detach()
     if accelerator.num_processes > 1:
         add_up(accelerator, [*(weight.grad for weight in training.weights.values()), numbers])
@@ -160,6 +162,8 @@ def keep_last_lora(training: Training) -> None:
     kept = folder.epoch_lora(epoch)
     if not kept.exists():
         folder.lora.replace(kept)
+        if folder.kohya_copy(folder.lora).is_file():
+            folder.kohya_copy(folder.lora).replace(folder.kohya_copy(kept))
         say(f"Keeping the LoRA of epoch {epoch}: {kept}")
 
 
@@ -223,10 +227,17 @@ def write_lora(training: Training, path: Path) -> None:
         epoch=step // training.plan.steps_per_epoch,
         step=step,
     )
+    images, family, dtype = training.images, type(training.family), DTYPES[config.save.dtype]
+    said = describe_lora(about) | describe_training(config, training.plan, len(images.own), len(images.ordinary))
     with training.averaged():
-        style = Style(type(training.family), "diffusers", DTYPES[config.save.dtype])
-        export_lora(path, fold(training.weights, config.lora), style, describe_lora(about))
+        layers = fold(training.weights, config.lora)
+        export_lora(path, layers, Style(family, "diffusers", dtype), said)
     say(f"Saving LoRA: {path}")
+    if config.save.kohya:
+        copy = training.folder.kohya_copy(path)
+        make_folder(copy.parent)
+        export_lora(copy, layers, Style(family, "kohya", dtype), said)
+        say(f"Saving a copy in kohya's form: {copy}")
 
 
 def save(training: Training) -> Path:

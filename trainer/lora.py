@@ -55,16 +55,26 @@ def add_lora(transformer: Any, family: Family, settings: Lora, seed: int) -> dic
     """Puts the LoRA on a frozen transformer. Its weights by name, fp32 whatever the base is, in a fixed order.
 
     A is random with variance 1/rank^2, the same on every device; B is zero, so that nothing has changed yet."""
-    for name in find_targets(transformer, family, settings):
-        parent, _, child = name.rpartition(".")
-        layer = LoraLinear(transformer.get_submodule(name), settings.rank, settings.alpha / settings.rank, family.base.device)
-        setattr(transformer.get_submodule(parent), child, layer)
-    weights = {name: weight for name, weight in sorted(transformer.named_parameters()) if ".lora_" in name}
+    place_lora(transformer, family, settings, family.base.device)
+    weights = find_weights(transformer)
     for name, weight in weights.items():
         if name.endswith(".lora_A.weight"):
             key = name.replace(".lora_A.", ".lora_A.default.")  # as it was called when the first golden numbers were made
             weight.data.copy_(torch.randn(weight.shape, generator=make_generator("lora", seed, key)) / settings.rank)
     return weights
+
+
+def place_lora(transformer: nn.Module, family: Family, settings: Lora, device: torch.device) -> None:
+    """All of it zero. Raises ValueError where the choice of linears does not fit the model."""
+    for name in find_targets(transformer, family, settings):
+        parent, _, child = name.rpartition(".")
+        layer = LoraLinear(transformer.get_submodule(name), settings.rank, settings.alpha / settings.rank, device)
+        setattr(transformer.get_submodule(parent), child, layer)
+
+
+def find_weights(transformer: nn.Module) -> dict[str, Tensor]:
+    """A and B of each layer, as they are called in a file, without what stands before that."""
+    return {name: weight for name, weight in sorted(transformer.named_parameters()) if ".lora_" in name}
 
 
 # ---- which linears ---------------------------------------------------------------------------------------------------

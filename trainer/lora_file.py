@@ -27,8 +27,8 @@ HASHES = ("modelspec.hash_sha256", "sshs_model_hash", "sshs_legacy_hash")
 
 
 def fold(weights: Mapping[str, Tensor], settings: Lora) -> Layers:
-    """What was learned, as pairs in fp32 that are used with scale 1."""
-    plain = {name: weight.detach().to("cpu", torch.float32) for name, weight in weights.items()}
+    """A copy of what was learned, as pairs in fp32 that are used with scale 1."""
+    plain = {name: weight.detach().to("cpu", torch.float32, copy=True) for name, weight in weights.items()}
     modules = [name.removesuffix(".lora_A.weight") for name in plain if name.endswith(".lora_A.weight")]
     pairs = {module: Pair(plain[f"{module}.lora_A.weight"], plain[f"{module}.lora_B.weight"]) for module in modules}
     return {module: pair.scale(settings.alpha / settings.rank) for module, pair in pairs.items()}

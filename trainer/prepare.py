@@ -23,7 +23,8 @@ from trainer.families import find_base
 from trainer.family import Family
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
-from trainer.lora import add_lora
+from trainer.lora import RankDropout, add_lora
+from trainer.lora_start import check_lora, describe_choice
 from trainer.material import Images, make_material, split_images, tell_images
 from trainer.model import choose_device
 from trainer.optimizers import make_optimizer, warn_of_unused
@@ -54,6 +55,7 @@ class Training:
     material: Material
     model: Any  # the transformer
     weights: dict[str, Tensor]  # of the LoRA: all that is learned
+    dropout: RankDropout
     optimizer: torch.optim.Optimizer
     ema: Ema | None  # the weights' moving average, where one is kept
     painter: Painter
@@ -83,6 +85,7 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
     if progress.epoch > config.train.epochs:
         raise ValueError(f"train.epochs: got {config.train.epochs}, expected at least {progress.epoch}, which are done")
     warn_of_ignored(config, folder, family, pictures)
+    start = check_lora(config.lora, family, folder.path, is_resumed=resume is not None)
     tell_images(config, dataset, images.feed)
     if accelerator.is_main_process:
         tidy_states(folder)
@@ -94,6 +97,7 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
     if config.train.gradient_checkpointing:
         transformer.enable_gradient_checkpointing()
     weights = add_lora(transformer, family, config.lora, config.train.seed)
+    start.fill(weights)
     optimizer = make_optimizer(config.train, weights.values())
     ema = Ema(weights, config.train.ema) if config.train.ema else None
     if resume:
@@ -109,6 +113,7 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
         material=material,
         model=transformer,
         weights=weights,
+        dropout=RankDropout(transformer, config.lora, config.train.seed),
         optimizer=optimizer,
         ema=ema,
         painter=Painter(family, vae, transformer, sketches, folder),
@@ -151,7 +156,7 @@ def find_settings(config: Config, family: Family, images: Images) -> Settings:
     }
     found |= {f"data.{name}": value for name, value in config.data.model_dump(exclude=set(TOLD_OTHERWISE)).items()}
     found |= images.feed.describe()
-    found |= {f"lora.{name}": value for name, value in config.lora.model_dump().items()}
+    found |= {f"lora.{name}": value for name, value in describe_choice(config.lora).items()}
     return found | {f"train.{name}": value for name, value in train.items()}
 
 

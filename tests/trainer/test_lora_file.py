@@ -203,3 +203,12 @@ def test_bytes_are_the_same_from_process_to_process():
     )
     length = int.from_bytes(first[:8], "little")
     assert length % 8 == 0 and len(json.loads(first[8 : 8 + length])) == 10
+
+
+def test_what_is_folded_stays_when_the_weights_go_on(transformer, family):
+    """While samples are drawn and files written the weights may be replaced by their average."""
+    weights = add_lora(transformer, family, Lora(rank=4, alpha=4), 1)
+    layers = fold(weights, Lora(rank=4, alpha=4))
+    before = layers["transformer_blocks.0.attn.to_q"].a.clone()
+    weights["transformer_blocks.0.attn.to_q.lora_A.weight"].data.zero_()
+    assert before.any() and torch.equal(layers["transformer_blocks.0.attn.to_q"].a, before)
