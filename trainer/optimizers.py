@@ -2,8 +2,6 @@
 
 Weights, gradients and moments are fp32 whatever the base is in; adamw8bit alone keeps its moments in 8 bits."""
 
-import contextlib
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from trainer.config import Train
+from trainer.prodigy import FIRST, Prodigy
 from trainer.report import warn
 from trainer.schedules import base_rate
 
@@ -29,7 +28,7 @@ def warn_of_unused(settings: Train) -> None:
     """Says which of the settings this optimizer has no use for, so that nobody waits for an effect."""
     given = settings.model_fields_set
     if settings.optimizer == "prodigy" and "learning_rate" in given and settings.learning_rate != 1:
-        warn(f"train.learning_rate: {settings.learning_rate} is ignored, prodigy finds it by itself, beginning at 1e-06")
+        warn(f"train.learning_rate: {settings.learning_rate} is ignored, prodigy finds it by itself, beginning at {FIRST}")
     unused = {"adafactor": ("beta1", "beta2", "eps"), "lion": ("eps",)}.get(settings.optimizer, ())
     for name in unused:
         if name in given and getattr(settings, name) != Train.model_fields[name].default:
@@ -37,9 +36,9 @@ def warn_of_unused(settings: Train) -> None:
 
 
 def told_rate(optimizer: Optimizer) -> float:
-    """The learning rate of the last step as the log tells it: for prodigy with the factor that it has found."""
-    group = optimizer.param_groups[0]
-    return float(group["lr"] * group.get("d", 1.0))
+    """The learning rate of the last step as the log tells it; of prodigy what it has found, times the schedule's factor."""
+    rate = float(optimizer.param_groups[0]["lr"])
+    return rate * optimizer.tell() if isinstance(optimizer, Prodigy) else rate
 
 
 # ---- by name ---------------------------------------------------------------------------------------------------------
@@ -76,11 +75,7 @@ def _make_adafactor(settings: Train, weights: list[Tensor]) -> Optimizer:
 
 
 def _make_prodigy(settings: Train, weights: list[Tensor]) -> Optimizer:
-    """Mishchenko and Defazio 2024 (arXiv 2306.06101), with what its authors advise for diffusion models."""
-    from prodigyopt import Prodigy
-
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints that it decouples the weight decay
-        return Prodigy(weights, **_adam_options(settings), use_bias_correction=True, safeguard_warmup=True)
+    return Prodigy(weights, **_adam_options(settings))
 
 
 def _make_schedule_free(settings: Train, weights: list[Tensor]) -> Optimizer:

@@ -100,11 +100,14 @@ def test_a_state_of_the_first_version(folder):
 
 
 def test_nothing_in_it_is_pickled(folder):
-    save_state(folder.step_state(2), Content(Progress(), SETTINGS, *make(name="prodigy")))
+    save_state(folder.step_state(2), Content(Progress(), SETTINGS, *make(name="schedule_free")))
     files = sorted(folder.step_state(2).iterdir())
     assert [path.suffix for path in files] == [".safetensors", ".safetensors", ".json"]
     said = json.loads(files[-1].read_text())["optimizer"]
-    assert said["numbers"] == {"x.lora_A.step": 2, "x.lora_B.step": 2} and said["groups"][0]["k"] == 2
+    assert said["numbers"] == {} and said["groups"][0]["k"] == 2 and said["groups"][0]["train_mode"] is True
+    save_state(folder.step_state(3), Content(Progress(), SETTINGS, *make(name="adafactor")))
+    said = json.loads((folder.step_state(3) / "state.json").read_text())["optimizer"]
+    assert said["numbers"] == {"x.lora_A.step": 2, "x.lora_B.step": 2} and said["groups"] == [{}]
 
 
 def test_a_state_is_written_beside_and_replaces_an_older_one(folder, monkeypatch):
