@@ -67,6 +67,16 @@ def test_clip_l_has_the_numbers_of_the_published_config():
     assert (got.num_hidden_layers, got.bos_token_id, got.eos_token_id) == (12, 49406, 49407)
 
 
+def test_t5_xxl_and_qwen3_4b_have_the_numbers_of_their_published_configs():
+    t5 = {"d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24, "num_heads": 64, "vocab_size": 32128}
+    qwen = {"hidden_size": 2560, "intermediate_size": 9728, "num_hidden_layers": 36, "num_attention_heads": 32}
+    qwen |= {"num_key_value_heads": 8, "head_dim": 128, "vocab_size": 151936}
+    with torch.device("meta"):
+        models = T5EncoderModel(T5Config(**t5, feed_forward_proj="gated-gelu")), Qwen3Model(Qwen3Config(**qwen))
+    got_t5, got_qwen = infer_t5(shapes_of(models[0])), infer_qwen(shapes_of(models[1]))
+    assert {name: got_t5[name] for name in t5} == t5 and {name: got_qwen[name] for name in qwen} == qwen
+
+
 def test_t5_is_built_from_its_shapes():
     config = T5Config.from_pretrained(mini.MODEL / "text_encoder_2")
     model = T5EncoderModel(config).eval()

@@ -5,11 +5,13 @@ import math
 
 import pytest
 import torch
-from diffusers import FluxPipeline
+from diffusers import FluxPipeline, FluxTransformer2DModel
 
+from tests.trainer.original import export_flux1, promise
 from trainer import mini
 from trainer.flow import Batch
 from trainer.flux1 import Flux1, make_img_ids
+from trainer.names import rename, translate
 
 
 @pytest.fixture
@@ -53,3 +55,19 @@ def test_flux_rule_for_the_shift(family):
     wanted = {256: 0.5, 1024: 0.63, 2304: 0.846667, 4096: 1.15}  # mu by image tokens
     for tokens, mu in wanted.items():
         assert family.find_shift(tokens) == pytest.approx(math.exp(mu), rel=1e-6)
+
+
+@pytest.mark.parametrize("guided", [True, False])
+def test_every_weight_of_the_full_size_is_known_by_both_names(guided):
+    """flux1-dev.safetensors and flux1-schnell.safetensors: built from the header alone as published, with nothing left over."""
+    with torch.device("meta"):
+        real = FluxTransformer2DModel(guidance_embeds=guided)
+    theirs, recipe = promise(export_flux1(real.state_dict())), Flux1.recipes["transformer"]
+    assert len(theirs) == 776 + 4 * guided
+    config = recipe.infer(rename(theirs.shapes, recipe.keys))
+    assert {name: real.config[name] for name in config} == config and config["guidance_embeds"] == guided
+    wanted = {name: tuple(tensor.shape) for name, tensor in real.state_dict().items()}
+    ours = translate(theirs, recipe.keys, wanted)
+    assert ours.shapes == wanted and {source.place for source in ours.sources.values()} == {
+        source.place for source in theirs.sources.values()
+    }

@@ -4,18 +4,19 @@ import json
 
 import pytest
 import torch
-from diffusers import Flux2KleinPipeline
+from diffusers import Flux2KleinPipeline, Flux2Transformer2DModel
 from diffusers.loaders.single_file_utils import convert_flux2_transformer_checkpoint_to_diffusers
 from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 from safetensors.torch import load_file, save_file
 
 from tests.trainer.klein import make_klein
-from tests.trainer.original import export_flux2, export_vae
+from tests.trainer.original import export_flux2, export_vae, promise
 from trainer.config import Model
 from trainer.families import find_base
 from trainer.flow import Batch
 from trainer.flux2 import Flux2Klein, list_sigmas, make_img_ids, make_txt_ids
 from trainer.model import ModelError
+from trainer.names import rename, translate
 from trainer.prompts import Picture
 
 CPU = torch.device("cpu")
@@ -166,6 +167,22 @@ def test_single_files_in_their_authors_names(klein, folder, tmp_path):
     with single.text_encoder() as one, klein.text_encoder() as other:
         other.length = one.length
         assert torch.equal(one.encode("a cat")["txt"], other.encode("a cat")["txt"])
+
+
+@pytest.mark.parametrize(("layers", "single", "heads", "text"), [(5, 20, 24, 7680), (8, 24, 32, 12288)])
+def test_every_weight_of_the_full_size_is_known_by_both_names(layers, single, heads, text):
+    """klein 4B and 9B, as diffusers' convert_flux2_to_diffusers.py has their sizes."""
+    sizes = {"num_layers": layers, "num_single_layers": single, "num_attention_heads": heads, "joint_attention_dim": text}
+    with torch.device("meta"):
+        real = Flux2Transformer2DModel(**sizes, guidance_embeds=False)
+    theirs, recipe = promise(export_flux2(real.state_dict())), Flux2Klein.recipes["transformer"]
+    config = recipe.infer(rename(theirs.shapes, recipe.keys))
+    assert {name: real.config[name] for name in config} == config
+    wanted = {name: tuple(tensor.shape) for name, tensor in real.state_dict().items()}
+    ours = translate(theirs, recipe.keys, wanted)
+    assert ours.shapes == wanted and {source.place for source in ours.sources.values()} == {
+        source.place for source in theirs.sources.values()
+    }
 
 
 def test_a_text_encoder_of_another_size_is_told(folder, tmp_path):
