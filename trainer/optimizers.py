@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from trainer.config import Train
+from trainer.lion import Lion
 from trainer.prodigy import FIRST, Prodigy
 from trainer.report import warn
 from trainer.schedules import base_rate
@@ -49,13 +50,11 @@ def _make_adamw(settings: Train, weights: list[Tensor]) -> Optimizer:
 
 def _make_adamw8bit(settings: Train, weights: list[Tensor]) -> Optimizer:
     """Dettmers et al. 2022 (arXiv 2110.02861): moments in blocks of 8-bit numbers; small weights keep them in fp32."""
-    return _bitsandbytes(settings, weights).AdamW8bit(weights, **_adam_options(settings))
+    return _bitsandbytes(weights).AdamW8bit(weights, **_adam_options(settings))
 
 
 def _make_lion(settings: Train, weights: list[Tensor]) -> Optimizer:
-    """Chen et al. 2023 (arXiv 2302.06675): steps of the sign alone. Wants a third to a tenth of AdamW's learning rate."""
-    options = {"lr": base_rate(settings), "betas": (settings.beta1, settings.beta2), "weight_decay": settings.weight_decay}
-    return _bitsandbytes(settings, weights).Lion(weights, **options)
+    return Lion(weights, base_rate(settings), (settings.beta1, settings.beta2), settings.weight_decay)
 
 
 def _make_adafactor(settings: Train, weights: list[Tensor]) -> Optimizer:
@@ -102,7 +101,7 @@ def _adam_options(settings: Train) -> dict[str, Any]:
     return {"lr": base_rate(settings), "betas": betas, "eps": settings.eps, "weight_decay": settings.weight_decay}
 
 
-def _bitsandbytes(settings: Train, weights: list[Tensor]) -> Any:
+def _bitsandbytes(weights: list[Tensor]) -> Any:
     """Its optimizers. Raises ValueError where they do not work, which it says only in its first step; so one is taken here."""
     try:
         from bitsandbytes import optim
@@ -111,7 +110,7 @@ def _bitsandbytes(settings: Train, weights: list[Tensor]) -> Any:
         probe.grad = torch.ones_like(probe)
         optim.AdamW8bit([probe]).step()
     except (ImportError, OSError, RuntimeError, AttributeError, NotImplementedError) as error:
-        problem = f"got {settings.optimizer}, but bitsandbytes does not work here: {error}"
+        problem = f"got adamw8bit, but bitsandbytes does not work here: {error}"
         raise ValueError(f"train.optimizer: {problem}; expected one that does without it, such as adamw") from error
     return optim
 

@@ -145,6 +145,8 @@ def test_bitsandbytes_that_does_not_work(monkeypatch):
         raise RuntimeError("no library for this GPU")
 
     monkeypatch.setattr("bitsandbytes.optim.AdamW8bit.step", fail)
-    told = r"train\.optimizer: got lion, but bitsandbytes does not work here: no library for this GPU; expected one .* adamw"
+    told = (
+        r"train\.optimizer: got adamw8bit, but bitsandbytes does not work here: no library for this GPU; expected one .* adamw"
+    )
     with pytest.raises(ValueError, match=told):
-        Small("lion")
+        Small("adamw8bit")
