@@ -215,7 +215,7 @@ class Flux1(Family):
             encoder_hidden_states=txt.to(dtype),
             pooled_projections=pooled.to(dtype),
             txt_ids=torch.zeros(txt.shape[1], 3, device=img.device, dtype=dtype),
-            img_ids=make_img_ids(height, width).to(img.device, dtype),
+            img_ids=make_img_ids(height, width, img.device).to(dtype),
             return_dict=False,
         )[0]
 
@@ -259,7 +259,7 @@ class _ClipAndT5(TextEncoder):
         return {"txt": txt[0].cpu().contiguous(), "pooled": pooled[0].cpu().contiguous(), TOKENS: tokens}
 
 
-def make_img_ids(height: int, width: int) -> Tensor:
-    """(T, 3): for each token 0, its row and its column; height and width of the latent."""
-    rows, columns = torch.arange(height // 2.0), torch.arange(width // 2.0)
-    return torch.stack(torch.meshgrid(torch.zeros(1), rows, columns, indexing="ij"), dim=-1).reshape(-1, 3)
+def make_img_ids(height: int, width: int, device: torch.device | None = None) -> Tensor:
+    """(T, 3): for each token 0, its row and its column; height and width of the latent. Made where they are needed."""
+    zero, rows, columns = (torch.arange(float(count), device=device) for count in (1, height // 2, width // 2))
+    return torch.cartesian_prod(zero, rows, columns)

@@ -191,8 +191,8 @@ class Flux2Klein(Family):
             hidden_states=img.to(dtype),
             timestep=sigmas.to(dtype),  # 0..1: Flux2Transformer2DModel multiplies by 1000 itself
             encoder_hidden_states=txt.to(dtype),
-            txt_ids=make_txt_ids(txt.shape[1]).to(img.device),
-            img_ids=make_img_ids(height, width).to(img.device),
+            txt_ids=make_txt_ids(txt.shape[1], img.device),
+            img_ids=make_img_ids(height, width, img.device),
             return_dict=False,
         )[0]
 
@@ -263,17 +263,16 @@ def _find_statistics(vae: Any, latents: Tensor) -> tuple[Tensor, Tensor]:
     return mean, deviation
 
 
-def make_txt_ids(length: int) -> Tensor:
-    """(L, 4): for each token three zeros and its place in the text."""
-    ids = torch.zeros(length, 4)
-    ids[:, 3] = torch.arange(length)
-    return ids
+def make_txt_ids(length: int, device: torch.device | None = None) -> Tensor:
+    """(L, 4): for each token three zeros and its place in the text. Made where they are needed."""
+    zero, places = (torch.arange(float(count), device=device) for count in (1, length))
+    return torch.cartesian_prod(zero, zero, zero, places)
 
 
-def make_img_ids(height: int, width: int) -> Tensor:
+def make_img_ids(height: int, width: int, device: torch.device | None = None) -> Tensor:
     """(T, 4): for each token 0, its row, its column and 0; height and width of the latent."""
-    zero = torch.zeros(1)
-    return torch.cartesian_prod(zero, torch.arange(height // 2.0), torch.arange(width // 2.0), zero)
+    zero, rows, columns = (torch.arange(float(count), device=device) for count in (1, height // 2, width // 2))
+    return torch.cartesian_prod(zero, rows, columns, zero)
 
 
 def list_sigmas(tokens: int, steps: int) -> list[float]:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from diffusers import FluxPipeline
 from safetensors.torch import load_file, save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainer import mini
 from trainer.config import parse_config
@@ -230,6 +231,37 @@ def test_a_step_is_the_formula_and_moves_the_lora_alone(small, make_run):
     )  # half of it: warming up
     assert all(torch.equal(weight, base[name]) for name, weight in training.model.named_parameters() if name in base)
     assert all(weight.abs().max() > 0 for name, weight in training.weights.items() if ".lora_B." in name)
+
+
+class ReadBack(TorchDispatchMode):
+    """Counts how often a number is read from a tensor, for which a CPU would have to wait for a GPU."""
+
+    times = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.times += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_nothing_in_a_step_is_read_back(small, make_run):
+    training = prepare(parse_config(small), make_run(small), None, Stop())
+    with ReadBack() as read:
+        take_step(training)
+        assert read.times == 0
+        torch.ones(1).item()
+        assert read.times == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_step_waits_for_no_gpu(small, make_run):
+    small["model"]["device"] = "cuda"
+    training = prepare(parse_config(small), make_run(small), None, Stop())
+    take_step(training)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        take_step(training)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_gradients_are_clipped(small, make_run, monkeypatch):
