@@ -135,9 +135,13 @@ class RunFolder:
         """The LoRA that was asked for at once, after `step` steps: <name>-step00000123.safetensors."""
         return self.path / f"{self.name}-step{step:08d}.safetensors"
 
+    @property
+    def kohya(self) -> Path:
+        """Its LoRA files in kohya's form, where that is asked for."""
+        return self.path / "kohya"
+
     def kohya_copy(self, lora: Path) -> Path:
-        """One of its LoRA files in kohya's form, where that is asked for: kohya/<name>.safetensors."""
-        return self.path / "kohya" / lora.name
+        return self.kohya / lora.name
 
     def loras(self) -> list[Path]:
         """The LoRA files that are there, in the order of learning, the final one last."""

@@ -235,7 +235,7 @@ def write_lora(training: Training, path: Path) -> None:
     say(f"Saving LoRA: {path}")
     if config.save.kohya:
         copy = training.folder.kohya_copy(path)
-        make_folder(copy.parent)
+        make_folder(training.folder.kohya)
         export_lora(copy, layers, Style(family, "kohya", dtype), said)
         say(f"Saving a copy in kohya's form: {copy}")
 

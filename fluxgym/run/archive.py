@@ -44,4 +44,4 @@ def archive_logs(folder: RunFolder) -> Path:
 def _made(folder: RunFolder) -> list[Path]:
     """What a training has made."""
     states = [state.path for state in folder.states()]
-    return [*folder.loras(), *states, *filter(Path.exists, [folder.samples])]
+    return [*folder.loras(), *states, *filter(Path.exists, [folder.samples, folder.kohya])]

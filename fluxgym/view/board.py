@@ -118,6 +118,7 @@ def delete_lora(folder: RunFolder, place: str, history: History) -> None:
     if entry.is_being_written:
         raise NotDeleted(f"{place} is still being written: {entry.header.problem}")
     entry.lora.path.unlink()
+    folder.kohya_copy(entry.lora.path).unlink(missing_ok=True)
     with _lock:
         marks = read_marks(folder)
         if marks.pop(place, None):

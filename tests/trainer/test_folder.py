@@ -36,6 +36,7 @@ def test_paths(tmp_path):
         "robot-step00000123-state",
     ]
     assert {path.parent for path in names} == {folder.path}
+    assert folder.kohya_copy(folder.epoch_lora(4)) == folder.path / "kohya" / "robot-000004.safetensors"
 
 
 def test_loras_in_order_the_final_one_last(tmp_path):

@@ -11,7 +11,7 @@ from trainer.folder import RunFolder
 
 def test_everything_moves(tmp_path):
     folder = RunFolder(tmp_path / "a")
-    for path in (folder.samples, folder.thumbnails):
+    for path in (folder.samples, folder.thumbnails, folder.kohya):
         path.mkdir(parents=True)
     folder.ui_state.write_text("{}")
     folder.config.write_text("settings")
@@ -32,6 +32,7 @@ def test_everything_moves(tmp_path):
         "a-000004.safetensors",
         "a-step00000003-state",
         "sample",
+        "kohya",
         "config.toml",
         "run.json",
         "training.log.gz",

@@ -117,9 +117,14 @@ def test_before_a_deletion_it_is_said_what_is_lost(folder):
 def test_a_deletion_takes_the_file_and_its_mark_and_nothing_else(folder):
     for place in ("a-000004.safetensors", "a-000002.safetensors"):
         write_mark(folder, place, star=True)
+    copies = [folder.kohya_copy(folder.epoch_lora(epoch)) for epoch in (2, 4)]
+    folder.kohya.mkdir()
+    for path in copies:
+        path.write_bytes(b"x")
     before = {path.name for path in folder.path.iterdir()}
     delete_lora(folder, "a-000004.safetensors", read(folder))
     assert before - {path.name for path in folder.path.iterdir()} == {"a-000004.safetensors"}
+    assert [path.exists() for path in copies] == [True, False], "kohya's form of it goes with it"
     assert read_marks(folder) == {"a-000002.safetensors": Mark(star=True)}
 
 
