@@ -5,8 +5,10 @@ import subprocess
 
 import pytest
 import torch
+from PIL import Image
 
 from trainer.config import parse_config
+from trainer.feed import show_held_out
 from trainer.flow import compute_loss
 from trainer.interrupt import Stop
 from trainer.loop import take_step
@@ -76,10 +78,23 @@ def test_nothing_is_told_without_held_out_images(small, make_run, capfd):
     assert "Validati" not in capfd.readouterr().out
 
 
-@pytest.mark.parametrize("images", [1, 2])
-def test_processes_share_it(small, make_run, learn, launch_command, capfd, images):
-    """Two processes measure what one does, also where there is nothing for the second."""
-    small["data"]["validation_images"] = images
+def test_images_of_any_shape(small, make_run, make_folder, capfd):
+    """Wide, tall and square ones held out together: each is measured in its own bucket."""
+    folder = make_folder({"other.png": "one"}, size=(128, 80))
+    for name, size in {"wide": (160, 64), "tall": (64, 160), "square": (96, 96)}.items():
+        Image.new("RGB", size, (200, 80, 40)).save(folder / f"{name}.png")
+    small["data"] |= {"folder": str(folder), "validation_images": 3, "regularisation_images": 0}
+    training = prepare(parse_config(small), make_run(small, cached=False), None, Stop())
+    shapes = {
+        training.material.make_batch([show_held_out(training.config.data, item)]).latents.shape[2:]
+        for item in training.images.held_out
+    }
+    assert len(shapes) == 3 and 0.1 < measured(training, capfd) < 10
+
+
+def test_processes_share_it(small, make_run, learn, launch_command, capfd):
+    """Two processes measure of three images what one does."""
+    small["data"]["validation_images"] = 3
     small["train"]["epochs"] = 1
     small["sample"]["prompts"] = []
     capfd.readouterr()
@@ -90,5 +105,5 @@ def test_processes_share_it(small, make_run, learn, launch_command, capfd, image
         launch_command(2, "-m", "trainer", str(folder.config)), capture_output=True, text=True, timeout=120, check=True
     )
     shared = VALIDATED.findall(launched.stdout)
-    assert [step for _, step in shared] == [step for _, step in alone] == ["0", "4"]
+    assert [step for _, step in shared] == [step for _, step in alone] == ["0", "3"]
     assert [float(loss) for loss, _ in shared] == pytest.approx([float(loss) for loss, _ in alone], abs=3e-4)
