@@ -98,6 +98,14 @@ class Flux1(Family):
         "all": ATTENTION + MLP,
         "all+modulation": ATTENTION + MLP + MODULATION,
     }
+    lora_keys = (  # XLabs'
+        _double("processor.qkv_lora1", "attn.to_q", "attn.to_k", "attn.to_v"),
+        _double("processor.qkv_lora2", "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
+        _double("processor.proj_lora1", "attn.to_out.0"),
+        _double("processor.proj_lora2", "attn.to_add_out"),
+        _single("processor.qkv_lora", "attn.to_q", "attn.to_k", "attn.to_v"),
+        _single("processor.proj_lora", "proj_out"),
+    )
     base_version = "flux1"
     keys = (
         _double("img_attn.qkv", "attn.to_q", "attn.to_k", "attn.to_v"),
@@ -140,7 +148,7 @@ class Flux1(Family):
         ),
         "vae": Recipe("FLUX.1's VAE", AutoencoderKL.from_config, _infer_vae, VAE_MARKS, VAE_KEYS),
         "text_encoder": Recipe("CLIP-L", _build_clip, infer_clip, CLIP_MARKS, is_whole=False),
-        "text_encoder_2": Recipe("T5-XXL", _build_t5, infer_t5, T5_MARKS, T5_KEYS, is_whole=False),
+        "text_encoder_2": Recipe("T5-XXL", _build_t5, infer_t5, T5_MARKS, T5_KEYS),
     }
     settings: ClassVar[Mapping[str, str]] = {
         "transformer": "transformer",
@@ -155,10 +163,17 @@ class Flux1(Family):
     def find_shape_problems(cls, configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
         """Packing and drawing are those of 16 latent channels at an eighth of the image, in patches of 2x2."""
         transformer, vae = configs["transformer"], configs["vae"]
+        problems = []
         got = transformer.get("in_channels"), vae.get("latent_channels"), len(vae.get("block_out_channels", []))
-        if got == (64, 16, 4):
-            return []
-        return [f"got (in_channels, latent_channels, VAE blocks) = {got}, expected (64, 16, 4), which FLUX.1 has"]
+        if got != (64, 16, 4):
+            problems.append(f"got (in_channels, latent_channels, VAE blocks) = {got}, expected (64, 16, 4), which FLUX.1 has")
+        texts = configs["text_encoder"].get("hidden_size"), configs["text_encoder_2"].get("d_model")
+        asked = transformer.get("pooled_projection_dim"), transformer.get("joint_attention_dim")
+        if texts != asked:
+            problems.append(
+                f"got text encoders of (CLIP, T5) = {texts} channels, expected {asked}, which the transformer takes"
+            )
+        return problems
 
     @classmethod
     def is_guided(cls, transformer: Mapping[str, Any]) -> bool:

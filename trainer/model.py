@@ -99,7 +99,9 @@ def _find_misfits(parts: Mapping[str, Part], family: type["Family"]) -> list[str
             open_part(parts[name], recipe)
         except WeightsError as error:
             problems.append(f"{name}: {error}")
-    return (family.find_shape_problems(configs) if len(configs) == len(family.recipes) else []) or problems
+    shapes = family.find_shape_problems(configs) if len(configs) == len(family.recipes) else []
+    files = ", ".join(str(part.file) for part in parts.values() if part.file)
+    return [f"{problem}; looked at {files}" if files else problem for problem in shapes] or problems
 
 
 def _find_config_problems(part: Path, config: str) -> Iterator[str]:

@@ -37,6 +37,7 @@ STARTS = {  # what lies under the name of weights, by its first bytes: what it i
 PAGES = (b"<!doctype", b"<html", b"<?xml")
 SCALES = ("scale_weight", "weight_scale")  # leaves under which ComfyUI keeps the factor of an fp8 weight, its older name first
 COUNTER = "num_batches_tracked"  # of a BatchNorm: in some files and not in others, and of no use
+PLAIN = "expected floating point: take the model's bf16 or fp8 file instead"
 Finish = Callable[[str, nn.Module], None]
 
 
@@ -187,9 +188,9 @@ def open_weights(*files: Path) -> Weights:
         for name, entry in read_header(file).items():
             if dtype := DTYPES.get(entry["dtype"]):
                 places[name] = Place(file, dtype, tuple(entry["shape"]), entry["start"])
-            elif name.endswith(".weight"):
-                cure = "expected floating point: take the model's bf16 or fp8 file instead"
-                raise WeightsError(file, f"{name}: got numbers of type {entry['dtype']}, as in a 4-bit or 8-bit file; {cure}")
+            elif name.endswith((".weight", *SCALES)):
+                problem = f"{name}: got numbers of type {entry['dtype']}, as in a 4-bit or 8-bit file"
+                raise WeightsError(file, f"{problem}; {PLAIN}")
     return Weights({name: Source(place, place.shape, scale=_find_scale(name, places)) for name, place in places.items()})
 
 
@@ -197,7 +198,11 @@ def _find_scale(name: str, places: Mapping[str, Place]) -> Place | None:
     module, _, leaf = name.rpartition(".")
     if leaf != "weight":
         return None
-    return next((places[f"{module}.{scale}"] for scale in SCALES if f"{module}.{scale}" in places), None)
+    scale = next((places[f"{module}.{scale}"] for scale in SCALES if f"{module}.{scale}" in places), None)
+    if scale and math.prod(scale.shape) not in (1, places[name].shape[0]):
+        problem = f"{name}: got factors of shape {scale.shape}, expected one, or one for each row"
+        raise WeightsError(scale.file, f"{problem}; {PLAIN}")
+    return scale
 
 
 def list_files(folder: Path) -> list[Path]:

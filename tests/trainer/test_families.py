@@ -10,6 +10,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, FluxTransformer2DModel
 from safetensors.torch import load_file, save_file
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from tests.trainer.conftest import ROOT
 from tests.trainer.hub import Hub
@@ -21,6 +22,7 @@ from trainer.families import FAMILIES, choose_family, find_base
 from trainer.model import ModelError
 
 CPU = torch.device("cpu")
+LEVELS = {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
 
 
 def problem_of(**settings):
@@ -159,6 +161,24 @@ def test_a_file_that_is_damaged_or_in_the_wrong_place(given, files, tmp_path):
     assert gone == "model.t5: got /nowhere/t5.safetensors, which is not there; expected a .safetensors file or a folder"
     (tmp_path / "page.safetensors").write_bytes(b"<!DOCTYPE html><html>Log in</html>")
     assert "it is a web page" in problem_of(**given | {"clip": str(tmp_path / "page.safetensors")})
+
+
+def test_parts_that_are_each_whole_but_not_of_one_model(given, tmp_path):
+    vae = AutoencoderKL(block_out_channels=(32, 32, 32, 32), layers_per_block=2, **LEVELS)  # SDXL's: 4 channels
+    named = {name: tensor.contiguous() for name, tensor in export_vae(vae.state_dict()).items()}
+    save_file(named, tmp_path / "sdxl_vae.safetensors")
+    base = {"base": str(tmp_path / "model"), "vae": str(tmp_path / "sdxl_vae.safetensors")}
+    shutil.copytree(mini.MODEL, tmp_path / "model")
+    shutil.rmtree(tmp_path / "model" / "vae")
+    (tmp_path / "model" / "vae").mkdir()
+    (tmp_path / "model" / "vae" / "config.json").write_text(json.dumps(dict(vae.config)))
+    problem = problem_of(**base)
+    assert problem.startswith("got (in_channels, latent_channels, VAE blocks) = (64, 4, 4), expected (64, 16, 4)")
+    assert problem.endswith(f"looked at {tmp_path / 'sdxl_vae.safetensors'}")
+    clip = CLIPTextModel(CLIPTextConfig(hidden_size=128, num_attention_heads=2, num_hidden_layers=1))
+    clip.save_pretrained(tmp_path / "clip")
+    problem = problem_of(base=str(mini.MODEL), clip=str(tmp_path / "clip"))
+    assert problem == "got text encoders of (CLIP, T5) = (128, 96) channels, expected (64, 96), which the transformer takes"
 
 
 def test_a_klein_with_the_parts_of_another_family(given, tmp_path):

@@ -119,6 +119,19 @@ def test_weights_in_four_bits_are_refused(tmp_path):
         open_weights(tmp_path / "x")
 
 
+@pytest.mark.parametrize(
+    ("scale", "problem"),
+    [
+        (torch.ones(4, 1, dtype=torch.uint8), r"a\.weight_scale: got numbers of type U8"),  # of MXFP8: powers of 2, by blocks
+        (torch.ones(4, 2), r"a\.weight: got factors of shape \(4, 2\), expected one, or one for each row"),
+    ],
+)
+def test_fp8_with_factors_that_are_not_understood_is_refused(tmp_path, scale, problem):
+    save_file({"a.weight": torch.zeros(4, 32).to(torch.float8_e4m3fn), "a.weight_scale": scale}, tmp_path / "x")
+    with pytest.raises(WeightsError, match=problem):
+        open_weights(tmp_path / "x")
+
+
 def test_names_under_a_prefix(tmp_path):
     save_file({"vae.a.weight": torch.ones(2), "b": torch.ones(1)}, tmp_path / "x")
     assert dict(open_weights(tmp_path / "x").under("vae.")) == {"a.weight": pytest.approx(torch.ones(2))}
