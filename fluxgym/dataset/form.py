@@ -53,7 +53,6 @@ _FLUX: Values = {
     "model.max_sequence_length": 512,
     "data.resolution": 512,
     "train.learning_rate": 1e-4,
-    "train.gradient_checkpointing": True,
     "sample.steps": 20,
     "sample.guidance": 3.5,
     "sample.width": 512,

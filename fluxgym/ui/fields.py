@@ -71,8 +71,12 @@ def number(key: str, label: str, **options: Any) -> None:
     show_problem(key)
 
 
-def switch(key: str, label: str) -> None:
-    st.checkbox(label, key=_bind(key, values()[key]), on_change=_keep, args=(key,), **_common(key, {}))
+def choice(key: str, label: str, choices: dict[str, str]) -> None:
+    """One of the texts that a setting may be, by what each is called here."""
+    widget = _bind(key, values()[key])
+    given = {"format_func": lambda value: choices.get(value, str(value)), **_common(key, {})}
+    st.selectbox(label, list(choices), key=widget, on_change=_keep, args=(key,), **given)
+    show_problem(key)
 
 
 def show_problem(key: str) -> None:

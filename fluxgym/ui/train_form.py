@@ -32,6 +32,7 @@ MORE: dict[str, tuple[str, float]] = {  # label, and by how much one click chang
     "data.regularisation_images": ("Regularisation images per batch", 1),
 }
 
+MEMORY = {"auto": "As much as is free", **{size: f"{size} GB" for size in ("24", "16", "12", "8")}, "off": "Do not fit it"}
 
 _UNWATCHED = (
     "No image is held out and no prompt is drawn, so nothing will tell whether it gets better. Write a sample prompt, "
@@ -130,7 +131,7 @@ def _draw_more() -> None:
             with st.container():
                 fields.number(key, label, step=step)
     fields.text(REGULARISATION, "Folder of regularisation images")
-    fields.switch("train.gradient_checkpointing", "Gradient checkpointing")
+    fields.choice("memory.preset", "GPU memory", MEMORY)
 
 
 def draw_plan(checked: Checked) -> bool:

@@ -41,7 +41,7 @@ def test_start_that_fails(outputs, say, settings):
             "train.epochs: got 'ten'",
         ),
         (lambda path, data: path.write_text("name = "), "is not TOML"),
-        (lambda path, data: path.write_text(path.read_text().replace("no-model", "none")), "expected a folder, or a name on"),
+        (lambda path, data: path.write_text(path.read_text().replace("no-model", "none")), "or a name on the Hugging Face Hub"),
         (
             lambda path, data: path.write_text(path.read_text().replace(str(data), "datasets/none")),
             f"looked at: {PROJECT / 'datasets/none'}",

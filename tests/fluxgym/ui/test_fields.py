@@ -18,7 +18,7 @@ def script() -> None:
     fields.text("trigger", "Trigger")
     fields.number("train.epochs", "Epochs")
     fields.lines("sample.prompts", "Prompts")
-    fields.switch("train.gradient_checkpointing", "Checkpointing")
+    fields.choice("memory.preset", "GPU memory", {"auto": "As much as is free", "12": "12 GB"})
 
 
 def open_fields() -> AppTest:
@@ -32,10 +32,11 @@ def test_what_is_typed_is_on_disk_at_once_and_back_in_another_session() -> None:
     page.text_input(key="form:name").set_value("cat").run()
     page.number_input(key="form:train.epochs").set_value(3).run()
     page.text_area(key="form:sample.prompts").set_value("a\n\n b \n").run()
-    page.checkbox(key="form:train.gradient_checkpointing").uncheck().run()
+    assert page.selectbox(key="form:memory.preset").options == ["As much as is free", "12 GB"]
+    page.selectbox(key="form:memory.preset").select_index(1).run()
     kept = form.read_values(form.draft())
     assert (kept["name"], kept["train.epochs"], kept["sample.prompts"]) == ("cat", 3, ["a", "b"])
-    assert kept["train.gradient_checkpointing"] is False
+    assert kept["memory.preset"] == "12"
     again = open_fields()
     assert again.text_input(key="form:name").value == "cat"
     assert again.text_area(key="form:sample.prompts").value == "a\nb"
