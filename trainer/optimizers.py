@@ -12,8 +12,7 @@ from torch.optim import Optimizer
 
 from trainer.config import Train
 from trainer.lion import Lion
-from trainer.prodigy import FIRST, Prodigy
-from trainer.report import warn
+from trainer.prodigy import Prodigy
 from trainer.schedules import base_rate
 
 NOT_KEPT = ("params", "lr")  # of a group: the learning rate is set before each step, by the schedule
@@ -23,17 +22,6 @@ Number = float | bool | list[Any] | None
 def make_optimizer(settings: Train, weights: Iterable[Tensor]) -> Optimizer:
     """The optimizer of the settings, ready for its first step."""
     return _MAKERS[settings.optimizer](settings, list(weights))
-
-
-def warn_of_unused(settings: Train) -> None:
-    """Says which of the settings this optimizer has no use for, so that nobody waits for an effect."""
-    given = settings.model_fields_set
-    if settings.optimizer == "prodigy" and "learning_rate" in given and settings.learning_rate != 1:
-        warn(f"train.learning_rate: {settings.learning_rate} is ignored, prodigy finds it by itself, beginning at {FIRST}")
-    unused = {"adafactor": ("beta1", "beta2", "eps"), "lion": ("eps",)}.get(settings.optimizer, ())
-    for name in unused:
-        if name in given and getattr(settings, name) != Train.model_fields[name].default:
-            warn(f"train.{name}: {getattr(settings, name)} is ignored, {settings.optimizer} takes none")
 
 
 def told_rate(optimizer: Optimizer) -> float:

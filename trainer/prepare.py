@@ -27,13 +27,14 @@ from trainer.lora import RankDropout, add_lora
 from trainer.lora_start import check_lora, describe_choice
 from trainer.material import Images, make_material, split_images, tell_images
 from trainer.model import choose_device
-from trainer.optimizers import make_optimizer, warn_of_unused
+from trainer.optimizers import make_optimizer
 from trainer.plan import Plan, make_plan
 from trainer.prompts import Picture
 from trainer.rotate import TrainingLog
 from trainer.sample import Painter, find_pictures
 from trainer.storage import tidy
 from trainer.tally import Tally
+from trainer.unused import warn_of_unused
 from trainer.wishes import Wishes
 
 WITHOUT_EFFECT = ("gradient_checkpointing", "accumulation")  # settings of [train] that no number depends on

@@ -7,7 +7,7 @@ import torch
 
 from trainer.config import Train
 from trainer.flow import make_generator
-from trainer.optimizers import Kept, find_average, keep, make_optimizer, put_back, told_rate, warn_of_unused
+from trainer.optimizers import Kept, find_average, keep, make_optimizer, put_back, told_rate
 
 RATES = {"adamw": 1e-2, "adamw8bit": 1e-2, "adafactor": 1e-2, "prodigy": 1e-4, "schedule_free": 1e-2, "lion": 3e-3}
 NAMES = sorted(RATES)
@@ -114,24 +114,6 @@ def test_schedule_free_has_an_average_that_changes_nothing():
     small.learn(range(5, 8))
     assert all(torch.equal(whole.weights[key], small.weights[key]) for key in whole.weights)
     assert find_average(Small("adamw").optimizer, small.weights) is None
-
-
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [
-        ({"optimizer": "prodigy", "learning_rate": 2e-4}, "train.learning_rate: 0.0002 is ignored, prodigy finds it by itself"),
-        ({"optimizer": "adafactor", "beta1": 0.5}, "train.beta1: 0.5 is ignored, adafactor takes none"),
-        ({"optimizer": "lion", "eps": 1e-6}, "train.eps: 1e-06 is ignored, lion takes none"),
-        ({"optimizer": "prodigy", "learning_rate": 1.0}, ""),
-        ({"optimizer": "prodigy"}, ""),
-        ({"optimizer": "adafactor", "beta1": 0.9}, ""),
-        ({"optimizer": "adamw", "learning_rate": 2e-4, "beta1": 0.5, "eps": 1e-6}, ""),
-    ],
-)
-def test_settings_without_an_effect_are_told(settings, told, capfd):
-    warn_of_unused(Train(**settings))
-    out = capfd.readouterr().out
-    assert (f"WARNING {told}" in out) if told else not out
 
 
 def test_nothing_is_printed(capfd):
