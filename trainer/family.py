@@ -72,6 +72,7 @@ class Family(ABC):
     text_parts: ClassVar[tuple[str, ...]]  # the parts on which the conditions of a text depend
     targets: ClassVar[Mapping[str, tuple[str, ...]]]  # ends of the names of linears with a LoRA, by lora.targets
     keys: ClassVar[tuple[Key, ...]]  # every module by both of its names
+    lora_keys: ClassVar[tuple[Key, ...]] = ()  # more names that modules have in LoRA files
     kohya_prefix: ClassVar[str] = "lora_unet_"
     base_version: ClassVar[str]  # kohya's ss_base_model_version
 

@@ -50,10 +50,10 @@ Layers = dict[str, Pair]  # by diffusers' name of the module
 
 
 class Names:
-    """Finds a family's modules by any of their names."""
+    """Finds a family's modules by any of their names; by those of `more` to read them alone."""
 
-    def __init__(self, keys: Sequence[Key]):
-        self._theirs = {spelling: key for key in keys for spelling in _spell(key.theirs)}
+    def __init__(self, keys: Sequence[Key], more: Sequence[Key] = ()):
+        self._theirs = {spelling: key for key in (*keys, *more) for spelling in _spell(key.theirs)}
         self._ours = {spelling: (key, name) for key in keys for name in key.ours for spelling in _spell(name)}
 
     def place(self, module: str, pair: Pair) -> Layers | None:

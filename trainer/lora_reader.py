@@ -21,6 +21,7 @@ from trainer.formats import Layers, Names, Pair, is_exact
 HALVES = {"lora_A": "a", "lora_down": "a", "lora.down": "a", "lora_linear_layer.down": "a"}
 HALVES |= {"lora_B": "b", "lora_up": "b", "lora.up": "b", "lora_linear_layer.up": "b"}
 KEY = re.compile(rf"(.+?)\.(?:({'|'.join(map(re.escape, HALVES))})(?:\.(?!bias$)\w+)?(?:\.weight)?|(alpha))")
+XLABS = re.compile(r"(?<=_lora|lora\d)\.(?=(down|up)\.weight$)")  # whose halves are told from a model's by this alone
 PREFIXES = ("base_model.model.", "model.", "diffusion_model.", "transformer.", "lora_unet_", "lora_transformer_")
 TEXT = re.compile(r"(base_model\.model\.)?(lora_te\d*_|te\d?\.|text_encoders?(_\d)?[._])")
 FLOATS = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
@@ -34,7 +35,6 @@ STRANGERS = {  # what a key tells of a file, and what to do
         "train or save it as a plain LoRA",
     ),
     r"dora_scale|lora_magnitude_vector": ("it is a DoRA", "train or save it as a plain LoRA"),
-    r"\.processor\.": ("it is in XLabs' own form", "load it in diffusers and save it with save_lora_weights"),
     r"\.lora_[AB](\.\w+)?\.bias$|\.lora_B_bias$": ("its pairs have biases, which no other tool reads", "train it without"),
 }
 Config = dict[str, Any]
@@ -107,7 +107,7 @@ def _sort(tensors: dict[str, Tensor]) -> tuple[dict[str, _Raw], list[str], list[
     raw: dict[str, _Raw] = {}
     strange, left_out = [], {}
     for key, tensor in tensors.items():
-        match = KEY.fullmatch(key)
+        match = KEY.fullmatch(XLABS.sub(".lora.", key))
         if match and TEXT.match(key):
             left_out[match[1]] = True
         elif match is None or (match[3] and tensor.numel() != 1):
@@ -201,7 +201,7 @@ def _place(path: Path, pairs: Layers, families: Sequence[type[Family]]) -> tuple
 
 
 def _place_in(family: type[Family], pairs: Layers) -> tuple[Layers, list[str]]:
-    names, layers, problems = Names(family.keys), Layers(), []
+    names, layers, problems = Names(family.keys, family.lora_keys), Layers(), []
     for module, pair in pairs.items():
         try:
             placed = names.place(_strip(module), pair)

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from diffusers import FluxPipeline
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import save_file
 
@@ -68,6 +69,21 @@ def test_modules_of_the_original(read, prefix):
     name = QKV if prefix == "lora_unet_" else "double_blocks.0.img_attn.qkv"
     lora = read(pair(f"{prefix}{name}", rows=24))
     assert list(lora.layers) == [f"transformer_blocks.0.attn.to_{part}" for part in "qkv"]
+
+
+def test_xlabs_as_diffusers_reads_it(read, tmp_path):
+    halves = ("down.weight", "up.weight")
+    tensors = {}
+    for number, (name, rows) in enumerate([("qkv_lora1", 24), ("qkv_lora2", 24), ("proj_lora1", 8), ("proj_lora2", 8)]):
+        tensors |= pair(f"double_blocks.{number}.processor.{name}", rows=rows, halves=halves)
+    tensors |= pair("single_blocks.3.processor.qkv_lora", rows=24, halves=halves)
+    tensors |= pair("single_blocks.3.processor.proj_lora", columns=40, halves=halves)
+    lora = read(tensors)
+    theirs = FluxPipeline.lora_state_dict(tmp_path, weight_name="x.safetensors")
+    assert len(theirs) == 2 * len(lora.layers) == 2 * (3 + 3 + 1 + 1 + 3 + 1)
+    for module in lora.layers:
+        a, b = (theirs[f"transformer.{module}.lora_{half}.weight"] for half in "AB")
+        assert torch.equal(delta(lora, module), b @ a)
 
 
 def test_what_peft_itself_saves(transformer, read):
@@ -148,7 +164,6 @@ def lose(tensors, half):
         ({f"lora_unet_{QKV}.hada_w1_a": torch.ones(2, 2)}, ["LyCORIS"]),
         (pair(Q) | {f"{Q}.dora_scale": torch.ones(8)}, ["DoRA"]),
         (pair(Q) | {f"{Q}.lora_magnitude_vector": torch.ones(8)}, ["DoRA"]),
-        (pair("double_blocks.0.processor.qkv_lora1", halves=("down.weight", "up.weight")), ["XLabs", "diffusers"]),
         (pair(Q) | {f"{Q}.lora_B.bias": torch.ones(8)}, ["biases"]),
         ({"double_blocks.0.img_attn.qkv.weight": torch.ones(24, 8)}, ["a model and no LoRA", "192 numbers", "model.base"]),
         ({"transformer_blocks.0.attn.to_q.weight": torch.ones(8, 8)}, ["a model and no LoRA"]),
