@@ -6,9 +6,10 @@ outside the sum, backward inside, so there they are multiplied into g before g i
 (Dettmers et al. 2022, arXiv 2208.07339): scales by token and channel, and the few input channels that are far larger than
 all others are multiplied apart, at whole precision. fp8 needs no such care, its steps grow with the numbers.
 
-What rounding x costs, in the Frobenius norm against the product of whole numbers with the same weight (test_w8a8.py measures
-it on flux-mini's own activations and gradients, and with outliers of 30 times): int8 under 1 %; fp8 (e4m3, 3 bits of fraction)
-under 3 %, of which 2.6 % are the least that any scales leave of evenly spread numbers. Where precision counts, take int8."""
+What rounding x costs, in the Frobenius norm against the product of whole numbers with the same weight, on what the linears of
+flux-mini are given (test_w8a8.py): int8 0.6 % forward and 0.8 % backward on average, 1.5 % at most; fp8 1.7 % and 2.0 %, 3.1 %
+at most. That is the price of e4m3: with 3 bits of fraction, numbers are off by 2.6 % whatever the scales. The loss after 200
+steps is that of bf16 within 0.3 % either way. Where both are as fast, as on Hopper, int8 is the more exact one."""
 
 from typing import Any
 
