@@ -109,6 +109,8 @@ def again(folder: RunFolder) -> Values:
     """The form that gives a run's settings, under a name that no run has. Raises ConfigError."""
     values = _flatten(load_config(folder.config).model_dump())
     values["data.regularisation"] = values["data.regularisation"] or ""
+    if isinstance(values["data.resolution"], list):  # the form has room for one
+        values["data.resolution"] = max(values["data.resolution"])
     return default_values() | values | care_values(read_care(folder)) | {"name": free_name(folder.name)}
 
 

@@ -125,16 +125,19 @@ def _half_batch(settings: Settings) -> Smaller | None:
 
 
 def _lower_resolution(settings: Settings) -> Smaller | None:
-    """Samples are made no larger than what is learned, in their own shape."""
-    resolution = _get(settings, "data.resolution")
-    lower = next((side for side in RESOLUTIONS if side < resolution), None)
+    """Of several resolutions the highest is left out. Samples are made no larger than what is learned, in their own shape."""
+    given = _get(settings, "data.resolution")
+    *others, resolution = sorted(set(given)) if isinstance(given, list) else [given]
+    lower = others[-1] if others else next((side for side in RESOLUTIONS if side < resolution), None)
     if lower is None:
         return None
     sizes = {name: _get(settings, name) for name in ("sample.width", "sample.height")}
     scale = min(1.0, lower / max(sizes.values()))
     scaled = {name: max(SMALLEST_SAMPLE, int(size * scale) // SAMPLE_UNIT * SAMPLE_UNIT) for name, size in sizes.items()}
-    changes = {"data.resolution": lower} | {name: size for name, size in scaled.items() if size != sizes[name]}
-    return Smaller(changes, f"a resolution of {lower} px instead of {resolution}", keeps_states=False)
+    sides = others if len(others) > 1 else lower
+    changes = {"data.resolution": sides} | {name: size for name, size in scaled.items() if size != sizes[name]}
+    at_most = "at most " if others else ""
+    return Smaller(changes, f"a resolution of {at_most}{lower} px instead of {resolution}", keeps_states=False)
 
 
 def _get(settings: Settings, name: str) -> Any:

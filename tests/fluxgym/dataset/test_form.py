@@ -81,6 +81,14 @@ def test_a_wrong_value_is_told_where_it_stands(changes: form.Values, place: str,
     assert all(word in problems[place] for word in words), problems[place]
 
 
+def test_again_takes_the_highest_of_several_resolutions(outputs: Path) -> None:
+    folder = RunFolder(outputs / "cat")
+    folder.path.mkdir()
+    config = form.to_config(form.demo_values() | {"data.resolution": [64, 96], "name": "cat"})
+    folder.config.write_text(dump_config(config), encoding="utf-8")
+    assert form.again(folder)["data.resolution"] == 96
+
+
 def test_an_empty_number_of_tokens_means_unset() -> None:
     assert form.to_config(form.demo_values() | {"model.max_sequence_length": None}).model.max_sequence_length is None
 

@@ -108,6 +108,14 @@ def test_samples_that_are_small_already_stay_as_they_are():
     assert step.changes == {"data.resolution": 768}
 
 
+def test_the_highest_of_several_resolutions_is_left_out_first():
+    step = smaller(settings(data={"resolution": [512, 1024, 768]}, sample={"width": 1024, "height": 512}))
+    assert step.changes == {"data.resolution": [512, 768], "sample.width": 768, "sample.height": 384}
+    assert step.words == "a resolution of at most 768 px instead of 1024"
+    assert smaller(settings(data={"resolution": [512, 768]})).changes["data.resolution"] == 512
+    assert smaller(settings(data={"resolution": [512]})).changes["data.resolution"] == 384
+
+
 @pytest.mark.parametrize(
     ("batch", "ordinary", "then"), [(8, 2, (4, 1)), (8, 7, (4, 3)), (5, 1, (2, 1)), (4, 2, (2, 1)), (3, 1, None), (2, 1, None)]
 )
