@@ -37,8 +37,17 @@ def _make_adamw(settings: Train, weights: list[Tensor]) -> Optimizer:
 
 
 def _make_adamw8bit(settings: Train, weights: list[Tensor]) -> Optimizer:
-    """Dettmers et al. 2022 (arXiv 2110.02861): moments in blocks of 8-bit numbers; small weights keep them in fp32."""
-    return _bitsandbytes(weights).AdamW8bit(weights, **_adam_options(settings))
+    """Raises ValueError where bitsandbytes does not work, which it says only in its first step; so one is taken here."""
+    try:
+        from trainer.adamw8bit import AdamW8bit
+
+        probe = torch.nn.Parameter(torch.zeros(8, 1024, device=weights[0].device))
+        probe.grad = torch.ones_like(probe)
+        AdamW8bit([probe]).step()
+    except (ImportError, OSError, RuntimeError, AttributeError, NotImplementedError) as error:
+        problem = f"got adamw8bit, but bitsandbytes does not work here: {error}"
+        raise ValueError(f"train.optimizer: {problem}; expected one that does without it, such as adamw") from error
+    return AdamW8bit(weights, **_adam_options(settings))
 
 
 def _make_lion(settings: Train, weights: list[Tensor]) -> Optimizer:
@@ -87,20 +96,6 @@ _MAKERS = {
 def _adam_options(settings: Train) -> dict[str, Any]:
     betas = settings.beta1, settings.beta2
     return {"lr": base_rate(settings), "betas": betas, "eps": settings.eps, "weight_decay": settings.weight_decay}
-
-
-def _bitsandbytes(weights: list[Tensor]) -> Any:
-    """Its optimizers. Raises ValueError where they do not work, which it says only in its first step; so one is taken here."""
-    try:
-        from bitsandbytes import optim
-
-        probe = torch.nn.Parameter(torch.zeros(8, 1024, device=weights[0].device))
-        probe.grad = torch.ones_like(probe)
-        optim.AdamW8bit([probe]).step()
-    except (ImportError, OSError, RuntimeError, AttributeError, NotImplementedError) as error:
-        problem = f"got adamw8bit, but bitsandbytes does not work here: {error}"
-        raise ValueError(f"train.optimizer: {problem}; expected one that does without it, such as adamw") from error
-    return optim
 
 
 def find_average(optimizer: Optimizer, weights: dict[str, Tensor]) -> dict[str, Tensor] | None:

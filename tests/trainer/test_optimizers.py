@@ -126,7 +126,7 @@ def test_bitsandbytes_that_does_not_work(monkeypatch):
     def fail(*given):
         raise RuntimeError("no library for this GPU")
 
-    monkeypatch.setattr("bitsandbytes.optim.AdamW8bit.step", fail)
+    monkeypatch.setattr("trainer.adamw8bit.AdamW8bit.step", fail)
     told = (
         r"train\.optimizer: got adamw8bit, but bitsandbytes does not work here: no library for this GPU; expected one .* adamw"
     )
