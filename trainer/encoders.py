@@ -55,13 +55,14 @@ VAE_KEYS = tuple(_list_vae_keys())
 
 def infer_vae(shapes: Shapes) -> dict[str, Any]:
     """The config of an AutoencoderKL, its scale apart."""
-    first = "encoder.down_blocks.{}.resnets.0.conv1.weight"
     levels = count(shapes, "encoder.down_blocks.", ".resnets.0.conv1.weight")
-    return {
+    wide = tuple(shapes[f"encoder.down_blocks.{level}.resnets.0.conv1.weight"][0] for level in range(levels))
+    back = tuple(shapes[f"decoder.up_blocks.{level}.resnets.0.conv1.weight"][0] for level in reversed(range(levels)))
+    config = {
         "in_channels": shapes["encoder.conv_in.weight"][1],
         "out_channels": shapes["decoder.conv_out.weight"][0],
         "latent_channels": shapes["decoder.conv_in.weight"][1],
-        "block_out_channels": tuple(shapes[first.format(level)][0] for level in range(levels)),
+        "block_out_channels": wide,
         "down_block_types": ("DownEncoderBlock2D",) * levels,
         "up_block_types": ("UpDecoderBlock2D",) * levels,
         "layers_per_block": count(shapes, "encoder.down_blocks.0.resnets.", ".conv1.weight"),
@@ -69,6 +70,7 @@ def infer_vae(shapes: Shapes) -> dict[str, Any]:
         "use_quant_conv": "quant_conv.weight" in shapes,
         "use_post_quant_conv": "post_quant_conv.weight" in shapes,
     }
+    return config | ({"decoder_block_out_channels": back} if back != wide else {})  # FLUX.2's small decoder
 
 
 # ---- text encoders -----------------------------------------------------------------------------------------------------

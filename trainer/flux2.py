@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -157,7 +158,8 @@ class Flux2Klein(Family):
     @property
     def is_distilled(self) -> bool:
         """Draws in four steps without guidance; of a single file the name tells, as in diffusers' own converter."""
-        return bool(self.base.options.get("is_distilled", "base" not in self.base.name.lower()))
+        options = self.base.options
+        return bool(options.get("is_distilled")) if options else "base" not in Path(self.base.name).name.lower()
 
     # ---- its parts ---------------------------------------------------------------------------------------------------------
     @contextmanager

@@ -29,6 +29,7 @@ def shapes_of(model):
         (AutoencoderKL, {"layers_per_block": 2, "use_quant_conv": False, "use_post_quant_conv": False}),
         (AutoencoderKL, {"layers_per_block": 1, "mid_block_add_attention": False}),
         (AutoencoderKLFlux2, {"layers_per_block": 2}),
+        (AutoencoderKLFlux2, {"layers_per_block": 1, "decoder_block_out_channels": (32, 32, 32, 64)}),
     ],
 )
 def test_a_vae_is_built_from_its_shapes(kind, more):

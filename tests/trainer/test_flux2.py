@@ -1,5 +1,6 @@
 """FLUX.2 klein against diffusers' own pipeline: the same tensors from the same weights, and a LoRA that it loads."""
 
+import dataclasses
 import json
 
 import pytest
@@ -49,6 +50,13 @@ def batch():
 def test_it_is_found_by_its_pipeline(klein):
     assert isinstance(klein, Flux2Klein) and not klein.base.is_guided and not klein.is_distilled
     assert find_base(Model(base=klein.base.name), CPU).base.max_sequence_length == 512
+
+
+def test_what_is_distilled_is_told_by_the_pipeline_or_the_name_of_the_file(klein):
+    told = {"/database/flux-2-klein-4b.safetensors": True, "models/flux-2-klein-base-4b.safetensors": False}
+    for name, is_distilled in told.items():
+        assert Flux2Klein(dataclasses.replace(klein.base, name=name, options={})).is_distilled == is_distilled
+        assert Flux2Klein(dataclasses.replace(klein.base, name=name, options={"is_distilled": True})).is_distilled
 
 
 def test_ids_and_packing_are_the_pipelines(klein, batch):
@@ -114,7 +122,7 @@ def test_the_loss_is_the_references(klein, pipe, batch):
 @torch.no_grad()
 def test_pictures_are_the_pipelines(klein, pipe, distilled, guidance, cfg):
     pipe.register_to_config(is_distilled=distilled)
-    object.__setattr__(klein.base, "options", {"is_distilled": distilled})
+    klein = Flux2Klein(dataclasses.replace(klein.base, options={"is_distilled": distilled}))
     draw = torch.Generator().manual_seed(3)
     text, other = torch.randn(1, 9, 48, generator=draw), torch.randn(1, 9, 48, generator=draw)
     wanted = pipe(
@@ -193,15 +201,20 @@ def test_a_text_encoder_of_another_size_is_told(folder, tmp_path):
         find_base(Model(base=str(tmp_path / "model")), CPU)
 
 
-@pytest.mark.parametrize("targets", ["all", "attention"])
-def test_a_training_ends_in_a_lora_that_the_pipeline_loads(small, folder, learn, targets):
-    """Nothing but the family knows that it is not FLUX.1: cache, loop, samples, states and the file."""
+@pytest.fixture
+def settings(small, folder):
     small["model"] |= {"base": str(folder), "max_sequence_length": LENGTH}
-    small["lora"]["targets"] = targets
-    small["train"]["epochs"] = 1
-    small["sample"] |= {"every_epochs": 1, "prompts": ["a [trigger] --l 2 --n blurry"]}
-    run = learn(small)
-    assert len(list(run.samples.glob("*.png"))) == 2
+    small["train"]["epochs"] = 2
+    return small
+
+
+@pytest.mark.parametrize("targets", ["all", "attention"])
+def test_a_training_ends_in_a_lora_that_the_pipeline_loads(settings, folder, learn, targets):
+    """Nothing but the family knows that it is not FLUX.1: cache, loop, samples, states and the file."""
+    settings["lora"]["targets"] = targets
+    settings["sample"] |= {"every_epochs": 1, "prompts": ["a [trigger] --l 2 --n blurry"]}
+    run = learn(settings)
+    assert len(list(run.samples.glob("*.png"))) == 3
     pipe = Flux2KleinPipeline.from_pretrained(folder, dtype=torch.float32)
     pipe.load_lora_weights(str(run.lora))
     loaded = {name for name, weight in pipe.transformer.named_parameters() if ".lora_" in name}
@@ -209,3 +222,11 @@ def test_a_training_ends_in_a_lora_that_the_pipeline_loads(small, folder, learn,
     assert len(loaded) == len(learned) and any(weight.any() for name, weight in learned.items() if "lora_B" in name)
     assert any("single_transformer_blocks.1.attn.to_qkv_mlp_proj" in name for name in loaded)
     assert any("ff_context.linear_in" in name for name in loaded) == (targets == "all")
+
+
+def test_a_training_goes_on_bit_for_bit(settings, learn):
+    settings["train"]["gradient_checkpointing"] = True
+    whole = learn(settings, "whole")
+    again = learn(settings, "again", whole.epoch_state(1))
+    ours, wanted = load_file(again.lora), load_file(whole.lora)
+    assert ours.keys() == wanted.keys() and all(torch.equal(ours[name], wanted[name]) for name in wanted)
