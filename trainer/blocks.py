@@ -157,8 +157,12 @@ class _Home:
 def _pin(memory: Tensor) -> None:
     """Lets the GPU copy from it on its own. PyTorch's own pinned memory comes in powers of two, up to twice as much."""
     runtime = torch.cuda.cudart()
-    torch.cuda.check_error(runtime.cudaHostRegister(memory.data_ptr(), memory.nbytes, 0))
-    weakref.finalize(memory, runtime.cudaHostUnregister, memory.data_ptr())
+    try:
+        torch.cuda.check_error(runtime.cudaHostRegister(memory.data_ptr(), memory.nbytes, 0))
+    except torch.cuda.CudaError as error:
+        got = f"memory.swapped_blocks: {memory.nbytes / 2**20:.0f} MiB more of the host's memory cannot be pinned ({error})"
+        raise MemoryError(f"{got}; expected room for all swapped blocks, and no limit below it (ulimit -l)") from error
+    weakref.finalize(memory, runtime.cudaHostUnregister, memory.data_ptr()).atexit = False
 
 
 @dataclass

@@ -3,7 +3,7 @@
 int8 and fp8 (e4m3) have a scale for each output channel. nf4 has one for each 64 weights, itself in 8 bits (QLoRA: Dettmers
 et al. 2023, arXiv 2305.14314, section 3); it needs bitsandbytes. A weight is made whole again for each product, forward and
 backward, and never kept so. All linears of the blocks are replaced, modulation too: in FLUX.1 that is a quarter of all
-weights. What stands outside the blocks is a hundredth of them, and stays.
+weights. What stands outside the blocks is less than a hundredth of them, and stays as it is.
 
 What it costs in precision, in the Frobenius norm against the whole weights (test_quantise.py measures it on flux-mini):
 a weight is off by 0.7 % in int8, 2.6 % in fp8, 9 % in nf4."""

@@ -9,7 +9,8 @@ all others are multiplied apart, at whole precision. fp8 needs no such care, its
 What rounding x costs, in the Frobenius norm against the product of whole numbers with the same weight, on what the linears of
 flux-mini are given (test_w8a8.py): int8 0.6 % forward and 0.8 % backward on average, 1.5 % at most; fp8 1.7 % and 2.0 %, 3.1 %
 at most. That is the price of e4m3: with 3 bits of fraction, numbers are off by 2.6 % whatever the scales. The loss after 200
-steps is that of bf16 within 0.3 % either way. Where both are as fast, as on Hopper, int8 is the more exact one."""
+steps is that of bf16 within 0.3 % either way. Where both are as fast, int8 is the more exact one; on data-centre Blackwell
+PyTorch's int8 product is slower than bf16 (pytorch/pytorch#187094)."""
 
 from typing import Any
 
@@ -58,7 +59,8 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         weight, scale = ctx.saved_tensors
         scaled = grad.flatten(0, -2) * scale.t()  # (M, N), fp32
-        # the kernels want the second factor by columns: it is turned for each product, a second copy would double the base
+        # the kernels want the second factor by columns (int8 would do without, at half the speed: pytorch/pytorch#165230):
+        # it is turned for each product, as a second copy would double the base
         turned = weight.t().contiguous().t()
         back = _multiply(scaled, turned, scale.new_ones(1, weight.shape[1]))
         return back.to(grad.dtype).view(*grad.shape[:-1], weight.shape[1]), None, None, None
