@@ -91,6 +91,13 @@ def read_progress(path: Path, settings: Settings) -> Progress:
     return Progress(state.step, state.epoch, state.position, [float(loss) for loss in said["losses"]])
 
 
+def read_settings(path: Path | None) -> Settings:
+    """The settings of a state's training: what "auto" became there stays. Empty without a state, or where it is damaged."""
+    if path is None or read_state(path).problem:
+        return {}
+    return dict(json.loads((path / STATE_FILE).read_text(encoding="utf-8")).get("settings", {}))
+
+
 def _complete(then: Settings, now: Settings) -> Settings:
     """A setting that did not exist yet when a state was written: its default is what was done before."""
     train = Train.model_validate({"shift": then.get("train.shift", "auto")})  # in which a number alone means something
@@ -98,6 +105,7 @@ def _complete(then: Settings, now: Settings) -> Settings:
     sections: dict[str, type[Section]] = {"model": Model, "data": Data, "lora": Lora}
     for section, kind in sections.items():
         before |= {f"{section}.{name}": field.default for name, field in kind.model_fields.items()}
+    before |= {"model.quantise": "none", "speed.compile": False}
     return {name: before[name] for name in now.keys() - then.keys() if name in before} | then
 
 

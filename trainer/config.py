@@ -325,7 +325,7 @@ class Config(Section):
 
 
 _MILD = ("epochs", "learning_rate", "schedule", "cycles", "warmup_steps", "decay", "max_grad_norm")
-MAY_CHANGE = tuple(f"train.{name}" for name in _MILD)
+MAY_CHANGE = (*(f"train.{name}" for name in _MILD), "speed.compile")
 """The settings under which a training may go on that began under others; all else that its numbers depend on stays."""
 
 

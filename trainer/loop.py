@@ -9,12 +9,14 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from trainer.arrange import is_out_of_memory
 from trainer.checkpoint import Content, prune_states, save_state
 from trainer.config import Config
 from trainer.disk import make_folder
 from trainer.flow import Batch, Noise, compute_loss, draw_noise
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
+from trainer.kernels import is_no_deterministic_kernel, loosen
 from trainer.lora_file import About, Style, describe_lora, describe_training, export_lora, fold, read_epoch
 from trainer.model import DTYPES
 from trainer.optimizers import told_rate
@@ -70,7 +72,7 @@ def take_step(training: Training) -> Outcome:
     config, step = training.config, training.progress.step
     batch = next_batch(training)
     random = draw_noise(training.family, batch, config.train, step)
-    numbers = learn(training, batch, random)
+    numbers = learn_in_memory(training, batch, random)
     norm = torch.nn.utils.clip_grad_norm_(training.weights.values(), config.train.max_grad_norm or math.inf)
     numbers[0] += 0 * norm  # a gradient that is no number would be learned, and saved, before the next loss shows it
     for group in training.optimizer.param_groups:
@@ -79,7 +81,25 @@ def take_step(training: Training) -> Outcome:
     training.optimizer.zero_grad(set_to_none=True)
     if training.ema:
         training.ema.update(training.weights, step + 1)
-    return Outcome(numbers, told_rate(training.optimizer))
+    return Outcome(numbers, told_rate(training.optimizer), training.engine.measure.remember(batch))
+
+
+def learn_in_memory(training: Training, batch: Batch, random: Noise) -> Tensor:
+    """`learn`, arranged in a smaller way each time that memory runs out, until it is done. The numbers are the same.
+
+    Processes that add up their gradients cannot do so one by one: there the error is raised."""
+    while True:
+        try:
+            return learn(training, batch, random)
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if training.accelerator.num_processes > 1 or not (is_out_of_memory(error) or is_no_deterministic_kernel(error)):
+                raise
+            failed = error.with_traceback(None)  # which holds all that is in memory
+        training.optimizer.zero_grad(set_to_none=True)
+        if is_out_of_memory(failed):
+            training.engine.arrangement.shrink(str(failed).split(". ", 1)[0])
+        else:
+            loosen(failed)
 
 
 def learn(training: Training, batch: Batch, random: Noise) -> Tensor:
@@ -88,7 +108,9 @@ def learn(training: Training, batch: Batch, random: Noise) -> Tensor:
     Each process takes its share of the images, in as many pieces as are asked for; the sums are those of one piece."""
     config, accelerator = training.config, training.accelerator
     numbers = torch.tensor([0.0, *look(training)]).to(accelerator.device, non_blocking=True)
-    for rows in find_pieces(len(batch), accelerator.process_index, accelerator.num_processes, config.train.accumulation):
+    for rows in find_pieces(
+        len(batch), accelerator.process_index, accelerator.num_processes, training.engine.arrangement.fit.pieces
+    ):
         part, noise = batch.take(rows, accelerator.device), random.take(rows, accelerator.device)
         with training.dropout.active(training.progress.step, len(batch), rows, accelerator.device):
             mean = compute_loss(training.family, training.model, part, noise, config.train) * (len(part) / len(batch))

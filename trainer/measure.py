@@ -1,6 +1,8 @@
 """What the batches of a training cost, counted on a twin of its transformer: FLOPs for the log, bytes for memory."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,19 +12,13 @@ from trainer.config import Lora
 from trainer.family import Family
 from trainer.flops import count_model_flops
 from trainer.flow import Batch
-from trainer.lora import add_lora
+from trainer.lora import place_lora
 from trainer.parts import find_config
+from trainer.report import Work
 from trainer.trace import KEPT_OF_EACH, Trace, Twin, find_lists, make_twin, trace
 
 META = torch.device("meta")
-
-
-@dataclass(frozen=True)
-class Work:
-    """What there is to do in a step."""
-
-    tokens: int  # of the images of the whole batch
-    flops: float  # at least needed, of one process's share
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 class Measure:
@@ -32,7 +28,7 @@ class Measure:
         self.family: Family = type(family)(replace(family.base, device=META))
         self.lora, self.processes = lora, processes
         self._twin: Twin | None = None
-        self._traces: dict[tuple[object, ...], Trace] = {}
+        self._traces: dict[Shapes, Trace] = {}
 
     @property
     def twin(self) -> Twin:
@@ -41,25 +37,44 @@ class Measure:
             recipe, part = self.family.recipes["transformer"], self.family.base.parts["transformer"]
             config = find_config(part, recipe)
             self._twin = make_twin(lambda: recipe.build(config), self.family.base.dtype, None if chooses else KEPT_OF_EACH)
-            add_lora(self._twin.model, self.family, self.lora, 0)
+            place_lora(self._twin.model, self.family, self.lora, META)
         return self._twin
 
+    def remember(self, batch: Batch) -> Callable[[], Work]:
+        """What `weigh` says of this batch, to be asked later; the batch itself is not held."""
+        return partial(self._weigh, len(batch), find_shapes(batch))
+
     def weigh(self, batch: Batch) -> Work:
-        """What a step with this batch costs."""
-        found = self.trace(batch)
-        tokens = self.family.pack(batch.latents[:1].to(META)).shape[1]
-        return Work(len(batch) * tokens, count_model_flops(found) * len(batch) / self.processes)
+        """What a step with this batch has to do."""
+        return self.remember(batch)()
 
     def trace(self, batch: Batch) -> Trace:
         """Of one of its images."""
-        shapes = tuple(tensor.shape[1:] for tensor in (batch.latents, *batch.conditions.values()))
+        return self._trace(find_shapes(batch))
+
+    def _weigh(self, images: int, shapes: Shapes) -> Work:
+        found, tokens = self._trace(shapes), self.family.pack(_fill(shapes).latents).shape[1]
+        return Work(images * tokens, count_model_flops(found) * images / self.processes)
+
+    def _trace(self, shapes: Shapes) -> Trace:
         if shapes not in self._traces:
-            one = batch.take(slice(1), META)
-            img = self.family.pack(one.latents)
-            sigmas = torch.empty(1, device=META)
-            predict: Any = lambda model: self.family.predict(model, img, one, sigmas, 1.0)  # noqa: E731
+            one, sigmas = _fill(shapes), torch.empty(1, device=META)
+            predict: Any = lambda model: self.family.predict(model, self.family.pack(one.latents), one, sigmas, 1.0)  # noqa: E731
             self._traces[shapes] = trace(self.twin, predict)
         return self._traces[shapes]
+
+
+def find_shapes(batch: Batch) -> Shapes:
+    """Of one image: its latent, then its conditions by name."""
+    return tuple((name, tuple(tensor.shape[1:])) for name, tensor in {"": batch.latents, **batch.conditions}.items())
+
+
+def _fill(shapes: Shapes) -> Batch:
+    """One image of these shapes, without numbers."""
+    (_, latents), *conditions = shapes
+    return Batch(
+        torch.empty(1, *latents, device=META), {name: torch.empty(1, *shape, device=META) for name, shape in conditions}
+    )
 
 
 @dataclass(frozen=True)

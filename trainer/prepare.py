@@ -1,6 +1,5 @@
 """Everything that a training needs before its first step: data, caches, the model with its LoRA, the optimizer."""
 
-import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,15 +14,17 @@ from torch import Tensor
 from trainer import report
 from trainer.average import Ema, averaged
 from trainer.cache import Crew
-from trainer.checkpoint import Progress, Settings, load_state, read_progress, tidy_states
+from trainer.checkpoint import Progress, Settings, load_state, read_progress, read_settings, tidy_states
 from trainer.config import Config
 from trainer.data import Material
 from trainer.dataset import TRIGGER_MARK, read_dataset
+from trainer.engine import Around, Engine, build_engine, resolve
 from trainer.families import find_base
 from trainer.family import Family
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
-from trainer.lora import RankDropout, add_lora
+from trainer.kernels import set_up
+from trainer.lora import RankDropout
 from trainer.lora_start import check_lora, describe_choice
 from trainer.material import Images, make_material, split_images, tell_images
 from trainer.model import choose_device
@@ -32,6 +33,7 @@ from trainer.plan import Plan, make_plan
 from trainer.prompts import Picture
 from trainer.rotate import TrainingLog
 from trainer.sample import Painter, find_pictures
+from trainer.speed import make_speed_lines
 from trainer.storage import tidy
 from trainer.tally import Tally
 from trainer.unused import warn_of_unused
@@ -54,8 +56,7 @@ class Training:
     family: Family
     images: Images
     material: Material
-    model: Any  # the transformer
-    weights: dict[str, Tensor]  # of the LoRA: all that is learned
+    engine: Engine
     dropout: RankDropout
     optimizer: torch.optim.Optimizer
     ema: Ema | None  # the weights' moving average, where one is kept
@@ -66,6 +67,16 @@ class Training:
     log: TrainingLog
     tally: Tally
     resumed_at: int | None = None  # step
+
+    @property
+    def model(self) -> Any:
+        """The transformer."""
+        return self.engine.model
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """Of the LoRA: all that is learned."""
+        return self.engine.weights
 
     def averaged(self) -> AbstractContextManager[None]:
         """What is drawn, measured and saved has the average of the weights, where there is one, for as long as this runs."""
@@ -81,7 +92,9 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
     plan = make_plan(config, dataset.shapes)
     images = split_images(config, dataset)
     family, pictures = find_base(config.model, accelerator.device), find_pictures(config)
-    settings = find_settings(config, family, images)
+    set_up(config.speed, accelerator.device, family.base.dtype)
+    then, settings = read_settings(resume), find_settings(config, family, images)
+    settings |= resolve(config, then)
     progress = read_progress(resume, settings) if resume else Progress()
     if progress.epoch > config.train.epochs:
         raise ValueError(f"train.epochs: got {config.train.epochs}, expected at least {progress.epoch}, which are done")
@@ -94,15 +107,15 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
     material, sketches, vae = make_material(config, folder, family, images, pictures, crew)
     if accelerator.is_main_process:
         tidy(folder.shared_cache())
-    transformer = family.load_transformer()
-    if config.train.gradient_checkpointing:
-        transformer.enable_gradient_checkpointing()
-    weights = add_lora(transformer, family, config.lora, config.train.seed)
-    start.fill(weights)
-    optimizer = make_optimizer(config.train, weights.values())
-    ema = Ema(weights, config.train.ema) if config.train.ema else None
+    around = Around(plan.total_steps, accelerator.num_processes, folder.path.absolute().parent, then)
+    engine = build_engine(config, family, list(images.feed.list_all(1)), material, around)
+    settings |= engine.settings
+    start.fill(engine.weights)
+    optimizer = make_optimizer(config.train, engine.weights.values())
+    ema = Ema(engine.weights, config.train.ema) if config.train.ema else None
     if resume:
-        load_state(resume, weights, optimizer, ema.shadow if ema else None)
+        load_state(resume, engine.weights, optimizer, ema.shadow if ema else None)
+    speed = make_speed_lines(config, family, engine.arrangement.fit)
     return Training(
         config=config,
         folder=folder,
@@ -112,16 +125,15 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
         family=family,
         images=images,
         material=material,
-        model=transformer,
-        weights=weights,
-        dropout=RankDropout(transformer, config.lora, config.train.seed),
+        engine=engine,
+        dropout=RankDropout(engine.model, config.lora, config.train.seed),
         optimizer=optimizer,
         ema=ema,
-        painter=Painter(family, vae, transformer, sketches, folder),
+        painter=Painter(family, vae, engine.model, sketches, folder),
         settings=settings,
         progress=progress,
         wishes=wishes,
-        tally=Tally(report.StepLines(plan.total_steps), progress.losses, plan.steps_per_epoch),
+        tally=Tally(report.StepLines(plan.total_steps), progress.losses, plan.steps_per_epoch, speed),
         log=TrainingLog(folder, config.log.rotate_mb, leads=accelerator.is_main_process),
         resumed_at=progress.step if resume else None,
     )
@@ -130,10 +142,6 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
 def start_accelerator(config: Config) -> Accelerator:
     """One process, or as many as `accelerate launch` has started. Raises ValueError when they cannot share a batch."""
     on_cpu = choose_device(config.model).type == "cpu"
-    if not on_cpu:
-        # a resumed training is the same bit for bit only where the GPU's sums are always taken in the same order
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
     waiting = InitProcessGroupKwargs(timeout=LONGEST_WAIT)
     accelerator = Accelerator(cpu=on_cpu, mixed_precision="no", kwargs_handlers=[waiting])
     if not accelerator.is_main_process:

@@ -10,7 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tqdm import tqdm
 
@@ -116,31 +116,39 @@ class StepLines:
         say(tqdm.format_meter(step, self.total, elapsed, prefix="steps", rate=rate, postfix=postfix, ncols=None))
 
 
+class Work(NamedTuple):
+    """What there was to do in a step."""
+
+    tokens: int = 0  # of the images of the whole batch
+    flops: float = 0.0  # at least needed, of this device's share
+
+
 class SpeedLines:
     """A line now and then about the steps since the last one: how fast they were, and what they took.
 
     FLOPs are those that a step needs at least; what checkpointing computes twice is work, but no result."""
 
-    def __init__(self, every: int, peak: float | None, measure_memory: Callable[[], float]):
+    def __init__(self, every: int = 0, peak: float | None = None, measure_memory: Callable[[], float] = float):
         """`every` so many steps, 0: never. `peak` FLOP/s of the device, where known. Memory in bytes."""
         self.every, self.peak, self.measure_memory = every, peak, measure_memory
-        self.steps = self.counted = self.tokens = 0
-        self.seconds = self.flops = 0.0
+        self.steps, self.seconds = 0, 0.0
+        self.waiting: list[Callable[[], Work]] = []
 
-    def note(self, seconds: float, tokens: int, flops: float) -> None:
-        """A step that has just ended: image tokens of the whole batch, FLOPs of this device's share."""
+    def note(self, seconds: float, weigh: Callable[[], Work]) -> None:
+        """A step that has just ended. What it had to do is asked for when it is told, as that is counted first."""
         self.steps += 1
-        if self.steps > WARM:
-            self.counted, self.tokens = self.counted + 1, self.tokens + tokens
-            self.seconds, self.flops = self.seconds + seconds, self.flops + flops
-        if self.every and (self.steps == FIRST or self.steps % self.every == 0) and self.seconds:
+        if not self.every or self.steps <= WARM:
+            return
+        self.seconds += seconds
+        self.waiting.append(weigh)
+        if (self.steps == FIRST or self.steps % self.every == 0) and self.seconds:
             self._say()
-            self.counted = self.tokens = 0
-            self.seconds = self.flops = 0.0
+            self.waiting, self.seconds = [], 0.0
 
     def _say(self) -> None:
-        rate = self.flops / self.seconds
-        words = [f"{_significant(self.seconds / self.counted)} s/it", f"{_significant(self.tokens / self.seconds)} tokens/s"]
+        done = [weigh() for weigh in self.waiting]
+        rate, tokens = sum(work.flops for work in done) / self.seconds, sum(work.tokens for work in done) / self.seconds
+        words = [f"{_significant(self.seconds / len(done))} s/it", f"{_significant(tokens)} tokens/s"]
         words.append(f"{_significant(rate / 1e12)} TFLOP/s")
         if self.peak:
             words.append(f"MFU {100 * rate / self.peak:.0f} %")

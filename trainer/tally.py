@@ -1,12 +1,13 @@
 """What came out of each step: read one step late on a GPU, so that the GPU never waits for the CPU, nor the CPU for it."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from trainer.report import StepLines
+from trainer.report import SpeedLines, StepLines, Work
 
 
 class TrainingBroke(ArithmeticError):
@@ -33,6 +34,7 @@ class Outcome:
 
     numbers: Tensor
     learning_rate: float
+    weigh: Callable[[], Work] = Work  # what there was to do
 
 
 @dataclass
@@ -42,6 +44,7 @@ class Tally:
     lines: StepLines
     losses: list[float]  # the last epoch's worth, for the average shown; newest last
     per_epoch: int
+    speed: SpeedLines = field(default_factory=SpeedLines)
     asked: Asked = field(default_factory=Asked)  # as of the last step that was read
     _waiting: list[tuple[int, Outcome, torch.cuda.Event | None]] = field(default_factory=list)
     _granted: dict[str, int] = field(default_factory=lambda: {"save": 0, "sample": 0})  # what was asked for up to a step
@@ -51,7 +54,7 @@ class Tally:
         event = None
         if outcome.numbers.is_cuda:
             there = torch.empty_like(outcome.numbers, device="cpu", pin_memory=True)
-            outcome = Outcome(there.copy_(outcome.numbers, non_blocking=True), outcome.learning_rate)
+            outcome = replace(outcome, numbers=there.copy_(outcome.numbers, non_blocking=True))
             event = torch.cuda.Event()
             event.record()
         self._waiting.append((step, outcome, event))
@@ -78,3 +81,4 @@ class Tally:
             stop, save, sample = (number > 0 for number in asked)
             self.asked = Asked(stop, save and step > self._granted["save"], sample and step > self._granted["sample"])
             self.lines.say(step, loss, sum(self.losses) / len(self.losses), outcome.learning_rate)
+            self.speed.note(self.lines.took, outcome.weigh)

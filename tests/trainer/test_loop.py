@@ -34,7 +34,9 @@ def test_the_log_of_a_training(small, learn, capfd, read_losses):
     lines = lines_of(capfd.readouterr().out)
     begin = lines.index("Training: 12 steps, 3 epochs of 4 steps, batch 4, 100,480 LoRA parameters, fp32 base on cpu")
     told = [
-        re.sub(r"^(steps|Saving sample|Validation).*", r"\1", line) for line in lines[begin + 1 :] if "Validating" not in line
+        re.sub(r"^(steps|Speed|Saving sample|Validation).*", r"\1", line)
+        for line in lines[begin + 1 :]
+        if "Validating" not in line
     ]
     picture, steps = "Saving sample", ["steps"] * 4
     assert told.pop(0) == "Learning: adamw, learning rate 2e-03 * alpha 8 / rank 4 = 4e-03, constant, flux_shift, l2 loss"
@@ -43,7 +45,16 @@ def test_the_log_of_a_training(small, learn, capfd, read_losses):
         *["Validation", "Sampling: 1 prompts at step 4", picture, f"Saving checkpoint: {folder.epoch_state(1)}", "Epoch 2/3"],
         *["steps", "steps", "Sampling: 1 prompts at step 6", picture, "steps", "steps", "Validation"],
         *[f"Saving LoRA: {folder.epoch_lora(2)}", "Sampling: 1 prompts at step 8", picture],
-        *[f"Saving checkpoint: {folder.epoch_state(2)}", "Epoch 3/3", *steps, "Validation"],
+        *[
+            f"Saving checkpoint: {folder.epoch_state(2)}",
+            "Epoch 3/3",
+            "steps",
+            "steps",
+            "Speed",
+            "steps",
+            "steps",
+            "Validation",
+        ],
         *["Sampling: 1 prompts at step 12", picture, f"Saving checkpoint: {folder.epoch_state(3)}"],
         *[f"Saving LoRA: {folder.lora}", "Training finished"],
     ]

@@ -118,14 +118,14 @@ def test_the_libraries_tell_nobody_what_is_done_here() -> None:
 def test_speed_is_told_after_ten_steps_and_then_every_so_many_without_the_first_two(capfd):
     lines = report.SpeedLines(25, 989.4e12, lambda: 31.2 * 2**30)
     for step in range(1, 51):
-        lines.note(60.0 if step <= 2 else 0.412, 4096, 171.1e12)
+        lines.note(60.0 if step <= 2 else 0.412, lambda: report.Work(4096, 171.1e12))
     assert said(capfd) == ["Speed: 0.412 s/it, 9,942 tokens/s, 415 TFLOP/s, MFU 42 %, peak memory 31.2 GB"] * 3
 
 
 def test_speed_of_a_device_that_nobody_knows_has_no_mfu(capfd):
     lines = report.SpeedLines(10, None, lambda: 2**29)
     for _ in range(10):
-        lines.note(12.5, 1024, 45.5e9)
+        lines.note(12.5, lambda: report.Work(1024, 45.5e9))
     assert said(capfd) == ["Speed: 12.5 s/it, 81.9 tokens/s, 0.00364 TFLOP/s, peak memory 0.5 GB"]
 
 
@@ -135,9 +135,9 @@ def test_speed_is_not_told_where_nobody_asks_and_is_no_step_to_a_reader(capfd):
 
     quiet, loud = report.SpeedLines(0, None, float), report.SpeedLines(10, 1e12, float)
     for _ in range(10):
-        quiet.note(1.0, 1, 1.0)
+        quiet.note(1.0, report.Work)
     assert said(capfd) == []
     for _ in range(10):
-        loud.note(1.0, 1, 1.0)
+        loud.note(1.0, report.Work)
     (line,) = capfd.readouterr().out.splitlines()
     assert read_text(split_line(line).text) is None
