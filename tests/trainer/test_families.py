@@ -1,5 +1,6 @@
 """Which family a base model is of, and where its parts lie: folders, single files, and what is said when one is missing."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -94,6 +95,54 @@ def test_a_training_from_single_files_without_a_network(small, given, learn, mon
     one, other = learn(small, "one"), learn(small | {"model": small["model"] | given}, "other")
     ours, wanted = load_file(other.lora), load_file(one.lora)
     assert ours.keys() == wanted.keys() and all(torch.equal(ours[name], wanted[name]) for name in wanted)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """[model] of nothing but files: with the heads of the full models, so that the weights alone say how all is built."""
+    folder = tmp_path_factory.mktemp("comfy")
+    torch.manual_seed(0)
+    sizes = {"num_attention_heads": 1, "num_layers": 1, "num_single_layers": 1}
+    text = {"joint_attention_dim": 96, "pooled_projection_dim": 64, "guidance_embeds": True}
+    clip = {"hidden_size": 64, "num_attention_heads": 1, "num_hidden_layers": 1, "intermediate_size": 64, "vocab_size": 1290}
+    vae = AutoencoderKL(
+        block_out_channels=(32,) * 4, latent_channels=16, use_quant_conv=False, use_post_quant_conv=False, **LEVELS
+    )
+    states = {
+        "flux1-dev": export_flux1(FluxTransformer2DModel(**sizes, **text).state_dict()),
+        "ae": export_vae(vae.state_dict()),
+        "clip_l": {f"text_model.{name}": tensor for name, tensor in CLIPTextModel(CLIPTextConfig(**clip)).state_dict().items()},
+        "t5xxl_fp16": load_file(mini.MODEL / "text_encoder_2" / "model.safetensors"),
+    }
+    for name, state in states.items():
+        save_file({key: tensor.contiguous() for key, tensor in state.items()}, folder / f"{name}.safetensors")
+    prefixes = {"flux1-dev": "model.diffusion_model.", "ae": "vae.", "clip_l": "text_encoders.clip_l.transformer."}
+    prefixes["t5xxl_fp16"] = "text_encoders.t5xxl.transformer."
+    whole = {f"{prefixes[name]}{key}": tensor.contiguous() for name, state in states.items() for key, tensor in state.items()}
+    save_file(whole, folder / "all.safetensors")
+    files = {"base": "flux1-dev", "vae": "ae", "clip": "clip_l", "t5": "t5xxl_fp16"}
+    return {name: str(folder / f"{file}.safetensors") for name, file in files.items()} | {"tokenizers": str(mini.MODEL)}
+
+
+def test_a_training_from_nothing_but_files(small, alone, learn):
+    """Four files as ComfyUI has them, then the one that holds all parts: the same LoRA, and pictures on the way."""
+    small["train"]["epochs"] = 1
+    small["sample"]["every_epochs"] = 1
+    one = learn(small | {"model": small["model"] | alone}, "one")
+    whole = {"base": alone["base"].replace("flux1-dev", "all"), "tokenizers": alone["tokenizers"]}
+    other = learn(small | {"model": small["model"] | whole}, "other")
+    ours, wanted = load_file(other.lora), load_file(one.lora)
+    assert ours.keys() == wanted.keys() and all(torch.equal(ours[name], wanted[name]) for name in wanted)
+    assert len(list(one.samples.glob("*.png"))) == 2
+
+
+def test_noise_levels_beside_a_single_file_are_those_of_the_published_model(alone):
+    single, folder = find_base(Model(**alone), CPU), find_base(Model(base=str(mini.MODEL)), CPU)
+    ours, published = single._load_scheduler().config, folder._load_scheduler().config
+    named = ("shift", "use_dynamic_shifting", "base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len")
+    assert {name: ours[name] for name in named} == {name: published[name] for name in named}
+    schnell = type(single)(dataclasses.replace(single.base, is_guided=False))
+    assert schnell._load_scheduler().config["shift"] == 1 and not schnell._load_scheduler().config["use_dynamic_shifting"]
 
 
 def test_a_transformer_alone_says_what_else_is_needed(files, tmp_path):
