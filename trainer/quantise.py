@@ -5,8 +5,9 @@ et al. 2023, arXiv 2305.14314, section 3); it needs bitsandbytes. A weight is ma
 backward, and never kept so. All linears of the blocks are replaced, modulation too: in FLUX.1 that is a quarter of all
 weights. What stands outside the blocks is less than a hundredth of them, and stays as it is.
 
-What it costs in precision, in the Frobenius norm against the whole weights (test_quantise.py measures it on flux-mini):
-a weight is off by 0.7 % in int8, 2.6 % in fp8, 9 % in nf4."""
+What it costs in precision, in the Frobenius norm, as test_quantise.py measures it on flux-mini: a weight is off by 0.7 % in
+int8, 2.6 % in fp8, 9 % in nf4, and the velocity by 1.1 %, 2.4 % and 7.9 %, where bf16 by itself is off by 0.9 %. Modulation is
+the smaller part of it: with whole modulation, 7.6 % would be left in nf4."""
 
 import logging
 from collections.abc import Callable

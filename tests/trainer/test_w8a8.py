@@ -1,20 +1,14 @@
 """Products in 8 bits: how far they are from whole ones, with outliers and without, and what happens where they cannot be."""
 
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from trainer import mini
-from trainer.blocks import find_blocks, make_finish
-from trainer.config import Lora, Model, Train
-from trainer.families import find_base
-from trainer.flow import Batch, compute_loss, draw_noise, draw_validation_noise
+from tests.trainer.lesson import SETTINGS, make_lesson
+from trainer.blocks import find_blocks
+from trainer.config import Lora
+from trainer.flow import compute_loss, draw_noise
 from trainer.lora import add_lora
 from trainer.quantise import FrozenLinear
 from trainer.w8a8 import FEWEST_ROWS, check_device
@@ -128,57 +122,9 @@ def test_a_gpu_that_cannot_is_told_from_one_that_can(monkeypatch, kind, capabili
 
 
 # ---- on flux-mini ----------------------------------------------------------------------------------------------------
-STEPS, SETTINGS = 200, Train()
-
-
-@dataclass
-class Lesson:
-    """What is learned: pictures of 64 px, encoded, with their captions."""
-
-    family: Any
-    latents: torch.Tensor
-    conditions: dict[str, torch.Tensor]
-
-    def batch(self, numbers):
-        return Batch(self.latents[numbers], {name: tensor[numbers] for name, tensor in self.conditions.items()})
-
-    def load(self, kind, matmul_8bit):
-        return self.family.load_transformer(make_finish(7, 0, kind, matmul_8bit))
-
-    def measure(self, transformer):
-        """The mean loss of all pictures at fixed noise."""
-        with torch.no_grad():
-            batches = [(self.batch([number] * 8), f"{number}") for number in range(len(self.latents))]
-            random = [draw_validation_noise(self.family, batch, key) for batch, key in batches]
-            losses = [
-                compute_loss(self.family, transformer, batch, noise, SETTINGS)
-                for (batch, _), noise in zip(batches, random, strict=True)
-            ]
-        return torch.stack(losses).mean().item()
-
-    def learn(self, kind, matmul_8bit):
-        """The loss after STEPS steps, and before."""
-        transformer = self.load(kind, matmul_8bit)
-        weights = add_lora(transformer, self.family, Lora(rank=4, alpha=4, targets="attention"), 1)
-        optimizer, before = torch.optim.AdamW(weights.values(), lr=2e-3), self.measure(transformer)
-        for step in range(STEPS):
-            batch = self.batch([step % len(self.latents), (step * 5 + 1) % len(self.latents)])
-            compute_loss(self.family, transformer, batch, draw_noise(self.family, batch, SETTINGS, step), SETTINGS).backward()
-            optimizer.step()
-            optimizer.zero_grad()
-        return self.measure(transformer), before
-
-
 @pytest.fixture(scope="module")
 def lesson():
-    family = find_base(Model(base=str(mini.MODEL), dtype="bf16", max_sequence_length=24), torch.device("cpu"))
-    paths, vae = sorted(mini.DATASET.glob("*.png"))[:6], family.load_vae()
-    images = [np.asarray(Image.open(path).convert("RGB").resize((64, 64)), np.float32) for path in paths]
-    latents = [vae.encode(torch.tensor(image).permute(2, 0, 1) / 127.5 - 1) for image in images]
-    with family.text_encoder() as encoder:
-        texts = [encoder.encode(path.with_suffix(".txt").read_text()) for path in paths]
-    conditions = {name: torch.stack([text[name] for text in texts]) for name in texts[0] if name != "tokens"}
-    return Lesson(family, torch.stack(latents), conditions)
+    return make_lesson()
 
 
 def record(lesson):
