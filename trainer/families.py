@@ -108,7 +108,7 @@ def _open_single(name: str, file: Path) -> tuple[type[Family], dict[str, Part]]:
     try:
         weights = open_weights(file)
     except WeightsError as error:
-        raise ModelError(name, [error.problem]) from error
+        raise ModelError(name, [f"transformer: {error}"]) from error
     for family in FAMILIES:
         if has_part(weights, family.recipes["transformer"]):
             return family, {part: Part(None, file) for part, recipe in family.recipes.items() if has_part(weights, recipe)}

@@ -170,6 +170,7 @@ SIGNATURES = [
 ]
 
 BASE, DATA = r"the base model .* cannot be used: ", r"the data set .* cannot be used: "
+SINGLE = r"(?:.*?; )?[a-z_0-9]+: (?P<subject>[^;:]+\.safetensors)"  # a part of a base model that is a file of its own
 ERROR_SIGNATURES = [  # only in lines of level ERROR, whose text is the program's own: mostly our trainer's
     Signature(kind, KNOWN, re.compile(pattern))
     for kind, pattern in (
@@ -178,7 +179,9 @@ ERROR_SIGNATURES = [  # only in lines of level ERROR, whose text is the program'
         ("gated", BASE + r"its licence is not accepted: "),
         ("gated", BASE + r"got neither .*\(40[13] Client Error"),
         ("damaged_file", BASE + r"(?:.*?; )?(?P<subject>[^ ;:]+): (?:got|cannot be loaded from) .*download it again(?:;|$)"),
+        ("damaged_file", BASE + SINGLE + r": (?:got|ends) [^;]*download it again(?:;|$)"),
         ("damaged_file", BASE + r"(?:.*?; )?(?P<subject>[^ ;:]+): is a pointer of Git LFS "),
+        ("damaged_file", BASE + SINGLE + r": is a pointer of Git LFS "),
         ("missing_file", BASE + r"(?:.*?; )?(?P<subject>[^ ;:]+) is missing: .*download (?:it|them) again(?:;|$)"),
         ("other", BASE + r"got neither (?!.*\(404 Client Error)"),  # the Hub could not be reached
         ("bad_image", DATA + r"(?:.*?; )?(?P<subject>[^;/]+?): got a file of \d+ bytes that is no whole image"),

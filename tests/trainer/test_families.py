@@ -203,7 +203,7 @@ def test_a_file_that_is_damaged_or_in_the_wrong_place(given, files, tmp_path):
     half.write_bytes(whole[:-10])
     sizes = f"got {len(whole) - 10} bytes, expected {len(whole)}: download it again"
     assert problem_of(**given | {"vae": str(half)}) == f"vae: {half}: {sizes}"
-    assert problem_of(base=str(half)) == sizes
+    assert problem_of(base=str(half)) == f"transformer: {half}: {sizes}"
     swapped = problem_of(**given | {"vae": given["t5"]})
     assert swapped == f"vae: {given['t5']}: got a T5 text encoder, expected FLUX.1's VAE"
     gone = problem_of(**given | {"t5": "/nowhere/t5.safetensors"})

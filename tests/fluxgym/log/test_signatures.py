@@ -231,6 +231,16 @@ def test_lines_as_they_are_written(line, kind):
             "vae/x.safetensors",
         ),
         (
+            f"{BASE}a; vae: /my models/ae.safetensors: got 12 bytes, expected 99: download it again",
+            "damaged_file",
+            "/my models/ae.safetensors",
+        ),
+        (
+            f"{BASE}transformer: m/flux1-dev.safetensors: is a pointer of Git LFS instead of the weights; run: git lfs pull",
+            "damaged_file",
+            "m/flux1-dev.safetensors",
+        ),
+        (
             f"{BASE}vae/config.json is missing: the folder is not whole, download it again",
             "missing_file",
             "vae/config.json",
