@@ -193,3 +193,18 @@ def test_no_folder_of_masks(masked):
     masked["data"]["masks"] = "none"
     with pytest.raises(DatasetError, match=r"data\.masks: got nothing at none, expected a folder of masks, or 'alpha'"):
         read_dataset(parse_config(masked))
+
+
+def test_a_hostile_name_of_an_image_is_a_name(make_folder, hostile_name):
+    """Whatever the file is called: its caption is found, its content names it, and a problem with it is one line."""
+    name = hostile_name.replace("/", "_").replace("\0", "_").lstrip(".")[:200]
+    folder = make_folder({"a.png": "a cat"})
+    before = {item.digest for item in read_folder(folder, "")}
+    (folder / "a.png").rename(folder / f"x{name}.png")
+    (folder / "a.txt").rename(folder / f"x{name}.txt")
+    (item,) = read_folder(folder, "")
+    assert (item.path.name, item.caption) == (f"x{name}.png", "a cat") and {item.digest} == before
+    (folder / f"x{name}.png").write_bytes(b"no image")
+    with pytest.raises(DatasetError) as caught:
+        read_folder(folder, "")
+    assert len(caught.value.problems) == 1 and "is no whole image" in caught.value.problems[0]

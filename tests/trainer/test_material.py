@@ -1,9 +1,16 @@
 """What a training learns from, made ready; and what a person should know about it."""
 
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
+from trainer.checkpoint import StateError
 from trainer.config import parse_config
 from trainer.dataset import read_dataset
 from trainer.families import find_base
@@ -81,3 +88,53 @@ def test_masks_are_made_ready_for_every_size_at_the_size_of_the_latent(shapes, t
         batch = material.make_batch([View(masked, size, masked.caption, flipped) for flipped in (False, True)])
         assert batch.masks.shape == (2, 1, *batch.latents.shape[2:]) == (2, 1, size[1] // 8, size[0] // 8)
         assert torch.allclose(batch.masks, torch.tensor(0.75), atol=0.01)
+
+
+EVERYTHING = {
+    "resolution": [64, 96],
+    "flip": True,
+    "caption_dropout": 0.3,
+    "shuffle_tags": True,
+    "keep_tags": 1,
+    "mask_floor": 0.2,
+    "regularisation_images": 1,
+    "regularisation_weight": 0.5,
+    "batch_size": 3,
+    "validation_images": 1,
+}
+
+
+def test_with_everything_at_once_a_resume_is_exact_and_no_state_goes_on_under_other_data(shapes, learn, make_run):
+    folder = Path(shapes["data"]["folder"])
+    Image.effect_noise((200, 100), 90).save(folder / "1-masklabel.png")
+    for number in range(5):
+        (folder / f"{number}.txt").write_text(f"sks {number}, red, green, blue")
+    shapes["data"] |= EVERYTHING
+    shapes["sample"]["prompts"] = []
+    whole = learn(shapes, "whole")
+    resumed = make_run(shapes, "resumed")
+    shutil.copytree(whole.epoch_state(2), resumed.epoch_state(2))
+    learn(shapes, "resumed", resumed.epoch_state(2))
+    first, second = load_file(whole.lora), load_file(resumed.lora)  # the files say different names of runs
+    assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    Image.effect_noise((200, 100), 91).save(folder / "1-masklabel.png")
+    with pytest.raises(StateError, match="images and captions"):
+        learn(shapes, "resumed", resumed.epoch_state(2))
+
+
+def test_two_processes_encode_half_each(shapes, make_run, launch_command, tmp_path):
+    shapes["train"]["epochs"] = 1
+    shapes["sample"]["prompts"] = []
+    folder = make_run(shapes, "two", cached=False)
+    done = subprocess.run(
+        launch_command(2, "-m", "trainer", str(folder.config)),
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HOME": str(tmp_path / "hf")},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0 and "Training finished" in done.stdout, done.stdout + done.stderr
+    assert "Caching latents: 3/3" in done.stdout and "Caching text embeddings: 3/3" in done.stdout
+    parts = sorted(path.parent.name for path in folder.shared_cache().glob("*/*"))
+    assert parts == ["latents"] * 5 + ["text"] * 5
