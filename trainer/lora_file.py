@@ -51,8 +51,9 @@ def export_lora(path: Path, layers: Layers, style: Style, metadata: Mapping[str,
     said |= {"format": "pt", "modelspec.implementation": "diffusers" if style.form == "diffusers" else ORIGINAL}
     if style.form == "kohya":
         said["ss_network_module"] = "networks.lora_flux"
-    digest = hashlib.sha256(split(save(tensors))[1]).hexdigest()
-    write_whole(path, serialise(tensors, said | {"modelspec.hash_sha256": f"0x{digest}", "sshs_model_hash": digest}))
+    header, body = split(save(tensors))
+    digest = hashlib.sha256(body).hexdigest()
+    write_whole(path, put_together(header, body, said | {"modelspec.hash_sha256": f"0x{digest}", "sshs_model_hash": digest}))
 
 
 # ---- what it says of itself ------------------------------------------------------------------------------------------
@@ -97,14 +98,20 @@ def describe_training(config: Config, plan: Plan, images: int, ordinary: int) ->
     said = {
         "ss_learning_rate": train.learning_rate,
         "ss_lr_warmup_steps": train.warmup_steps,
+        "ss_lr_scheduler": train.schedule,
+        "ss_optimizer": train.optimizer,
         "ss_max_grad_norm": train.max_grad_norm,
         "ss_seed": train.seed,
         "ss_guidance_scale": train.guidance,
         "ss_model_prediction_type": "raw",
+        "ss_timestep_sampling": train.timesteps,
+        "ss_discrete_flow_shift": train.shift,
+        "ss_loss_type": train.loss,
         "ss_num_epochs": train.epochs,
         "ss_max_train_steps": plan.total_steps,
         "ss_num_batches_per_epoch": plan.steps_per_epoch,
         "ss_total_batch_size": config.data.batch_size,
+        "ss_enable_bucket": config.data.buckets,
         "ss_num_train_images": images,
         "ss_num_reg_images": ordinary,
         "ss_network_args": json.dumps(more),
@@ -123,11 +130,16 @@ def read_epoch(path: Path) -> int | None:
 
 # ---- its bytes -------------------------------------------------------------------------------------------------------
 def serialise(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
-    """A .safetensors file's bytes. The library writes metadata in an order that differs from process to process; we do not."""
-    header, body = split(save(tensors, metadata or None))  # an empty one spoils the header
-    sorted_header = json.dumps(json.loads(header), sort_keys=True, separators=(",", ":")).encode()
-    sorted_header += b" " * (-len(sorted_header) % 8)  # tensors begin at a multiple of 8 bytes
-    return len(sorted_header).to_bytes(8, "little") + sorted_header + body
+    """A .safetensors file's bytes."""
+    return put_together(*split(save(tensors)), metadata)
+
+
+def put_together(header: bytes, body: bytes, metadata: dict[str, str]) -> bytes:
+    """With metadata in the header. The library writes them in an order that differs from process to process; we do not."""
+    said = json.loads(header) | ({"__metadata__": metadata} if metadata else {})
+    packed = json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+    packed += b" " * (-len(packed) % 8)  # tensors begin at a multiple of 8 bytes
+    return len(packed).to_bytes(8, "little") + packed + body
 
 
 def split(data: bytes) -> tuple[bytes, bytes]:

@@ -18,7 +18,7 @@ from trainer.flux1 import Flux1
 from trainer.lora import add_lora
 from trainer.lora_file import About, Style, describe_lora, describe_training, export_lora, fold, read_epoch, serialise, split
 from trainer.lora_reader import read_lora
-from trainer.plan import make_plan
+from trainer.plan import Plan
 
 ABOUT = About(
     name="robot",
@@ -174,8 +174,9 @@ def test_the_hashes_are_those_of_the_tensors(learned, tmp_path):
 
 def test_how_it_was_learned_is_told_and_captions_are_not(small):
     config = parse_config(small)
-    said = describe_training(config, make_plan(config, 14), images=12, ordinary=3)
+    said = describe_training(config, Plan(12, 2, 4, 12, 1, 1), images=12, ordinary=3)
     assert said["ss_learning_rate"] == "0.002" and said["ss_num_train_images"] == "12" and said["ss_num_reg_images"] == "3"
+    assert said["ss_optimizer"] == "adamw" and said["ss_timestep_sampling"] == "flux_shift"
     assert said["ss_max_train_steps"] == "12" and json.loads(said["ss_network_args"])["targets"] == "all"
     assert "ss_tag_frequency" not in said and small["data"]["folder"] not in " ".join(said.values())
 
