@@ -120,7 +120,7 @@ class Flux2Klein(Family):
         "text_encoder": Recipe("FLUX.2 klein's Qwen3", build_qwen, infer_qwen, QWEN_MARKS, is_whole=False),
     }
     settings: ClassVar[Mapping[str, str]] = {"transformer": "transformer", "vae": "vae", "text_encoder": "qwen"}
-    sources = ("black-forest-labs/FLUX.2-klein-base-4B", "black-forest-labs/FLUX.2-klein-4B")
+    sources = tuple(f"black-forest-labs/FLUX.2-klein-{name}" for name in ("base-4B", "4B", "base-9B", "9B"))
     targets: ClassVar[Mapping[str, tuple[str, ...]]] = {"attention": ATTENTION, "all": ATTENTION + MLP}
     keys = KEYS
     base_version = "flux2"

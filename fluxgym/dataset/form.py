@@ -69,6 +69,12 @@ BASES = (
         _FLUX | {"model.max_sequence_length": 256, "sample.steps": 4, "sample.guidance": 0.0},
     ),
     Base(
+        "FLUX.2-klein-base-4B",
+        "black-forest-labs/FLUX.2-klein-base-4B",
+        "About 16 GB to download once; Apache-2.0. A third of FLUX.1's size: for cards with little memory.",
+        _FLUX | {"sample.steps": 50, "sample.guidance": 4.0},
+    ),
+    Base(
         "flux-mini",
         _DEMO["model.base"],
         "In this repository; four million weights, 96 px. For the demo and for trying things out without a GPU.",
