@@ -224,8 +224,10 @@ def test_a_training_ends_in_a_lora_that_the_pipeline_loads(settings, folder, lea
     assert any("ff_context.linear_in" in name for name in loaded) == (targets == "all")
 
 
-def test_a_training_goes_on_bit_for_bit(settings, learn):
-    settings["train"]["gradient_checkpointing"] = True
+@pytest.mark.parametrize("quantise", ["none", "int8", "nf4"])
+def test_a_training_goes_on_bit_for_bit(settings, learn, quantise):
+    """As it is and in few bits, with some blocks checkpointed."""
+    settings["model"]["quantise"], settings["train"]["gradient_checkpointing"] = quantise, 2
     whole = learn(settings, "whole")
     again = learn(settings, "again", whole.epoch_state(1))
     ours, wanted = load_file(again.lora), load_file(whole.lora)
