@@ -1,4 +1,4 @@
-"""Lion: steps of one size, in the direction of the sign. Chen et al. 2023 (arXiv 2302.06675), program 1.
+"""Lion: steps of one size, in the direction of the sign. Chen et al. 2023 (arXiv 2302.06675).
 
 Wants a third to a tenth of AdamW's learning rate, and keeps one moment instead of two."""
 

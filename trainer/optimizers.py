@@ -101,7 +101,7 @@ def _adam_options(settings: Train) -> dict[str, Any]:
 def find_average(optimizer: Optimizer, weights: dict[str, Tensor]) -> dict[str, Tensor] | None:
     """schedule_free's average x by the names of the weights, newly computed; None for all other optimizers.
 
-    y = beta x + (1 - beta) z, with y the weights and z in the optimizer: equation 5 of its paper."""
+    y = beta x + (1 - beta) z, in its paper's letters: y the weights, z what the optimizer keeps."""
     if "train_mode" not in optimizer.param_groups[0]:
         return None
     beta, state = optimizer.param_groups[0]["betas"][0], optimizer.state

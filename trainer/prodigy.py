@@ -1,6 +1,6 @@
 """Prodigy: AdamW that finds its own learning rate, d, from how far the weights have come.
 
-Mishchenko and Defazio 2024 (arXiv 2306.06101), algorithm 4, as the authors' prodigyopt 1.1 does it with what they advise for
+Mishchenko and Defazio 2024 (arXiv 2306.06101), for Adam, as the authors' prodigyopt 1.1 does it with what they advise for
 diffusion models: bias correction, decoupled weight decay, and a warm-up that d does not mistake for small gradients. Theirs
 waits for the GPU twice for each weight, 1,672 times a step for FLUX.1; here d stays on the device and nothing waits."""
 

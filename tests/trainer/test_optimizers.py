@@ -8,6 +8,7 @@ import torch
 from trainer.config import Train
 from trainer.flow import make_generator
 from trainer.optimizers import Kept, find_average, keep, make_optimizer, put_back, told_rate
+from trainer.schedules import schedule
 
 RATES = {"adamw": 1e-2, "adamw8bit": 1e-2, "adafactor": 1e-2, "prodigy": 1e-4, "schedule_free": 1e-2, "lion": 3e-3}
 NAMES = sorted(RATES)
@@ -66,6 +67,17 @@ def test_what_it_remembers_is_kept_bit_for_bit(name, stop_at):
     one, other = keep(whole.optimizer, whole.weights), keep(second.optimizer, second.weights)
     assert one.tensors.keys() == other.tensors.keys() and one.numbers == other.numbers and one.groups == other.groups
     assert all(torch.equal(one.tensors[key], other.tensors[key]) for key in one.tensors)
+
+
+def test_schedule_free_warms_up_as_by_itself():
+    """By the learning rate that is set before each step: its own warm-up gives the same numbers."""
+    own, other = Small("schedule_free"), Small("schedule_free")
+    other.optimizer.param_groups[0]["warmup_steps"] = 5
+    for step in range(8):
+        own.optimizer.param_groups[0]["lr"] = schedule(own.settings.model_copy(update={"warmup_steps": 5}), step, 8)
+        own.learn([step])
+        other.learn([step])
+    assert all(torch.equal(own.weights[key], other.weights[key]) for key in own.weights)
 
 
 @pytest.mark.parametrize("name", NAMES)
