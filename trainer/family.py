@@ -73,6 +73,7 @@ class Family(ABC):
     targets: ClassVar[Mapping[str, tuple[str, ...]]]  # ends of the names of linears with a LoRA, by lora.targets
     keys: ClassVar[tuple[Key, ...]]  # every module by both of its names
     lora_keys: ClassVar[tuple[Key, ...]] = ()  # more names that modules have in LoRA files
+    lora_marks: ClassVar[tuple[str, ...]] = ()  # modules without which InvokeAI does not know a LoRA in diffusers' form
     kohya_prefix: ClassVar[str] = "lora_unet_"
     base_version: ClassVar[str]  # kohya's ss_base_model_version
 

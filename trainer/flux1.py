@@ -114,6 +114,7 @@ class Flux1(Family):
         _single("processor.qkv_lora", "attn.to_q", "attn.to_k", "attn.to_v"),
         _single("processor.proj_lora", "proj_out"),
     )
+    lora_marks = ("transformer_blocks.0.attn.add_q_proj", "single_transformer_blocks.0.attn.to_q")
     base_version = "flux1"
     keys = (
         _double("img_attn.qkv", "attn.to_q", "attn.to_k", "attn.to_v"),

@@ -42,6 +42,10 @@ def check_lora(settings: Lora, family: Family, folder: Path, is_resumed: bool) -
     recipe, part = family.recipes["transformer"], family.base.parts["transformer"]
     transformer = make_empty(lambda: recipe.build(find_config(part, recipe)))
     place_lora(transformer, family, settings, torch.device("meta"))
+    weights = find_weights(transformer)
+    if not is_resumed and (unknown := [mark for mark in family.lora_marks if f"{mark}.lora_A.weight" not in weights]):
+        cure = "save.kohya makes one that it knows"
+        warn(f"lora: without {' and '.join(unknown)} InvokeAI does not know the file for a LoRA; {cure}")
     if settings.start_from is None or is_resumed:
         return LoraStart(settings)
     path = Path(settings.start_from).expanduser()
@@ -49,7 +53,7 @@ def check_lora(settings: Lora, family: Family, folder: Path, is_resumed: bool) -
         raise LoraError(path, ["it is a file of this run, which writes over it; copy it to another folder"])
     file = read_lora(path, [type(family)])
     try:
-        fill_lora(find_weights(transformer), settings, file.layers)
+        fill_lora(weights, settings, file.layers)
     except ValueError as error:
         raise LoraError(path, [f"lora.start_from: {error}"]) from error
     if file.left_out:
