@@ -55,12 +55,21 @@ class Model(Section):
         "auto: as memory.preset needs, on a CPU none.",
     )
     matmul_8bit: bool = Field(
-        False, description="Multiply in 8 bits as well, forward and backward: faster, less exact. For int8 and fp8."
+        False,
+        description="Multiply in 8 bits as well, forward and backward: faster, less exact. With quantise int8 or fp8; int8 is "
+        "the more exact one.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train. auto: the GPU, where there is one.")
     max_sequence_length: int | None = Field(
         None, ge=8, le=512, description="Tokens per caption. Unset: what the model was trained with (512; schnell: 256)."
     )
+
+    @model_validator(mode="after")
+    def _has_8_bits_to_multiply(self) -> Self:
+        if self.matmul_8bit and self.quantise not in ("int8", "fp8"):
+            expected = "quantise 'int8' (RTX 30 series, A100 and newer) or 'fp8' (RTX 40 series, H100 and newer)"
+            raise ValueError(f"got matmul_8bit with quantise '{self.quantise}', expected {expected}")
+        return self
 
 
 Side = Annotated[int, Field(ge=64, le=2048, multiple_of=16)]

@@ -37,6 +37,7 @@ from trainer.speed import make_speed_lines
 from trainer.storage import tidy
 from trainer.tally import Tally
 from trainer.unused import warn_of_unused
+from trainer.w8a8 import check_device
 from trainer.wishes import Wishes
 
 WITHOUT_EFFECT = ("gradient_checkpointing", "accumulation")  # settings of [train] that no number depends on
@@ -92,6 +93,8 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
     plan = make_plan(config, dataset.shapes)
     images = split_images(config, dataset)
     family, pictures = find_base(config.model, accelerator.device), find_pictures(config)
+    if config.model.matmul_8bit:
+        check_device(config.model.quantise, accelerator.device)
     set_up(config.speed, accelerator.device, family.base.dtype)
     then, settings = read_settings(resume), find_settings(config, family, images)
     settings |= resolve(config, then)
@@ -159,6 +162,7 @@ def find_settings(config: Config, family: Family, images: Images) -> Settings:
     found: dict[str, Any] = {f"model.{part}": family.fingerprint(part) for part in parts}
     found |= {
         "model.dtype": family.base.dtype_name,
+        "model.matmul_8bit": config.model.matmul_8bit,
         "model.max_sequence_length": family.base.max_sequence_length,
         "images and captions": [item.digest[:16] for item in images.own],
         "regularisation images and captions": [item.digest[:16] for item in images.ordinary],
@@ -176,11 +180,11 @@ def warn_of_ignored(config: Config, folder: RunFolder, family: Family, pictures:
         report.warn(f"name: {config.name} is ignored, a run is called after its folder: {folder.name}")
     if not base.is_guided and "guidance" in config.train.model_fields_set:
         report.warn(f"train.guidance: {config.train.guidance} is ignored, {base.name} takes no guidance")
-    if not base.is_guided and pictures and "guidance" in config.sample.model_fields_set:
+    if not family.draws_with_guidance and pictures and "guidance" in config.sample.model_fields_set:
         report.warn(f"sample.guidance: {config.sample.guidance} is ignored, {base.name} takes no guidance")
     if not config.trigger and any(TRIGGER_MARK in picture.prompt for picture in pictures):
         report.warn(f"sample.prompts: {TRIGGER_MARK} is drawn as it is written, there is no trigger")
-    if any(picture.negative and picture.cfg <= 1 for picture in pictures):
+    if any(picture.negative and family.find_cfg(picture) <= 1 for picture in pictures):
         report.warn("sample.prompts: --n is ignored where --l is not above 1, without which there is no negative prompt")
     if config.data.regularisation and not config.data.regularisation_images:
         report.warn(f"data.regularisation: {config.data.regularisation} is ignored, regularisation_images is 0")

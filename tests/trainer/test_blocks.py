@@ -7,6 +7,7 @@ import weakref
 import pytest
 import torch
 from diffusers import FluxTransformer2DModel
+from safetensors.torch import load_file
 from torch import nn
 
 from trainer.blocks import checkpoint_blocks, choose_swapped, find_blocks, find_turns, make_finish, swap_blocks
@@ -215,6 +216,20 @@ def test_swapped_blocks_leave_the_gpu_while_the_others_are_read(family):
     blocks = find_blocks(family.load_transformer(make_finish(7, 2, "int8", False)))
     where = [{buffer.device.type for buffer in block.buffers()} for block in blocks]
     assert where == [{"cpu"} if number in choose_swapped(7, 2) else {"cuda"} for number in range(7)]
+
+
+@pytest.mark.parametrize(("kind", "matmul_8bit"), [("nf4", False), ("int8", True)])
+def test_a_training_learns_the_same_however_it_is_arranged(small, learn, capfd, kind, matmul_8bit):
+    """And it does learn, on a base in few bits."""
+    small["model"] |= {"quantise": kind, "matmul_8bit": matmul_8bit, "dtype": "bf16"}
+    plain = learn(small, "plain")
+    small["train"]["gradient_checkpointing"] = 2
+    small["memory"] = {"swapped_blocks": 3}
+    arranged = learn(small, "arranged")
+    one, other = load_file(plain.lora), load_file(arranged.lora)
+    assert same(list(one.values()), list(other.values())) and one.keys() == other.keys()
+    told = [line.partition("loss ")[2] for line in capfd.readouterr().out.splitlines() if "Validation: loss" in line]
+    assert told[:4] == told[4:] and float(told[3].split()[0]) < float(told[0].split()[0])
 
 
 def test_compile_goes_inside():

@@ -33,7 +33,12 @@ SIDES = "a whole number from 64 up to 2048, a multiple of 16 or a list of such"
             -1,
             "train.gradient_checkpointing: got -1, expected true or false or a whole number from 0 up to 1000 or 'auto'",
         ),
-        ("lora", "targets", "mlp", "lora.targets: got 'mlp', expected 'all' or 'attention' or 'all+modulation' or a list of texts, not empty"),
+        (
+            "lora",
+            "targets",
+            "mlp",
+            "lora.targets: got 'mlp', expected 'all' or 'attention' or 'all+modulation' or a list of texts, not empty",
+        ),
         ("data", "resolution", 100, f"data.resolution: got 100, expected {SIDES}"),
         ("data", "resolution", [], f"data.resolution: got [], expected {SIDES}"),
         ("data", "caption_dropout", 2.0, "data.caption_dropout: got 2.0, expected a number from 0 up to 1"),
@@ -81,6 +86,16 @@ def test_regularisation_must_fit(small, changes, part):
     small["data"] |= changes
     (problem,) = problems_of(small)
     assert problem.startswith("data: ") and part in problem and len(problem) < 200
+
+
+@pytest.mark.parametrize("quantise", ["auto", "none", "nf4"])
+def test_8_bits_are_multiplied_where_there_are_8_bits(small, quantise):
+    small["model"] |= {"matmul_8bit": True, "quantise": quantise}
+    (problem,) = problems_of(small)
+    assert problem.startswith(f"model: got matmul_8bit with quantise '{quantise}', expected quantise 'int8' (RTX 30 ")
+    for kind in ("int8", "fp8"):
+        small["model"]["quantise"] = kind
+        assert parse_config(small).model.matmul_8bit
 
 
 def test_a_hostile_name_is_refused(small, hostile_name):

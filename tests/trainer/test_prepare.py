@@ -39,6 +39,7 @@ def settings_of(values):
         ("data", "buckets", False, None),  # all are squares
         ("data", "resolution", 128, "data.resolution, sizes of the images (data.resolution, data.buckets)"),  # not reached
         ("model", "dtype", "bf16", "model.dtype"),
+        ("model", "matmul_8bit", True, "model.matmul_8bit"),
         ("train", "epochs", 9, "train.epochs"),
         ("train", "gradient_checkpointing", True, None),
         ("train", "accumulation", 2, None),
@@ -47,6 +48,7 @@ def settings_of(values):
     ],
 )
 def test_what_the_mathematics_depends_on(small, section, key, value, matters):
+    small["model"]["quantise"] = "int8"
     before = settings_of(small)
     small[section] = {**small[section], key: value}
     after = settings_of(small)

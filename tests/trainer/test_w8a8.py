@@ -7,9 +7,11 @@ from torch.utils.checkpoint import checkpoint
 
 from tests.trainer.lesson import SETTINGS, make_lesson
 from trainer.blocks import find_blocks
-from trainer.config import Lora
+from trainer.config import Lora, parse_config
 from trainer.flow import compute_loss, draw_noise
+from trainer.interrupt import Stop
 from trainer.lora import add_lora
+from trainer.prepare import prepare
 from trainer.quantise import FrozenLinear
 from trainer.w8a8 import FEWEST_ROWS, check_device
 
@@ -177,3 +179,14 @@ def test_the_loss_after_200_steps_is_that_of_bf16(lesson, whole, kind):
     assert whole[0] < 0.8 * whole[1], "something was learned"
     assert before == pytest.approx(whole[1], rel=0.01)
     assert after == pytest.approx(whole[0], rel=0.02)
+
+
+def test_a_training_asks_before_it_begins(small, make_run, monkeypatch):
+    def refuse(kind, device):
+        raise ValueError(f"no {kind} on {device.type}")
+
+    monkeypatch.setattr("trainer.prepare.check_device", refuse)
+    small["model"] |= {"quantise": "fp8", "matmul_8bit": True}
+    with pytest.raises(ValueError, match="no fp8 on cpu"):
+        prepare(parse_config(small), make_run(small, cached=False), None, Stop())
+    assert not make_run(small, cached=False).cache.exists()
