@@ -12,7 +12,7 @@ from functools import lru_cache
 UNIT = 16  # px
 LONGEST = 4  # a bucket's sides are at most 4:1
 NOTABLE = 0.05  # share of an image from which on its crop is told
-SHOWN = 3  # files named in one line
+SHOWN = 5  # files named in one line
 Size = tuple[int, int]  # width and height in px
 
 

@@ -1,5 +1,7 @@
 """From images to batches: pictures and masks as tensors, the held-out images, and a batch from what is cached."""
 
+import hashlib
+import io
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,12 +21,17 @@ Place = tuple[str, Size]  # the digest of a picture and the size to which it was
 def load_image(item: Item, size: Size, flipped: bool = False) -> Tensor:
     """(3, H, W) in -1..1: the middle of the image, scaled to cover this size.
 
-    Raises DatasetError with the image's name: what was whole when the data set was read may have been changed since."""
+    Raises DatasetError with the image's name when it is not, or not whole, what it was when the data set was read: what is
+    made of it is kept under the name of what it was."""
     try:
-        pixels = np.asarray(crop(open_image(item.path), size), dtype=np.float32)
+        data = item.path.read_bytes()
+        pixels = np.asarray(crop(open_image(io.BytesIO(data)), size), dtype=np.float32)
     except DAMAGED as error:
         problem = f"{item.path.name}: got an image that cannot be decoded, expected a whole one ({error})"
         raise DatasetError(str(item.path.parent), [problem]) from error
+    if hashlib.sha256(data).hexdigest() != item.image_digest:
+        problem = f"{item.path.name}: got another image than a moment ago, expected one that stays as it is; start again"
+        raise DatasetError(str(item.path.parent), [problem])
     image = torch.from_numpy(pixels).permute(2, 0, 1) / 127.5 - 1
     return image.flip(-1) if flipped else image
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image, ImageOps
 
@@ -80,6 +81,8 @@ def read_dataset(config: Config) -> Dataset:
     images = _read_items(layout, place, config.trigger, manner_of(data))
     if any(item.shape.repeats is not None for item in images) and "repeats" in data.model_fields_set:
         notes.append(f"data.repeats: {data.repeats} is ignored, {place} says itself how often each image is shown")
+    if any(item.shape.resolutions for item in images) and "resolution" in data.model_fields_set:
+        notes.append(f"data.resolution: {data.resolution} is ignored where {place} has a resolution of its own")
     without = [item for item in images if not item.mask]
     if data.masks and without:
         first = min(item.path.name for item in without)
@@ -101,9 +104,9 @@ def read_size(image: Image.Image) -> Size:
     return (image.height, image.width) if turned else image.size
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(file: Path | BinaryIO) -> Image.Image:
     """The image as a person sees it, in RGB: turned as its EXIF says, see-through parts on white."""
-    with Image.open(path) as image:
+    with Image.open(file) as image:
         turned = ImageOps.exif_transpose(image)
         if not turned.has_transparency_data:
             return turned.convert("RGB")

@@ -14,7 +14,8 @@ from trainer.dataset import Item, Manner, manner_of
 from trainer.plan import list_entries
 from trainer.sampler import make_sampler, shuffled
 
-ORDERS = 8  # in which a caption with shuffled tags is shown; each is encoded once
+ORDERS = 8  # at most, in which a caption with shuffled tags is shown; each is encoded once
+ENCODED = 2000  # captions in all orders, where there are many images: what is encoded takes megabytes each
 NO_CAPTION = ""
 
 
@@ -37,6 +38,7 @@ class Feed:
         self.shown: list[tuple[Item, Size]] = [(item, entry.bucket) for item, entry in entries]
         self.sampler = make_sampler(data, [entry for _, entry in entries], len(ordinary), seed)
         self.data, self.own, self.ordinary, self.seed = data, own, ordinary, seed
+        self.orders = max(2, min(ORDERS, ENCODED // len({item.caption for item in own})))
 
     def list_views(self, epoch: int, position: int) -> list[View]:
         """The batch of a step, one's own images first; regularisation images at the size of those."""
@@ -48,7 +50,7 @@ class Feed:
         """Every view that can come in so many epochs, weights apart, each at least once."""
         for item, size in self.shown:
             for flipped in (False, True) if item.manner.flip else (False,):
-                for caption in list_captions(item):
+                for caption in self.list_captions(item):
                     yield View(item, size, caption, flipped)
         yield from self._list_ordinary(epochs)
 
@@ -66,6 +68,10 @@ class Feed:
             found["manner of the images"] = [repr(item.manner) for item in self.own]
         return found
 
+    def list_captions(self, item: Item) -> list[str]:
+        """Every caption that an image is shown with."""
+        return list_orders(item.caption, item.manner, self.orders) + ([NO_CAPTION] if item.manner.caption_dropout else [])
+
     def list_crops(self) -> list[tuple[str, float]]:
         """How much of each of one's own images is cut off, at the size at which it is most, by name."""
         crops: dict[Item, float] = {}
@@ -77,7 +83,7 @@ class Feed:
         item, size = self.shown[number]
         manner, rng = item.manner, random.Random(repr(("view", self.seed, *key)))
         dropped, flipped = rng.random() < manner.caption_dropout, rng.random() < 0.5
-        captions = list_orders(item.caption, manner)
+        captions = list_orders(item.caption, manner, self.orders)
         caption = NO_CAPTION if dropped else captions[rng.randrange(len(captions))]
         return View(item, size, caption, flipped and manner.flip)
 
@@ -104,19 +110,14 @@ def show_held_out(data: Data, item: Item) -> View:
     return View(item, size, item.caption)
 
 
-def list_captions(item: Item) -> list[str]:
-    """Every caption that an image is shown with."""
-    return list_orders(item.caption, item.manner) + ([NO_CAPTION] if item.manner.caption_dropout else [])
-
-
-def list_orders(caption: str, manner: Manner) -> list[str]:
+def list_orders(caption: str, manner: Manner, most: int) -> list[str]:
     """The orders in which the tags of a caption are shown, its own first: as many as are encoded, no two alike."""
     if not manner.shuffle_tags:
         return [caption]
     tags = [tag.strip() for tag in caption.split(",") if tag.strip()]
     first, rest = tags[: manner.keep_tags], tags[manner.keep_tags :]
     found = [caption]
-    for number in range(1, ORDERS):
+    for number in range(1, most):
         order = shuffled(len(rest), ("tags", caption, number))
         found.append(", ".join([*first, *(rest[place] for place in order)]))
     return list(dict.fromkeys(found))

@@ -86,8 +86,9 @@ def test_the_share_that_is_cut_off():
 
 
 def test_what_is_cropped_in_words():
-    crops = [("a.jpg", 0.12), ("b.jpg", 0.06), ("c.jpg", 0.049), ("d.jpg", 0.5), ("e.jpg", 0.3), ("f.jpg", 0)]
-    told = "Cropped: 4 of 6 images lose more than 5%: d.jpg 50%, e.jpg 30%, a.jpg 12% and 1 more"
+    crops = [("a.jpg", 0.12), ("b.jpg", 0.06), ("c.jpg", 0.049), ("d.jpg", 0.5), ("e.jpg", 0.3), ("f.jpg", 0), ("g.jpg", 0.2)]
+    told = "Cropped: 5 of 7 images lose more than 5%: d.jpg 50%, e.jpg 30%, g.jpg 20%, a.jpg 12%, b.jpg 6%"
     assert describe_crops(crops) == told
+    assert describe_crops([*crops, ("h.jpg", 0.051)]) == told.replace("5 of 7", "6 of 8") + " and 1 more"
     assert describe_crops(crops[2:3]) == "" == describe_crops([])
     assert describe_buckets([(512, 512), (448, 576), (512, 512)]) == "512x512 (2), 448x576 (1)"

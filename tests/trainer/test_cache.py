@@ -1,6 +1,9 @@
 """The cache: computed once, named after all it depends on, never taken for something else, mended when damaged."""
 
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from collections import namedtuple
 from dataclasses import replace
@@ -27,6 +30,7 @@ from trainer.model import ModelError
 from trainer.storage import NoRoom
 
 CPU = torch.device("cpu")
+ROOT = Path(__file__).parent.parent.parent
 
 
 def replace_base(family, **changes):
@@ -247,6 +251,35 @@ def make_shapes(folder):
         Image.effect_noise(size, 60 + number).convert("RGB").save(folder / f"{number}.png")
         (folder / f"{number}.txt").write_text(f"sks {number}, red, blue, green")
     return folder
+
+
+KILLED = """
+import os, signal, sys, torch
+from trainer import cache
+from trainer.disk import write_whole
+def die(path, data, mark):
+    if data.find(b"third") > 0:
+        path.with_name(f"{path.name}{mark}.new").write_bytes(data[:20])
+        os.kill(os.getpid(), signal.SIGKILL)
+    write_whole(path, data, mark)
+cache.write_whole = die
+drawer = cache.Drawer(cache.Path(sys.argv[1]), ("x",))
+make = lambda keys: ({"third" if key == "c" else "x": torch.ones(9)} for key in keys)
+drawer.fill(dict.fromkeys("abcd", 1.0), make, cache.Crew())
+"""
+
+
+def test_killed_while_it_writes_nothing_is_half_there(tmp_path):
+    folder = tmp_path / "things" / "x"
+    folder.parent.mkdir()
+    done = subprocess.run([sys.executable, "-c", KILLED, str(folder)], cwd=ROOT, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert sorted(path.suffix for path in folder.iterdir()) == [".new", ".safetensors", ".safetensors"]
+    made = []
+    found = Drawer(folder, ("x",)).fill(
+        dict.fromkeys("abcd", 1.0), lambda keys: made.extend(keys) or ({"x": torch.zeros(9)} for _ in keys), Crew()
+    )
+    assert made == ["c", "d"] and [int(found[key]["x"].sum()) for key in "abcd"] == [9, 9, 0, 0]
 
 
 def test_files_are_written_beside_and_renamed(family, tmp_path):

@@ -49,6 +49,14 @@ def test_an_image_that_breaks_while_it_is_decoded_is_named(make_folder, name):
     assert caught.value.folder == str(folder)
 
 
+def test_an_image_that_is_replaced_meanwhile_is_not_taken_for_what_it_was(make_folder):
+    folder = make_folder({"a.png": "x"})
+    (item,) = read_folder(folder, "")
+    Image.new("RGB", (80, 64), "white").save(folder / "a.png")
+    with pytest.raises(DatasetError, match=r"a\.png: got another image than a moment ago"):
+        load_image(item, (64, 64))
+
+
 def test_a_mask_is_cropped_as_its_image_and_floored(make_folder):
     """The left half counts; the image is cropped to its middle half, so a column of the latent is cut through."""
     folder = make_folder({"a.png": "x"}, size=(200, 100))

@@ -137,7 +137,10 @@ def test_how_images_are_shown_is_said_by_settings_and_by_the_layout(small, tmp_p
     dataset = read_dataset(parse_config(small))
     assert {item.manner for item in dataset.images} == {Manner(True, 1, False, 0.0)}
     assert {item.shape for item in dataset.images} == {Shape((80, 64), 4, (96,))} == set(dataset.shapes)
-    assert dataset.notes == [f"data.repeats: 1 is ignored, {toml} says itself how often each image is shown"]
+    assert dataset.notes == [
+        f"data.repeats: 1 is ignored, {toml} says itself how often each image is shown",
+        f"data.resolution: 64 is ignored where {toml} has a resolution of its own",
+    ]
     assert {item.manner for item in dataset.regularisation} == {Manner()}
 
 

@@ -8,7 +8,7 @@ import pytest
 from trainer.buckets import Shape
 from trainer.config import parse_config
 from trainer.dataset import Item, manner_of
-from trainer.feed import NO_CAPTION, ORDERS, Feed, View, list_captions, list_orders, show_held_out
+from trainer.feed import NO_CAPTION, ORDERS, Feed, View, list_orders, show_held_out
 
 SIZES = ((96, 96), (200, 100), (100, 210), (300, 300), (96, 96), (120, 120))
 
@@ -81,7 +81,7 @@ def test_half_are_mirrored_and_as_many_captions_left_out_as_asked(make):
     assert sum(view.flipped for view in own) / len(own) == pytest.approx(0.5, abs=0.03)
     assert sum(view.caption == NO_CAPTION for view in own) / len(own) == pytest.approx(0.3, abs=0.03)
     orders = Counter(view.caption for view in own if view.item is feed.own[0] and view.caption)
-    assert set(orders) == {*list_orders(feed.own[0].caption, feed.own[0].manner)}
+    assert set(orders) == {*list_orders(feed.own[0].caption, feed.own[0].manner, ORDERS)}
     assert max(orders.values()) < 3 * min(orders.values())
 
 
@@ -95,15 +95,26 @@ def test_regularisation_images_keep_their_captions_and_count_as_set(make):
 def test_orders_of_tags(make):
     feed = make(shuffle_tags=True, keep_tags=2)
     caption = "sks person, smiling , red, green,, blue, black"
-    orders = list_orders(caption, feed.own[0].manner)
+    orders = list_orders(caption, feed.own[0].manner, ORDERS)
     assert orders[0] == caption and len(orders) == ORDERS == len(set(orders))
     for order in orders[1:]:
         tags = order.split(", ")
         assert tags[:2] == ["sks person", "smiling"] and sorted(tags[2:]) == ["black", "blue", "green", "red"]
-    assert list_orders("one, two", feed.own[0].manner) == ["one, two"], "nothing to shuffle"
-    assert list_orders(caption, feed.own[0].manner) == orders, "a caption's alone, so that runs share them"
-    assert list_captions(make().own[0]) == [make().own[0].caption]
-    assert NO_CAPTION in list_captions(make(caption_dropout=0.1).own[0])
+    assert list_orders("one, two", feed.own[0].manner, ORDERS) == ["one, two"], "nothing to shuffle"
+    assert list_orders(caption, feed.own[0].manner, 3) == orders[:3], "a caption's alone, so that runs share them"
+    assert make().list_captions(feed.own[0]) == list_orders(feed.own[0].caption, feed.own[0].manner, ORDERS)
+    assert NO_CAPTION in make().list_captions(make(caption_dropout=0.1).own[0])
+
+
+@pytest.mark.parametrize(("images", "orders"), [(6, 8), (250, 8), (251, 7), (999, 2), (5000, 2)])
+def test_the_more_images_the_fewer_orders_of_each_are_encoded(make, images, orders):
+    feed = make(shuffle_tags=True)
+    own = [
+        Item(Path("x.png"), f"sks {number}, a, b, c, d, e", f"{number}", Shape((96, 96)), feed.own[0].manner)
+        for number in range(images)
+    ]
+    feed = Feed(feed.data, own, [], 1)
+    assert len(feed.list_captions(own[0])) == orders == feed.orders
 
 
 def test_held_out_images_are_shown_as_they_are_at_their_largest(make):
