@@ -13,6 +13,7 @@ from trainer.flow import Batch
 from trainer.flux1 import Flux1
 from trainer.formats import Pair
 from trainer.lora import LoraLinear, RankDropout, add_lora, fill_lora, find_targets
+from trainer.quantise import quantise
 
 CPU = torch.device("cpu")
 
@@ -184,6 +185,21 @@ def test_on_whatever_is_like_a_linear():
     layer.lora_A.weight.data.fill_(1.0)
     layer.lora_B.weight.data.fill_(1.0)
     torch.testing.assert_close(layer(x), x.square() + x.sum(1, keepdim=True))
+
+
+@pytest.mark.parametrize("kind", ["int8", "nf4"])
+def test_on_a_quantised_base(transformer, family, predict, kind):
+    """It begins as that base, learns in fp32, and finds the same linears as on a plain one."""
+    plain = find_targets(transformer, family, Lora(targets="all+modulation"))
+    for block in (*transformer.transformer_blocks, *transformer.single_transformer_blocks):
+        quantise(block, kind)
+    assert find_targets(transformer, family, Lora(targets="all+modulation")) == plain
+    before = predict(transformer)
+    weights = add_lora(transformer, family, Lora(rank=4, targets="all+modulation"), seed=1)
+    assert torch.equal(predict(transformer), before)
+    learn_something(weights)
+    found = gradients(weights, predict(transformer).square().mean())
+    assert all(gradient.dtype == torch.float32 and gradient.abs().max() > 0 for gradient in found.values())
 
 
 def test_checkpointing_leaves_gradients_equal(transformer, family, predict):
