@@ -54,10 +54,11 @@ class Prodigy(torch.optim.Optimizer):
         d.copy_(torch.where(denominator > 0, numerator / denominator, d).maximum(d))
 
         roots = torch._foreach_sqrt(squares)
-        torch._foreach_add_(roots, d * group["eps"])
+        torch._foreach_mul_(roots, 1 / d)  # so that eps is a number: mean / (root + d eps) = mean / d / (root / d + eps)
+        torch._foreach_add_(roots, group["eps"])
         steps = torch._foreach_div(means, roots)
-        torch._foreach_add_(steps, weights, alpha=group["weight_decay"])
-        torch._foreach_mul_(steps, rate)
+        torch._foreach_mul_(steps, rate / d)
+        torch._foreach_mul_(weights, 1 - group["weight_decay"] * rate)
         torch._foreach_sub_(weights, steps)
         group["steps"] = count
         self._told.copy_(d, non_blocking=True)

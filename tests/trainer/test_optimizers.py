@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainer.config import Train
 from trainer.flow import make_generator
@@ -88,6 +89,27 @@ def test_moments_are_fp32_but_for_the_8_bit_ones(name):
     large = {tensor.dtype for tensor in kept.tensors.values() if tensor.numel() >= 320}
     assert large == ({torch.uint8} if name == "adamw8bit" else {torch.float32})
     assert {weight.dtype for weight in small.weights.values()} == {torch.float32}
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often a number is taken out of a tensor, for which a GPU would be waited for."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "adamw"])  # fused: on a CPU another kernel than on a GPU
+def test_a_step_reads_nothing_back(name):
+    small = Small(name)
+    small.learn(range(2))
+    small.loss(2).backward()
+    with Reads() as reads:
+        small.optimizer.step()
+        told_rate(small.optimizer)
+    assert reads.count == (1 if name == "prodigy" else 0), "prodigy is told from the CPU's own copy"
 
 
 def test_the_settings_are_not_kept_and_moved_numbers_are():
