@@ -70,7 +70,7 @@ def test_an_image_that_breaks_is_named(small, make_run, make_folder, monkeypatch
 
     if when == "before":
         cut()
-    monkeypatch.setattr("trainer.prepare.cache_texts", cut)
+    monkeypatch.setattr("trainer.material.cache_texts", cut)
     assert start(make_run(small).config, None) == WRONG
     last = capfd.readouterr().out.splitlines()[-1]
     assert f"ERROR the data set {folder} cannot be used: {name}: got " in last
