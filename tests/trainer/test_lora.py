@@ -8,9 +8,11 @@ from diffusers import FluxTransformer2DModel
 from peft import LoraConfig
 from torch.utils.checkpoint import checkpoint
 
+from tests.trainer import klein
 from trainer.config import Lora
 from trainer.flow import Batch
 from trainer.flux1 import Flux1
+from trainer.flux2 import Flux2Klein
 from trainer.formats import Pair
 from trainer.lora import LoraLinear, RankDropout, add_lora, fill_lora, find_targets
 from trainer.quantise import quantise
@@ -92,6 +94,14 @@ def test_a_choice_that_does_not_fit(flux_dev, settings, told):
     with pytest.raises(ValueError, match=r"lora\.") as raised:
         find_targets(flux_dev, Flux1, Lora(**settings))
     assert all(words in str(raised.value) for words in told)
+
+
+def test_a_choice_that_a_family_does_not_have():
+    """FLUX.2's modulation is one for all blocks."""
+    transformer = klein.make_transformer()
+    assert len(find_targets(transformer, Flux2Klein, Lora(blocks="single 1"))) == 2
+    with pytest.raises(ValueError, match=r"got 'all\+modulation', FLUX.2 klein has 'attention' or 'all'"):
+        find_targets(transformer, Flux2Klein, Lora(targets="all+modulation"))
 
 
 # ---- its numbers -----------------------------------------------------------------------------------------------------
