@@ -106,14 +106,6 @@ class Flux1(Family):
         _single("processor.qkv_lora", "attn.to_q", "attn.to_k", "attn.to_v"),
         _single("processor.proj_lora", "proj_out"),
     )
-    lora_keys = (  # XLabs'
-        _double("processor.qkv_lora1", "attn.to_q", "attn.to_k", "attn.to_v"),
-        _double("processor.qkv_lora2", "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
-        _double("processor.proj_lora1", "attn.to_out.0"),
-        _double("processor.proj_lora2", "attn.to_add_out"),
-        _single("processor.qkv_lora", "attn.to_q", "attn.to_k", "attn.to_v"),
-        _single("processor.proj_lora", "proj_out"),
-    )
     lora_marks = ("transformer_blocks.0.attn.add_q_proj", "single_transformer_blocks.0.attn.to_q")
     base_version = "flux1"
     keys = (
