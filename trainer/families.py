@@ -50,13 +50,19 @@ def find_parts(settings: Model) -> tuple[type[Family], dict[str, Part], dict[str
     for part, name in family.settings.items():
         if given := getattr(settings, name):
             parts[part] = _find_given(settings.base, name, Path(given).expanduser(), parts.get(part))
-    tokenizers = [part for part in family.configs if part.startswith("tokenizer")]
-    if settings.tokenizers or any(part not in parts for part in tokenizers):
-        folder = find_tokenizers(settings, family, tokenizers)
-        parts |= {part: Part(folder / part) for part in tokenizers}
+    problems = []
     if missing := [part for part in family.recipes if part not in parts]:
         asked = ", ".join(f"model.{family.settings[part]} ({family.recipes[part].title})" for part in missing)
-        raise ModelError(settings.base, [f"holds the transformer without {', '.join(missing)}; expected also {asked}"])
+        problems.append(f"holds the transformer without {', '.join(missing)}; expected also {asked}")
+    tokenizers = [part for part in family.configs if part.startswith("tokenizer")]
+    if settings.tokenizers or any(part not in parts for part in tokenizers):
+        try:
+            folder = find_tokenizers(settings, family, tokenizers)
+            parts |= {part: Part(folder / part) for part in tokenizers}
+        except ModelError as error:
+            problems += error.problems  # all that is missing is told at once
+    if problems:
+        raise ModelError(settings.base, problems)
     return family, parts, read_json(path / INDEX)
 
 

@@ -154,14 +154,22 @@ def test_a_transformer_alone_says_what_else_is_needed(files, tmp_path):
     assert problem == f"holds the transformer without text_encoder, text_encoder_2; {asked}"
 
 
-def test_a_missing_tokenizer_is_told_with_the_place(files, tmp_path, monkeypatch):
+def test_a_missing_tokenizer_is_told_with_the_place(alone, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    base = str(files / "flux1-dev.safetensors")
     cure = "set model.tokenizers to a folder that holds tokenizer/ and tokenizer_2/, or to black-forest-labs/FLUX.1-dev"
-    assert cure in problem_of(base=base)
+    assert cure in problem_of(**alone | {"tokenizers": None})
     shutil.copytree(mini.MODEL / "tokenizer", tmp_path / "half" / "tokenizer")
-    problem = problem_of(base=base, tokenizers=str(tmp_path / "half"))
+    problem = problem_of(**alone | {"tokenizers": str(tmp_path / "half")})
     assert problem.startswith(f"model.tokenizers: got {tmp_path / 'half'} without tokenizer_2/tokenizer_config.json, expected ")
+
+
+def test_all_that_is_missing_is_told_at_once(alone, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    with pytest.raises(ModelError) as told:
+        find_base(Model(base=alone["base"]), CPU)
+    parts, tokenizers = told.value.problems
+    assert parts.endswith("expected also model.vae (FLUX.1's VAE), model.clip (CLIP-L), model.t5 (T5-XXL)")
+    assert "set model.tokenizers" in tokenizers
 
 
 def test_tokenizers_of_an_earlier_download_are_found(given, files, tmp_path, monkeypatch):

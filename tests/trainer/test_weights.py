@@ -238,3 +238,19 @@ def test_flux_is_taken_apart_without_holding_what_is_taken_apart(tmp_path):
     peak, model = measure(tmp_path / "flux1-dev.safetensors", "flux")
     block = sum(weight.numel() * 2 for weight in flux.transformer_blocks[0].parameters())
     assert model > 2.8 * block and peak <= model + 0.5 * block
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.parametrize("is_quantised", [False, True])
+def test_a_gpu_never_holds_a_model_twice(tmp_path, is_quantised):
+    def to_bytes(_, block):
+        for linear in [part for part in block.modules() if isinstance(part, nn.Linear)]:
+            linear.weight = nn.Parameter(linear.weight.mul_(100).to(torch.int8), requires_grad=False)
+
+    save_file(Small(12, 2048).state_dict(), tmp_path / "x.safetensors")
+    model, before = make_empty(lambda: Small(12, 2048)), torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    finish = to_bytes if is_quantised else None
+    stream_into(model, open_weights(tmp_path / "x.safetensors"), torch.float32, torch.device("cuda"), finish)
+    size = sum(weight.numel() * weight.itemsize for weight in model.parameters())
+    assert torch.cuda.max_memory_allocated() - before <= size + 1.2 * 2048 * 2048 * 4 + PYTHON
