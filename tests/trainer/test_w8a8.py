@@ -81,13 +81,19 @@ def test_what_is_no_number_is_seen(kind, number):
     assert kind == "int8" or y[6].isfinite().all(), "of int8, the channel of the number is an outlier: it is in all rows"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_compiled_it_is_the_same(kind):
-    """Up to the last bit of an intermediate sum, which may round the other way."""
-    small, x, grad = make_pair(kind, 160, 96)[0], draw(40, 160), draw(40, 96)
-    compiled = torch.compile(small, fullgraph=True)
-    for got, expected in zip(run(compiled, x, grad), run(small, x, grad), strict=True):
-        assert off_by(got, expected) < 2e-3
+@pytest.mark.parametrize(("kind", "is_dynamic"), [("int8", False), ("fp8", True)])
+def test_compiled_it_is_the_same_and_keeps_the_small_weight_alone(kind, is_dynamic):
+    """Up to the last bits of what is between two linears: some of it is rounded to the next of the 8-bit numbers."""
+    small = nn.Sequential(make_pair(kind, 160, 96)[0], nn.SiLU(), make_pair(kind, 96, 160)[0])
+    compiled, kept = torch.compile(small, fullgraph=True, dynamic=is_dynamic), []
+    for rows in (40, 72) if is_dynamic else (40,):
+        x, grad = draw(rows, 160).bfloat16(), draw(rows, 160)
+        with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+            got = run(compiled, x, grad)
+        for one, expected in zip(got, run(small, x, grad), strict=True):
+            assert off_by(one, expected) < 0.02
+    own = [buffer.data_ptr() for buffer in small.buffers()]
+    assert not [tensor for tensor in kept if tensor.dim() == 2 and 160 in tensor.shape and tensor.data_ptr() not in own]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,7 +153,7 @@ def record(lesson):
     return seen
 
 
-@pytest.mark.parametrize(("kind", "mean", "most"), [("int8", 0.008, 0.016), ("fp8", 0.021, 0.032)])
+@pytest.mark.parametrize(("kind", "mean", "most"), [("int8", 0.01, 0.018), ("fp8", 0.021, 0.032)])
 def test_on_what_the_linears_of_flux_mini_are_given(lesson, kind, mean, most):
     """In int8 some are beyond 1 %: after the GELU, and before it on the way back, where large numbers are in any channel."""
     found = []
