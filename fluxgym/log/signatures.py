@@ -170,7 +170,7 @@ SIGNATURES = [
 ]
 
 BASE, DATA = r"the base model .* cannot be used: ", r"the data set .* cannot be used: "
-SINGLE = r"(?:.*?; )?[a-z_0-9]+: (?P<subject>[^;:]+\.safetensors)"  # a part of a base model that is a file of its own
+SINGLE = r"(?:.*?; )?[a-z_0-9]+: (?P<subject>[^;:]+\.(?:safetensors|sft))"  # a part of a base model that is a file of its own
 ERROR_SIGNATURES = [  # only in lines of level ERROR, whose text is the program's own: mostly our trainer's
     Signature(kind, KNOWN, re.compile(pattern))
     for kind, pattern in (

@@ -9,13 +9,14 @@ from pathlib import Path
 from fluxgym.run.folders import PROJECT
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+WEIGHTS = (".safetensors", ".sft")  # ends of the names of single files; FLUX.1's first ones were .sft
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def find_base_problem(base: str) -> str:
     """What is wrong with `model.base`; empty where it is a folder or a file of weights, or can be a name on the Hub."""
     path = PROJECT / Path(base).expanduser()  # the trainer is started in the project's folder
-    if path.is_dir() or (path.is_file() and path.suffix == ".safetensors") or (HUB_NAME.fullmatch(base) and not path.exists()):
+    if path.is_dir() or (path.is_file() and path.suffix in WEIGHTS) or (HUB_NAME.fullmatch(base) and not path.exists()):
         return ""
     found = "is neither a folder nor a .safetensors file" if path.exists() else "is not there"
     expected = "expected a folder, a .safetensors file, or a name on the Hugging Face Hub: owner/model"

@@ -231,9 +231,9 @@ def test_lines_as_they_are_written(line, kind):
             "vae/x.safetensors",
         ),
         (
-            f"{BASE}a; vae: /my models/ae.safetensors: got 12 bytes, expected 99: download it again",
+            f"{BASE}a; vae: /my models/ae.sft: got 12 bytes, expected 99: download it again",
             "damaged_file",
-            "/my models/ae.safetensors",
+            "/my models/ae.sft",
         ),
         (
             f"{BASE}transformer: m/flux1-dev.safetensors: is a pointer of Git LFS instead of the weights; run: git lfs pull",

@@ -23,9 +23,11 @@ def test_what_is_not_there(base):
 
 
 def test_a_file(tmp_path):
-    for name in ("flux1-dev.safetensors", "flux1-dev.gguf"):
+    for name in ("flux1-dev.safetensors", "flux1-dev.sft", "flux1-dev.gguf"):
         (tmp_path / name).touch()
-    assert find_base_problem(str(tmp_path / "flux1-dev.safetensors")) == ""
+    assert (
+        find_base_problem(str(tmp_path / "flux1-dev.safetensors")) == find_base_problem(str(tmp_path / "flux1-dev.sft")) == ""
+    )
     assert "is neither a folder nor a .safetensors file" in find_base_problem(str(tmp_path / "flux1-dev.gguf"))
 
 
