@@ -6,7 +6,7 @@ is dealt when it is full. So a batch is of one size, and the repeats of an image
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from trainer.buckets import Size
 from trainer.config import Data
@@ -31,7 +31,7 @@ class Sampler:
     seed: int
     _dealt: dict[int, list[list[int]]] = field(default_factory=dict, repr=False)  # of the epoch asked for last
 
-    @property
+    @cached_property
     def steps_per_epoch(self) -> int:
         return count_batches(self.entries, self.own_per_batch)
 

@@ -104,7 +104,7 @@ def test_the_log_holds_our_lines_alone(small, make_run, run_trainer):
     """Nothing of the libraries' bars and warnings, with nothing cached."""
     small["train"]["epochs"] = 1
     lines = run_trainer(make_run(small, cached=False)).stdout.splitlines()
-    begins = ("Loading ", "Caching ", "Training", "Epoch ", "steps:", "Sampling: ", "Validating: ", "Validation: ", "Saving ")
+    begins = ("Loading ", "Caching ", "Training", "Learning: ", "Epoch ", "steps:", "Sampling: ", "Valid", "Saving ")
     assert [line for line in lines if not (line[:4].isdigit() and line[20:].startswith(begins))] == []
     assert sum("steps:" in line for line in lines) == 4
 

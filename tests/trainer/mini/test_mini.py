@@ -11,6 +11,7 @@ from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokeniz
 
 from trainer import mini
 from trainer.config import load_config
+from trainer.dataset import read_dataset
 from trainer.mini.make import pictures, scenes
 from trainer.mini.make.backgrounds import BACKGROUNDS
 from trainer.mini.make.captions import describe, draw_caption
@@ -62,7 +63,7 @@ def test_it_is_small():
 def test_the_demo_can_be_trained():
     config = load_config(mini.DEMO)
     captions = read_captions(mini.DATASET)
-    plan = make_plan(config, len(captions))
+    plan = make_plan(config, read_dataset(config).shapes)
     assert len(captions) == 12
     assert 300 <= plan.total_steps <= 400
     assert all(config.trigger in caption for caption in captions.values())
