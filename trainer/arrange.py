@@ -30,7 +30,7 @@ class MemoryRanOut(RuntimeError):
         cure = "expected room; lower data.resolution, data.batch_size or lora.rank, or choose model.quantise = 'nf4'"
         if not may_change:
             cure = "memory.preset = 'off' allows no smaller way; expected 'auto'"
-        super().__init__(f"the GPU's memory ran out with {describe(fit, blocks)}: {cure}; {cause}")
+        super().__init__(f"out of memory with {describe(fit, blocks)}: {cure}; {cause}")
         self.fit = fit
 
 

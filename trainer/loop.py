@@ -91,13 +91,13 @@ def learn_in_memory(training: Training, batch: Batch, random: Noise) -> Tensor:
     while True:
         try:
             return learn(training, batch, random)
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+        except RuntimeError as error:
             if training.accelerator.num_processes > 1 or not (is_out_of_memory(error) or is_no_deterministic_kernel(error)):
                 raise
             failed = error.with_traceback(None)  # which holds all that is in memory
         training.optimizer.zero_grad(set_to_none=True)
         if is_out_of_memory(failed):
-            training.engine.arrangement.shrink(str(failed).split(". ", 1)[0])
+            training.engine.arrangement.shrink(". ".join(str(failed).split(". ")[:2]))  # and how much was wanted
         else:
             loosen(failed)
 

@@ -30,12 +30,13 @@ def _train(config_file: Path, resume: Path | None, stop: Stop) -> int:
     folder = RunFolder(config_file.parent)
     try:
         config = load_config(config_file)
+        from trainer.arrange import MemoryRanOut
         from trainer.loop import train  # torch takes seconds: what is wrong with the settings is said first
         from trainer.tally import TrainingBroke
 
         try:
             return FINISHED if train(config, folder, resume, stop) else STOPPED
-        except TrainingBroke as error:
+        except (TrainingBroke, MemoryRanOut) as error:
             report.error(str(error))
             return BROKE
     except NotWritten as error:

@@ -15,7 +15,7 @@ from trainer.folder import RunFolder
 RESOLUTIONS = (1024, 768, 512, 384, 256)  # px
 SMALLEST_SAMPLE, SAMPLE_UNIT = 64, 16  # px
 DEFAULTS = {  # the trainer's, of the settings that memory depends on; a test compares them
-    "train.gradient_checkpointing": True,
+    "train.gradient_checkpointing": "auto",  # the trainer then goes down by itself
     "data.batch_size": 1,
     "data.regularisation_images": 0,
     "data.resolution": 512,

@@ -89,6 +89,17 @@ def test_a_loss_that_is_no_number(small, make_run, monkeypatch, capfd):
     assert "ERROR the loss became inf at step 1" in capfd.readouterr().out.splitlines()[-1]
 
 
+def test_no_smaller_way_into_memory(small, make_run, monkeypatch, capfd):
+    def run_out(*given):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 18.00 MiB. GPU 0 has")
+
+    small["memory"] = {"preset": "off"}
+    monkeypatch.setattr("trainer.loop.learn", run_out)
+    assert start(make_run(small).config, None) == BROKE
+    last = capfd.readouterr().out.splitlines()[-1]
+    assert "ERROR out of memory with base as it is" in last and last.endswith("Tried to allocate 18.00 MiB")
+
+
 @pytest.mark.parametrize("room", [1_000, 300_000, 600_000])
 def test_no_room_is_told_in_one_line_and_leaves_nothing_half(small, make_run, capfd, room):
     """No file may grow past a limit: texts and pictures of 8 kB do not fit, LoRAs of 400 kB, or moments of 800 kB."""
