@@ -18,7 +18,6 @@ from trainer.memory import ADAMW_COPIES, COPIES, GB, Asked, Demand, Estimate, Fi
 from trainer.quantise import bytes_per_weight, quantise
 from trainer.report import say, warn
 
-FP8_FROM = (8, 9)  # compute capability of cards that multiply fp8: Ada and newer
 USABLE = 0.98  # of the GB on a card's box
 ALL = 10**6  # more blocks than any model has
 
@@ -88,8 +87,7 @@ def choose_fit(config: Config, family: Family, measure: Measure, batch: Batch, a
     demand = find_demand(config, measure, batch)
     free = find_free(config.memory.preset, device)
     sizes = {kind: bytes_per_weight(kind) for kind in ("int8", "fp8", "nf4")} | {"none": float(demand.width)}
-    is_new = torch.cuda.get_device_capability(device) >= FP8_FROM
-    fit = choose(demand, free, asked, "fp8" if config.model.matmul_8bit and is_new else "int8", sizes)
+    fit = choose(demand, free, asked, sizes)
     need = estimate(demand, fit, sizes[fit.quantise])
     say(describe_need(need, free, describe(fit, demand.blocks)))
     if need.total > free:
@@ -105,7 +103,7 @@ def describe_need(need: Estimate, free: float, chosen: str) -> str:
 def find_demand(config: Config, measure: Measure, batch: Batch) -> Demand:
     found, sizes = measure.trace(batch), count_weights(measure.twin)
     width = measure.family.base.dtype.itemsize
-    text = next(iter(batch.conditions.values())).shape[1]
+    text = max(condition.shape[1] for condition in batch.conditions.values() if condition.dim() == 3)  # (B, L, D)
     return Demand(
         trace=found,
         tokens=measure.weigh(batch).tokens // len(batch) + text,

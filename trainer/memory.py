@@ -24,7 +24,7 @@ ADAMW_COPIES = 4.0
 # From the most exact to the smallest: how the base is kept, how much longer a step then takes [assumed], and up to which
 # share of the blocks may wait in the host's memory. A rung is taken when nothing on those before it fits: a base in fewer
 # bits learns something else, however little, while a block computed twice only takes its time.
-RUNGS = (("none", 1.0, 0.0), ("8bit", 1.1, 0.0), ("8bit", 1.1, 0.3), ("nf4", 1.3, 0.0), ("nf4", 1.3, 1.0))
+RUNGS = (("none", 1.0, 0.0), ("int8", 1.1, 0.0), ("int8", 1.1, 0.3), ("nf4", 1.3, 0.0), ("nf4", 1.3, 1.0))
 EIGHT_BIT = ("int8", "fp8")
 SWAP_STEPS = 8  # how finely the number of waiting blocks is chosen
 
@@ -101,15 +101,13 @@ def estimate(demand: Demand, fit: Fit, bytes_per_weight: float) -> Estimate:
     return Estimate(weights, lora, activations, whole + CONTEXT + SPARE * (weights + lora + activations))
 
 
-def choose(demand: Demand, free: float, asked: Asked, eight_bit: str, sizes: dict[str, float]) -> Fit:
+def choose(demand: Demand, free: float, asked: Asked, sizes: dict[str, float]) -> Fit:
     """The fastest way that fits into so many bytes, on the first rung on which one does; the smallest where none does.
 
-    `eight_bit` is the kind of 8 bits that the card multiplies best, `sizes` the bytes of a weight by kind."""
+    `sizes` are the bytes of a weight by kind. Of the two kinds of 8 bits int8 is the more exact one (quantise.py)."""
     smallest: tuple[float, Fit] | None = None
-    if asked.quantise in EIGHT_BIT:
-        eight_bit = asked.quantise
     for precision, slower, share in RUNGS:
-        kind = eight_bit if precision == "8bit" else precision
+        kind = asked.quantise if asked.quantise in EIGHT_BIT and precision in EIGHT_BIT else precision
         if asked.quantise not in (None, kind):
             continue
         best: tuple[float, Fit] | None = None
@@ -168,7 +166,8 @@ def step_down(fit: Fit, blocks: int, images: int) -> Fit | None:
 def describe(fit: Fit, blocks: int) -> str:
     """'base in int8, 12 of 57 blocks checkpointed, batch in 2 pieces, 8 blocks swapped'."""
     words = [f"base in {fit.quantise}" if fit.quantise != "none" else "base as it is"]
-    words.append(f"{fit.checkpointed} of {blocks} blocks checkpointed" if fit.checkpointed else "no block checkpointed")
+    checkpointed = min(fit.checkpointed, blocks)
+    words.append(f"{checkpointed} of {blocks} blocks checkpointed" if checkpointed else "no block checkpointed")
     if fit.pieces > 1:
         words.append(f"batch in {fit.pieces} pieces")
     if fit.swapped:

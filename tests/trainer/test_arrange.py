@@ -26,7 +26,6 @@ def choose(config, memory, monkeypatch, tmp_path, then=()):
     measure = Measure(family, Lora(), 1)
     family.base = dataclasses.replace(family.base, device=torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (memory * GB, 100 * GB))
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     return choose_fit(config, family, measure, make_batch(1024, 1024), read_asked(config, dict(then)))
 
 

@@ -62,13 +62,13 @@ def test_each_way_to_need_less_does(make_demand):
     ],
 )
 def test_the_fastest_that_fits(make_demand, gigabytes, side, images, expected):
-    assert choose(make_demand(side, images), gigabytes * GB * 0.98, Asked(), "int8", SIZES) == expected
+    assert choose(make_demand(side, images), gigabytes * GB * 0.98, Asked(), SIZES) == expected
 
 
 @pytest.mark.parametrize(("gigabytes", "kinds"), [(48, {"none"}), (24, {"int8"}), (16, {"int8"}), (12, {"nf4"}), (8, {"nf4"})])
 def test_what_is_chosen_fits_and_less_would_not(make_demand, gigabytes, kinds):
     demand, free = make_demand(1024), gigabytes * GB * 0.98
-    fit = choose(demand, free, Asked(), "int8", SIZES)
+    fit = choose(demand, free, Asked(), SIZES)
     assert estimate(demand, fit, SIZES[fit.quantise]).total <= free and {fit.quantise} == kinds
     if fit.checkpointed and not fit.swapped:
         fewer = dataclasses.replace(fit, checkpointed=fit.checkpointed - 1)
@@ -80,13 +80,13 @@ def test_what_is_chosen_fits_and_less_would_not(make_demand, gigabytes, kinds):
 def test_settings_win(make_demand):
     demand = make_demand(1024)
     asked = Asked(quantise="fp8", checkpointed=5, pieces=1, swapped=0)
-    assert choose(demand, 8 * GB, asked, "int8", SIZES) == Fit("fp8", 5, 1, 0)
-    assert choose(demand, 80 * GB, Asked(quantise="nf4"), "int8", SIZES) == Fit("nf4", 0, 1, 0)
-    assert choose(demand, 80 * GB, Asked(checkpointed=ALL), "int8", SIZES).checkpointed == ALL
+    assert choose(demand, 8 * GB, asked, SIZES) == Fit("fp8", 5, 1, 0)
+    assert choose(demand, 80 * GB, Asked(quantise="nf4"), SIZES) == Fit("nf4", 0, 1, 0)
+    assert choose(demand, 80 * GB, Asked(checkpointed=ALL), SIZES).checkpointed == ALL
 
 
 def test_where_nothing_fits_the_smallest_is_tried(make_demand):
-    fit = choose(make_demand(1024, 2), 1 * GB, Asked(), "int8", SIZES)
+    fit = choose(make_demand(1024, 2), 1 * GB, Asked(), SIZES)
     assert fit == Fit("nf4", ALL, 2, ALL)
 
 
