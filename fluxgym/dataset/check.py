@@ -52,7 +52,7 @@ def check_form(values: form.Values) -> Checked:
             f"{len(images) - captioned} images have no caption, expected captions or a trigger word to use for them"
         )
     regularisation = values["data.regularisation"]
-    if regularisation and not form.has_images(regularisation):
+    if regularisation and not _find_images(find_folder(regularisation) or _find_description(regularisation))[0]:
         problems["data.regularisation"] = f"got {regularisation!r}, expected a folder with images and captions"
     try:
         plan = make_plan(config, shapes) if config and (shapes := _list_shapes(found)) else None

@@ -1,14 +1,17 @@
 """What comes before the first step: settings that matter to a resume, settings that are ignored, early refusals."""
 
+import json
 import shutil
 
 import pytest
 import torch
 
 from trainer import mini
+from trainer.checkpoint import StateError, read_progress
 from trainer.config import parse_config
 from trainer.dataset import read_dataset
 from trainer.families import find_base
+from trainer.folder import RunFolder
 from trainer.interrupt import Stop
 from trainer.material import split_images
 from trainer.prepare import find_settings, prepare, start_accelerator, warn_of_ignored
@@ -65,6 +68,22 @@ def test_each_part_of_the_model_matters(small, tmp_path, part):
     file.write_bytes(file.read_bytes() + b"\n")
     after = settings_of(small)
     assert [name for name in before if before[name] != after[name]] == [f"model.{part}"]
+
+
+def test_a_state_from_before_there_were_buckets(small, make_folder, tmp_path):
+    """It goes on where images are still cropped as they were, and says what to set where they are not."""
+    small["data"] |= {"folder": str(make_folder({"a.png": "one", "b.png": "two"}, size=(200, 100))), "validation_images": 0}
+    small["data"]["buckets"] = False
+    path = RunFolder(tmp_path).epoch_state(1)
+    known = ("data.resolution", "data.repeats", "data.batch_size", "data.regularisation_images")
+    then = {name: value for name, value in settings_of(small).items() if not name.startswith("data.") or name in known}
+    path.mkdir()
+    said = {"version": 1, "step": 4, "epoch": 1, "position": 0, "files": {}, "losses": [1.0], "settings": then}
+    (path / "state.json").write_text(json.dumps(said))
+    assert read_progress(path, settings_of(small)).step == 4
+    small["data"]["buckets"] = True
+    with pytest.raises(StateError, match=r"sizes of the images \(data\.resolution, data\.buckets\): the state has None"):
+        read_progress(path, settings_of(small))
 
 
 def test_a_changed_caption_matters(small, make_folder):

@@ -91,6 +91,8 @@ def test_other_layouts(folder: Path) -> None:
     checked = check_form(values | {"data.folder": str(folder)})
     assert checked.captioned == 1 and checked.plan and checked.plan.steps_per_epoch == 10
     assert "expected one that exists" in problem_with(folder / "dataset.toml")
+    checked = check_form(values | {"data.folder": str(folder), "data.regularisation": str(folder)})
+    assert checked.problems == {}, "regularisation images too"
     (folder / "metadata.jsonl").write_text('{"file_name": "none.png"}\n')
     assert problem_with(folder).startswith("metadata.jsonl, line 1: got the file_name 'none.png'")
 
