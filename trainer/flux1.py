@@ -82,7 +82,7 @@ class Flux1(Family):
     """Shapes: C 16 channels, H and W an eighth of the image; T = H/2 * W/2 tokens of 64; txt (L, 4096), pooled (768)."""
 
     title = "FLUX.1"
-    pipelines = ("FluxPipeline",)
+    pipelines = ("FluxPipeline", "FluxKontextPipeline")  # Kontext is learned as what draws from a text alone
     configs: ClassVar[Mapping[str, str]] = {
         "transformer": "config.json",
         "vae": "config.json",

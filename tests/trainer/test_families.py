@@ -65,7 +65,7 @@ def test_by_the_class_of_its_pipeline(tmp_path):
 def test_what_is_no_model_is_told_with_the_choices(tmp_path):
     for said in ("", "[]", '{"_class_name": "StableDiffusionXLPipeline"}'):
         (tmp_path / "model_index.json").write_text(said)
-        choices = r"FluxPipeline \(FLUX\.1\) or Flux2KleinPipeline \(FLUX\.2 klein\)"
+        choices = r"FluxPipeline \(FLUX\.1\) or FluxKontextPipeline \(FLUX\.1\) or Flux2KleinPipeline \(FLUX\.2 klein\)"
         with pytest.raises(ModelError, match=rf"got the model class .*, expected {choices}"):
             choose_family("x", tmp_path)
 
@@ -261,3 +261,10 @@ def test_weights_that_are_given_are_not_downloaded(given, tmp_path):
         hub.shutdown()
         hub.server_close()
     assert not any(name.endswith(".safetensors") for name in hub.fetched) and "vae/config.json" in hub.fetched
+
+
+def test_kontext_is_of_flux1(small, tmp_path):
+    shutil.copytree(mini.MODEL, tmp_path / "kontext")
+    index = tmp_path / "kontext" / "model_index.json"
+    index.write_text(index.read_text().replace("FluxPipeline", "FluxKontextPipeline"))
+    assert find_base(Model(base=str(index.parent)), torch.device("cpu")).title == "FLUX.1"
