@@ -5,6 +5,7 @@ resolution or a little less, and no image is enlarged to fill it: it is scaled d
 stands over is cut off on both sides alike. Images of one batch are of one bucket."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +13,7 @@ from functools import lru_cache
 UNIT = 16  # px
 LONGEST = 4  # a bucket's sides are at most 4:1
 NOTABLE = 0.05  # share of an image from which on its crop is told
-SHOWN = 5  # files named in one line
+SHOWN, SIZES_SHOWN = 5, 12  # files and sizes named in one line
 Size = tuple[int, int]  # width and height in px
 
 
@@ -89,6 +90,6 @@ def describe_crops(crops: Sequence[tuple[str, float]]) -> str:
 
 def describe_buckets(sizes: Iterable[Size]) -> str:
     """'512x512 (12), 448x576 (3)', the most frequent first."""
-    listed = list(sizes)
-    counted = sorted(((listed.count(size), size) for size in set(listed)), reverse=True)
-    return ", ".join(f"{width}x{height} ({count})" for count, (width, height) in counted)
+    counted = sorted(((count, size) for size, count in Counter(sizes).items()), reverse=True)
+    named = ", ".join(f"{width}x{height} ({count})" for count, (width, height) in counted[:SIZES_SHOWN])
+    return named + (f" and {len(counted) - SIZES_SHOWN} more" if len(counted) > SIZES_SHOWN else "")

@@ -92,3 +92,4 @@ def test_what_is_cropped_in_words():
     assert describe_crops([*crops, ("h.jpg", 0.051)]) == told.replace("5 of 7", "6 of 8") + " and 1 more"
     assert describe_crops(crops[2:3]) == "" == describe_crops([])
     assert describe_buckets([(512, 512), (448, 576), (512, 512)]) == "512x512 (2), 448x576 (1)"
+    assert describe_buckets(list_buckets(512)).endswith(f"848x304 (1) and {len(list_buckets(512)) - 12} more")
