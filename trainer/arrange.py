@@ -1,21 +1,19 @@
 """How a training is arranged in the memory of its device: chosen before it begins, put on the model, and changed when memory
 runs out. Everything but the base's bits may change in the middle: the numbers stay what they are."""
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
-from trainer.blocks import checkpoint_blocks, choose_swapped, find_blocks, swap_blocks
+from trainer.blocks import checkpoint_blocks, find_blocks, make_finish, swap_blocks
 from trainer.config import Config
 from trainer.family import Family
 from trainer.flow import Batch
 from trainer.measure import Measure, count_weights
 from trainer.memory import ADAMW_COPIES, COPIES, GB, Asked, Demand, Estimate, Fit, choose, describe, estimate, step_down
-from trainer.quantise import bytes_per_weight, quantise
+from trainer.quantise import bytes_per_weight
 from trainer.report import say, warn
 
 USABLE = 0.98  # of the GB on a card's box
@@ -127,14 +125,5 @@ def load_transformer(family: Family, measure: Measure, fit: Fit, matmul_8bit: bo
     """The transformer, frozen, in so many bits, on its device but for the blocks that will wait in the host's memory.
 
     Each block is made small, or leaves, before the next is read: the device never holds more than it will in the end."""
-    away = set(choose_swapped(sum(measure.twin.copies), fit.swapped)) if fit.swapped else set()
-    number = itertools.count()
-
-    def finish(name: str, block: nn.Module) -> None:
-        if not name.rpartition(".")[2].isdigit():  # an embedder, a norm: none of the repeated blocks
-            return
-        quantise(block, fit.quantise, matmul_8bit)
-        if next(number) in away:
-            block.to("cpu")
-
-    return family.load_transformer(finish)
+    blocks = sum(measure.twin.copies) if fit.swapped else 0  # only then it matters how many there are
+    return family.load_transformer(make_finish(blocks, fit.swapped, fit.quantise, matmul_8bit))

@@ -60,6 +60,7 @@ def swap_blocks(transformer: Any, count: int, device: torch.device) -> None:
 
 def choose_swapped(blocks: int, count: int) -> list[int]:
     """The numbers of the blocks that are swapped: evenly spread, so that others are at work while a block is copied."""
+    count = min(count, blocks)
     return [(2 * number + 1) * blocks // (2 * count) for number in range(count)]
 
 

@@ -190,7 +190,8 @@ def test_what_was_swapped_before_leaves_the_host():
 
 
 @pytest.mark.parametrize(
-    ("count", "chosen"), [(0, []), (1, [28]), (3, [9, 28, 47]), (57, list(range(57))), (28, list(range(1, 57, 2)))]
+    ("count", "chosen"),
+    [(0, []), (1, [28]), (3, [9, 28, 47]), (57, list(range(57))), (99, list(range(57))), (28, list(range(1, 57, 2)))],
 )
 def test_the_swapped_ones_are_spread(count, chosen):
     assert choose_swapped(57, count) == chosen
