@@ -43,6 +43,8 @@ def swap_blocks(transformer: Any, count: int, device: torch.device) -> None:
     turns = find_turns(transformer)
     chosen = [turns[number] for number in choose_swapped(len(turns), count)]
     for turn in turns:  # an earlier choice is taken back
+        if turn.swap:
+            turn.swap.settle()
         turn.swap = None
         if turn.home:
             turn.home.point(turn.home.views)
@@ -205,6 +207,11 @@ class _Swap:
         At the end nothing is sent for, the backward pass begins with what is there; where there is none, it begins anew."""
         following, count = number + len(self.places), len(self.homes)
         self._send_for(following if torch.is_grad_enabled() else following % count, keep=(number + 1) % count)
+
+    def settle(self) -> None:
+        """Waits for copies on their way: the room that they are made into may then be given to others."""
+        if self.stream is not None:
+            self.stream.synchronize()
 
     def _send_for(self, number: int, keep: int) -> None:
         """Copies a block, if there is one and it is not there, to a place that does not hold the one to keep."""
