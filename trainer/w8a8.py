@@ -56,12 +56,12 @@ class _Product(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(weight, scale)
         y = _multiply(x.flatten(0, -2), weight.t(), scale.t())  # (M, N)
-        return (y if bias is None else y + bias).to(x.dtype).view(*x.shape[:-1], len(weight))
+        return (y if bias is None else y.add_(bias)).to(x.dtype).view(*x.shape[:-1], len(weight))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         weight, scale = ctx.saved_tensors
-        scaled = grad.flatten(0, -2) * scale.t()  # (M, N), fp32
+        scaled = grad.flatten(0, -2) * scale.t().to(grad.dtype)  # (M, N)
         # the kernels want the second factor by columns (int8 would do without, at half the speed: pytorch/pytorch#165230):
         # it is turned for each product, as a second copy would double the base
         turned = weight.t().contiguous().t()
@@ -75,9 +75,9 @@ def _multiply(x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
         x8, scales = _round(x, weight.dtype)
         return torch._scaled_mm(x8, weight, scales, scale.contiguous(), out_dtype=torch.bfloat16, use_fast_accum=True)
     outliers = _find_outliers(x)
-    apart = x[:, outliers].bfloat16() @ weight[outliers].bfloat16()
+    apart = x[:, outliers] @ weight[outliers].to(x.dtype)
     x8, scales = _round(x * torch.ones_like(x[0]).index_fill(0, outliers, 0), weight.dtype)
-    return (torch._int_mm(x8, weight) * scales + apart) * scale
+    return (torch._int_mm(x8, weight) * scales).add_(apart).mul_(scale)
 
 
 def _find_outliers(x: Tensor) -> Tensor:
@@ -88,6 +88,7 @@ def _find_outliers(x: Tensor) -> Tensor:
 
 def _round(x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """x (M, K) in 8 bits and its scales (M, 1). What is not finite makes its token's scale so, and is seen in the loss."""
-    scale = (x.abs().amax(1, keepdim=True).float() / LARGEST[dtype]).clamp(min=SMALLEST)
-    scaled = x / scale
-    return (scaled.round() if dtype == torch.int8 else scaled).to(dtype), scale
+    largest = torch.linalg.vector_norm(x, math.inf, dim=1, keepdim=True)
+    scale = (largest.float() / LARGEST[dtype]).clamp(min=SMALLEST)
+    scaled = x / scale  # fp32
+    return (scaled.round_() if dtype == torch.int8 else scaled).to(dtype), scale

@@ -153,7 +153,7 @@ def record(lesson):
     return seen
 
 
-@pytest.mark.parametrize(("kind", "mean", "most"), [("int8", 0.01, 0.018), ("fp8", 0.021, 0.032)])
+@pytest.mark.parametrize(("kind", "mean", "most"), [("int8", 0.01, 0.02), ("fp8", 0.021, 0.032)])
 def test_on_what_the_linears_of_flux_mini_are_given(lesson, kind, mean, most):
     """In int8 some are beyond 1 %: after the GELU, and before it on the way back, where large numbers are in any channel."""
     found = []
