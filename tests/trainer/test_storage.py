@@ -1,4 +1,4 @@
-"""The room that the cache takes: what is long unused goes first, what is used stays, and no room is told before it is missed."""
+"""The room that the cache takes: what is long unused goes first, what is used stays, no room is told before it is missed."""
 
 import os
 import shutil
