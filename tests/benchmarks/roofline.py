@@ -2,7 +2,8 @@
 
 Run: `python -m tests.benchmarks.roofline [--card H100] [--rank 16] [--batch 1]`; needs no GPU and no weights. FLOPs are those
 of the step that is computed; a card's peak is its maker's, dense. What a real card reaches is 70 to 80 % of it in large
-products alone, so no step is as fast as these bounds; those of 8 bits are as if attention were in 8 bits too. Memory is the estimate by which presets choose (trainer/memory.py)."""
+products alone, so no step is as fast as these bounds; those of 8 bits are as if attention were in 8 bits too. Memory is the
+estimate by which presets choose (trainer/memory.py)."""
 
 # ruff: noqa: E402  the libraries are told to be quiet before they are imported
 from trainer.report import quiet_libraries
