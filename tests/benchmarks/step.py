@@ -151,12 +151,11 @@ def measure(step: Step, steps: int) -> tuple[float, float]:
 
 
 def compare(contenders: dict[str, Step], rounds: int, steps: int) -> dict[str, list[tuple[float, float]]]:
-    """Seconds per step of each, round by round; each round begins with another, as the first of them finds cold caches."""
+    """Seconds per step of each, round by round; every other one backwards, as it is faster to come after one's like."""
     results: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
     names = list(contenders)
     for number in range(rounds + 1):
-        for place in range(len(names)):
-            name = names[(place + number) % len(names)]
+        for name in names if number % 2 else names[::-1]:
             taken = measure(contenders[name], steps)
             if number:  # the first round warms up, and compiles
                 results[name].append(taken)

@@ -20,13 +20,18 @@ from trainer.quantise import FrozenLinear
 MESSAGE = "CUDA out of memory. Tried to allocate 18.00 MiB. GPU 0 has a total capacity of 44.53 GiB of which"
 
 
-def choose(config, memory, monkeypatch, tmp_path, then=()):
-    """For FLUX.1 at its real size, 1024 px, on a GPU with so much free."""
-    family = make_flux1(tmp_path)
-    measure = Measure(family, Lora(), 1)
-    family.base = dataclasses.replace(family.base, device=torch.device("cuda"))
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (memory * GB, 100 * GB))
-    return choose_fit(config, family, measure, make_batch(1024, 1024), read_asked(config, dict(then)))
+@pytest.fixture
+def choose(monkeypatch, tmp_path):
+    """choose(settings, memory, then): for FLUX.1 at its real size, 1024 px, on a GPU with so many GB free."""
+
+    def make(settings, memory, then=()):
+        config, family = parse_config(settings), make_flux1(tmp_path)
+        measure = Measure(family, Lora(), 1)
+        family.base = dataclasses.replace(family.base, device=torch.device("cuda"))
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (memory * GB, 100 * GB))
+        return choose_fit(config, family, measure, make_batch(1024, 1024), read_asked(config, dict(then)))
+
+    return make
 
 
 @pytest.fixture
@@ -40,29 +45,28 @@ def settings(small):
     ("preset", "free", "kind", "told"),
     [("auto", 79, "none", "of 79.0 GB"), ("auto", 10, "nf4", "of 10.0 GB"), ("16", 79, "int8", "of 15.7 GB")],
 )
-def test_a_preset_chooses_and_tells_it(settings, preset, free, kind, told, monkeypatch, tmp_path, capsys):
+def test_a_preset_chooses_and_tells_it(settings, choose, capsys, preset, free, kind, told):
     settings["memory"] = {"preset": preset}
-    fit = choose(parse_config(settings), free, monkeypatch, tmp_path)
+    fit = choose(settings, free)
     (line,) = capsys.readouterr().out.splitlines()
     assert fit.quantise == kind and " Memory: " in line and told in line and "checkpointed" in line
 
 
-def test_where_it_may_not_fit_it_is_told(settings, monkeypatch, tmp_path, capsys):
-    choose(parse_config(settings), 1, monkeypatch, tmp_path)
+def test_where_it_may_not_fit_it_is_told(settings, choose, capsys):
+    choose(settings, 1)
     assert "WARNING memory may run out" in capsys.readouterr().out
 
 
-def test_off_chooses_nothing(settings, monkeypatch, tmp_path, capsys):
+def test_off_chooses_nothing(settings, choose, capsys):
     settings["memory"] = {"preset": "off"}
-    assert choose(parse_config(settings), 1, monkeypatch, tmp_path) == Fit("none", 0, 1, 0)
+    assert choose(settings, 1) == Fit("none", 0, 1, 0)
     assert capsys.readouterr().out == ""
 
 
-def test_a_resume_keeps_the_bits_that_were_chosen(settings, monkeypatch, tmp_path):
-    config = parse_config(settings)
-    assert choose(config, 79, monkeypatch, tmp_path).quantise == "none"
-    assert choose(config, 79, monkeypatch, tmp_path, {"model.quantise": "nf4"}).quantise == "nf4"
-    assert choose(config, 10, monkeypatch, tmp_path, {"train.seed": 1}).quantise == "none"  # a state of before there were bits
+def test_a_resume_keeps_the_bits_that_were_chosen(settings, choose):
+    assert choose(settings, 79).quantise == "none"
+    assert choose(settings, 79, {"model.quantise": "nf4"}).quantise == "nf4"
+    assert choose(settings, 10, {"train.seed": 1}).quantise == "none"  # a state of before there were bits
 
 
 def test_settings_leave_no_choice(settings):
