@@ -10,7 +10,17 @@ import torch
 from safetensors.torch import save_file
 
 from trainer.average import Ema
-from trainer.checkpoint import Content, Progress, StateError, load_state, prune_states, read_progress, save_state, tidy_states
+from trainer.checkpoint import (
+    Content,
+    Progress,
+    StateError,
+    load_state,
+    prune_states,
+    read_progress,
+    read_settings,
+    save_state,
+    tidy_states,
+)
 from trainer.config import Train
 from trainer.disk import NotWritten
 from trainer.folder import RunFolder, read_state
@@ -217,6 +227,23 @@ def test_damage_and_unknown_versions_are_told(folder):
     (path / "lora.safetensors").write_bytes(b"")
     with pytest.raises(StateError, match=r"lora\.safetensors: got 0 bytes, expected"):
         read_progress(path, SETTINGS)
+
+
+def test_its_settings_can_be_read_alone(folder):
+    path = folder.epoch_state(1)
+    assert read_settings(None) == read_settings(path) == {}
+    save_state(path, Content(Progress(step=1), SETTINGS, *make()))
+    assert read_settings(path) == SETTINGS
+    (path / "lora.safetensors").write_bytes(b"")
+    assert read_settings(path) == {}  # read_progress then says what is wrong
+
+
+def test_a_state_of_before_there_were_bits_had_none(folder):
+    path = folder.epoch_state(1)
+    save_state(path, Content(Progress(step=1), SETTINGS, *make()))
+    assert read_progress(path, {**SETTINGS, "model.quantise": "none", "speed.compile": False}).step == 1
+    with pytest.raises(StateError, match=r"model\.quantise: the state has 'none', the settings have 'nf4'"):
+        read_progress(path, {**SETTINGS, "model.quantise": "nf4"})
 
 
 def test_old_states_go_and_damaged_ones_do_not_count(folder):
