@@ -3,10 +3,12 @@
 What PyTorch's source says of sums that are the same each time (aten/src/ATen/native/transformers/cuda: attention_backward.cu
 and sdp_utils.cpp): under `warn_only` the flash kernel's backward pass sums in whatever order comes; it is deterministic in the
 strict mode alone, in which cuDNN's is not used. So a resume that is the same bit for bit needs the strict mode, and flash.
-There an operation without such a kernel raises; the loop then goes on without the mode, and says so (`loosen`)."""
+There an operation without such a kernel raises; so a step alone is in it (`same_sums`), and where it raises, the loop does the
+step again without, and says so (`loosen`)."""
 
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -23,6 +25,7 @@ CUDNN_FROM = (8, 9)  # compute capability, Ada and newer, where cuDNN's kernel i
 NO_KERNEL = "does not have a deterministic implementation"
 
 _chosen = ExitStack()  # for as long as the process lives, or until another choice
+_strict = {"wanted": False}  # whether steps are to have the same sums each time
 
 
 def set_up(settings: Speed, device: torch.device, dtype: torch.dtype) -> None:
@@ -34,10 +37,24 @@ def set_up(settings: Speed, device: torch.device, dtype: torch.dtype) -> None:
     torch.set_float32_matmul_precision("highest")  # what is fp32 is fp32: the VAE, and a base on a GPU without bf16
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False  # the kernel of the day would be another after a resume
-    if device.type == "cuda" and settings.deterministic:
+    _strict["wanted"] = device.type == "cuda" and settings.deterministic
+    if _strict["wanted"]:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.utils.deterministic.fill_uninitialized_memory = False  # or each new tensor is written twice
-        torch.use_deterministic_algorithms(True)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+@contextmanager
+def same_sums() -> Iterator[None]:
+    """Around a step, whose sums are then taken in the same order each time, where that is wanted."""
+    if not _strict["wanted"]:
+        yield
+        return
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def choose_attention(settings: Speed, device: torch.device, dtype: torch.dtype) -> str:
@@ -75,5 +92,5 @@ def is_no_deterministic_kernel(error: BaseException) -> bool:
 def loosen(error: BaseException) -> None:
     """Allows sums in any order from here on, as there is an operation that can do no other."""
     what = str(error).split(NO_KERNEL, 1)[0].strip()
-    torch.use_deterministic_algorithms(False)
+    _strict["wanted"] = False
     warn(f"speed.deterministic: {what} cannot sum in the same order each time; a resume may differ in the last digits")

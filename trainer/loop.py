@@ -16,7 +16,7 @@ from trainer.disk import make_folder
 from trainer.flow import Batch, Noise, compute_loss, draw_noise
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
-from trainer.kernels import is_no_deterministic_kernel, loosen
+from trainer.kernels import is_no_deterministic_kernel, loosen, same_sums
 from trainer.lora_file import About, Style, describe_lora, describe_training, export_lora, fold, read_epoch
 from trainer.model import DTYPES
 from trainer.optimizers import told_rate
@@ -90,7 +90,8 @@ def learn_in_memory(training: Training, batch: Batch, random: Noise) -> Tensor:
     Processes that add up their gradients cannot do so one by one: there the error is raised."""
     while True:
         try:
-            return learn(training, batch, random)
+            with same_sums():
+                return learn(training, batch, random)
         except RuntimeError as error:
             if training.accelerator.num_processes > 1 or not (is_out_of_memory(error) or is_no_deterministic_kernel(error)):
                 raise

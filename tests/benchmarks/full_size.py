@@ -21,7 +21,7 @@ from trainer.compile import compile_blocks, find_mark
 from trainer.config import Config, Speed, parse_config
 from trainer.family import Family
 from trainer.flow import Batch, compute_loss, draw_noise
-from trainer.kernels import set_up
+from trainer.kernels import same_sums, set_up
 from trainer.lora import add_lora
 from trainer.measure import Measure
 from trainer.memory import GB, Asked, Fit, choose
@@ -173,7 +173,8 @@ def make_step(family: Family, model: Any, batch: Batch, settings: Config, optimi
 
     def step(number: int) -> None:
         random = draw_noise(family, latents, settings.train, number).take(slice(None), family.base.device)
-        compute_loss(family, model, batch, random, settings.train).backward()
+        with same_sums():
+            compute_loss(family, model, batch, random, settings.train).backward()
         torch.nn.utils.clip_grad_norm_(learned, settings.train.max_grad_norm)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -7,7 +7,6 @@ import torch
 from safetensors.torch import load_file
 
 from tests.trainer.real_size import make_batch, make_flux1
-from trainer import arrange
 from trainer.arrange import ALL, Arrangement, MemoryRanOut, choose_fit, load_transformer, read_asked
 from trainer.blocks import find_blocks, find_turns
 from trainer.config import Lora, parse_config
@@ -93,13 +92,13 @@ def test_a_model_is_loaded_in_the_bits_that_were_chosen(family):
 def run_out(make_run, monkeypatch):
     """run_out(settings, name, times): a training whose memory runs out so often in its second step; its folder and itself."""
 
-    def run(settings, name, times):
+    def run(settings, name, times, error=None):
         trainings, calls = [], [0]
 
         def fail(block, args):
             if trainings[0].progress.step == 1 and calls[0] < times:
                 calls[0] += 1
-                raise torch.OutOfMemoryError(MESSAGE)
+                raise error or torch.OutOfMemoryError(MESSAGE)
 
         def prepare(*given):
             trainings.append(real(*given))
@@ -151,12 +150,20 @@ def test_off_goes_no_step_down(settings, run_out):
         run_out(settings, "short", 1)
 
 
-def test_what_fails_otherwise_is_not_tried_again(settings, run_out, monkeypatch):
-    monkeypatch.setattr(torch, "OutOfMemoryError", RuntimeError)
-    monkeypatch.setattr(arrange, "is_out_of_memory", lambda error: False)
-    monkeypatch.setattr("trainer.loop.is_out_of_memory", lambda error: False)
-    with pytest.raises(RuntimeError, match="CUDA out of memory"):
-        run_out(settings, "short", 1)
+def test_a_step_that_cannot_sum_in_the_same_order_is_done_again_in_any(settings, learn, run_out, capsys):
+    settings["train"] |= {"epochs": 1}
+    whole = load_file(learn(settings, "whole").lora)
+    error = RuntimeError("some_kernel does not have a deterministic implementation, but you set")
+    folder, training = run_out(settings, "short", 1, error)
+    assert training.engine.arrangement.fit == Fit("none", 0, 1, 0)
+    again = load_file(folder.lora)
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    assert "WARNING speed.deterministic: some_kernel cannot sum" in capsys.readouterr().out
+
+
+def test_what_fails_otherwise_is_not_tried_again(settings, run_out):
+    with pytest.raises(RuntimeError, match="something else"):
+        run_out(settings, "short", 1, RuntimeError("something else"))
 
 
 def test_what_is_chosen_is_put_on_the_model(family):
