@@ -5,7 +5,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from trainer.config import Lora, Train
+from tests.trainer.klein import make_klein
+from trainer.config import Lora, Model, Train
+from trainer.families import find_base
 from trainer.flow import Batch, compute_loss, draw_noise
 from trainer.lora import add_lora
 from trainer.measure import Measure, count_weights
@@ -31,6 +33,22 @@ def test_a_step_costs_what_torch_counts_on_the_real_one(family, batch, blocks):
     fused = learned * sdpa_flop_count(heads, heads, heads) / 2
     assert work.tokens == 2 * 4 * 8
     assert work.flops - fused == pytest.approx(counter.get_total_flops(), rel=0.002)
+
+
+def test_another_family_costs_what_torch_counts_too(tmp_path):
+    klein = find_base(Model(base=str(make_klein(tmp_path / "klein-base-mini")), dtype="fp32"), torch.device("cpu"))
+    model, twin = klein.load_transformer(), Measure(klein, Lora(rank=4), 1)
+    add_lora(model, klein, Lora(rank=4), 1)
+    width = model.config.joint_attention_dim
+    batch = Batch(torch.zeros(2, model.config.in_channels // 4, 8, 8), {"txt": torch.zeros(2, 24, width)})
+    noise = draw_noise(klein, batch, Train(), 0)
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        compute_loss(klein, model, batch, noise, Train()).mean().backward()
+    heads = (2, model.config.num_attention_heads, 24 + 16, model.config.attention_head_dim)
+    blocks = model.config.num_layers + model.config.num_single_layers
+    fused = blocks * sdpa_flop_count(heads, heads, heads) / 2
+    assert twin.weigh(batch).flops - fused == pytest.approx(counter.get_total_flops(), rel=0.005)
+    assert len(twin.trace(batch).blocks) == blocks == len(count_weights(twin.twin).linears)
 
 
 def test_each_of_several_processes_does_its_share(family, batch):
