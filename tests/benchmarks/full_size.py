@@ -28,6 +28,7 @@ from trainer.memory import GB, Asked, Fit, choose
 from trainer.optimizers import make_optimizer
 from trainer.parts import Part, find_config
 from trainer.quantise import bytes_per_weight, quantise
+from trainer.report import silence
 from trainer.speed import find_peak, measure_peak_memory
 from trainer.weights import make_empty, stream_into
 
