@@ -15,7 +15,7 @@ from torch import nn
 from trainer.names import Key, Shapes, describe, find_prefix, rename, translate
 from trainer.weights import Finish, Weights, WeightsError, find_mismatches, list_files, make_empty, open_weights, stream_into
 
-LEFT = ("weight", "bias")  # leaves of names that a model cannot do without
+LEFT = ("weight", "bias")  # leaves of names that a model cannot do without; ComfyUI's scale_weight is none
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def open_part(part: Part, recipe: Recipe) -> tuple[nn.Module, Weights]:
     ours = translate(weights, recipe.keys, wanted)
     problems = find_mismatches(module, ours.shapes)
     used = {source.place for source in ours.sources.values()}
-    left = [name for name, source in weights.sources.items() if source.place not in used and name.endswith(LEFT)]
+    left = [name for name, source in weights.sources.items() if source.place not in used and name.rpartition(".")[2] in LEFT]
     if recipe.is_whole and left and not part.folder:  # a config has said how it is to be built
         problems.append(f"{len(left)} weights are left over, such as {left[0]}")
     if problems:

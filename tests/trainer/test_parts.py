@@ -83,6 +83,21 @@ def test_fp8_becomes_what_is_asked_for(small_flux, tmp_path):
     assert torch.equal(module.x_embedder.weight, wanted) and module.dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("leaf", ["scale_weight", "weight_scale"])
+def test_scaled_fp8_alone(small_flux, tmp_path, leaf):
+    """flux_dev_fp8_scaled_diffusion_model.safetensors: a factor beside each linear's weight is no weight that is left over."""
+    state, factor = export_flux1(small_flux.state_dict()), torch.tensor(2.0**-8)
+    linears = [name.removesuffix(".weight") for name, tensor in state.items() if name.endswith(".weight") and tensor.dim() == 2]
+    state |= {f"{name}.weight": (state[f"{name}.weight"] / factor).to(torch.float8_e4m3fn) for name in linears}
+    state |= {f"{name}.{leaf}": factor.clone() for name in linears} | {
+        f"{name}.scale_input": torch.ones(()) for name in linears
+    }
+    save_file(state | {"scaled_fp8": torch.zeros(2).to(torch.float8_e4m3fn)}, tmp_path / "x.safetensors")
+    module = load(Part(None, tmp_path / "x.safetensors"), "transformer")
+    assert torch.equal(module.x_embedder.weight, state["img_in.weight"].float() * factor)
+    assert torch.equal(module.x_embedder.bias, small_flux.x_embedder.bias)
+
+
 def test_a_vae_in_its_authors_names(tmp_path):
     vae = AutoencoderKL.from_pretrained(mini.MODEL, subfolder="vae")
     save_file({name: tensor.contiguous() for name, tensor in export_vae(vae.state_dict()).items()}, tmp_path / "ae.safetensors")
