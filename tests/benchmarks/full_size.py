@@ -74,6 +74,7 @@ def print_table(folder: Path, is_tiny: bool, steps: int, compiles: bool) -> None
     """Every case in its turn; one that does not fit says so."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     family = make_family(folder, device, is_tiny)
+    silence()  # the table alone
     print(
         f"{torch.cuda.get_device_name(device) if device.type == 'cuda' else 'CPU'}, {family.base.dtype_name}, LoRA of rank 16"
     )
