@@ -191,12 +191,15 @@ def _list_masks(folder: Path) -> dict[str, Path]:
         kind = "a file" if folder.exists() else "nothing"
         raise DatasetError(str(folder), [f"data.masks: got {kind} at {folder}, expected a folder of masks, or {ALPHA!r}"])
     files = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGES and not path.name.startswith("."))
-    return {path.stem.removesuffix(MASK): path for path in files}
+    by_end = sorted(files, key=lambda path: path.stem.endswith(MASK))  # in a folder of both, cat-masklabel.png is cat's
+    return {path.stem.removesuffix(MASK): path for path in by_end}
 
 
 def _with_mask(found: Found, masks: dict[str, Path], data: Data) -> Found:
     """What the settings name counts before what lies beside the image."""
     named = found.path if data.masks == ALPHA and _is_see_through(found.path) else masks.get(found.path.stem)
+    if named and data.masks != ALPHA and named.samefile(found.path):  # the folder of the images themselves
+        named = None
     return dataclasses.replace(found, mask=named or found.mask)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trainer import report
 from trainer.buckets import SHOWN, describe_buckets, describe_crops, reaches
 from trainer.cache import Crew, cache_latents, cache_texts
-from trainer.config import Config
+from trainer.config import Config, Data
 from trainer.data import Material, load_mask, place_of, split_validation
 from trainer.dataset import Dataset, Item
 from trainer.family import TOKENS, Family, Tensors, Vae
@@ -64,16 +64,27 @@ def tell_images(config: Config, dataset: Dataset, feed: Feed) -> None:
         report.say(f"Sizes: {describe_buckets(sizes)}")
     if cropped := describe_crops(feed.list_crops()):
         report.say(cropped)
-    for resolution in config.data.resolutions:
-        small = [item for item in feed.own if not reaches(item.shape.size, resolution, not config.data.buckets)]
-        if small:
-            report.say(describe_small(small, len(feed.own), resolution, resolution == config.data.resolutions[0]))
+    for (resolution, is_smallest), small in find_small(config.data, feed.own).items():
+        report.say(describe_small(small, len(feed.own), resolution, is_smallest))
+    if masked := sum(item.mask is not None for item in feed.own):
+        report.say(f"Masks: {masked} of {len(feed.own)} images have one")
     shown = sum(entry.repeats for entry in feed.sampler.entries)
     filled = feed.sampler.steps_per_epoch * feed.sampler.own_per_batch - shown
     if filled and len(set(sizes)) > 1:
         report.say(
             f"Filled up: {filled} of {shown + filled} places of an epoch repeat an image, so that batches are of one size"
         )
+
+
+def find_small(data: Data, items: Sequence[Item]) -> dict[tuple[int, bool], list[Item]]:
+    """The images that do not reach a resolution which they are to have, by it and whether it is their smallest one."""
+    found: dict[tuple[int, bool], list[Item]] = {}
+    for item in items:
+        own = sorted(item.shape.resolutions or data.resolutions)
+        for resolution in own:
+            if not reaches(item.shape.size, resolution, not data.buckets):
+                found.setdefault((resolution, resolution == own[0]), []).append(item)
+    return dict(sorted(found.items()))
 
 
 def describe_small(small: Sequence[Item], count: int, resolution: int, is_smallest: bool) -> str:

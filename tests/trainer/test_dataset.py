@@ -1,5 +1,7 @@
 """A folder of images and captions: what is read, and every problem with the name of its file."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -166,6 +168,16 @@ def test_masks_of_a_folder(masked, tmp_path):
     Image.new("L", (160, 128), 100).save(tmp_path / "masks" / "a.png")
     after = {item.path.name: item.digest for item in read_dataset(parse_config(masked)).images}
     assert [name for name in before if before[name] != after[name]] == ["a.png"], "a mask is content"
+
+
+def test_no_image_is_its_own_mask(masked):
+    folder = Path(masked["data"]["folder"])
+    Image.new("L", (80, 64), 50).save(folder / "a-masklabel.png")
+    masked["data"]["masks"] = str(folder)
+    dataset = read_dataset(parse_config(masked))
+    masks = {item.path.name: item.mask for item in dataset.images}
+    assert masks == {"a.png": folder / "a-masklabel.png", "b.png": None, "c.png": None}
+    assert dataset.notes == ["data.masks: 2 of 3 images have no mask and count fully, first b.png"]
 
 
 def test_masks_of_see_through_images(masked):

@@ -63,6 +63,15 @@ def test_sizes_crops_and_small_images_are_told(shapes, capfd):
     ]
 
 
+def test_an_image_is_measured_by_the_resolutions_that_are_its_own(shapes, capfd, tmp_path):
+    (tmp_path / "set.toml").write_text(
+        f"[[datasets]]\nresolution = 64\n[[datasets.subsets]]\nimage_dir = '{shapes['data']['folder']}'\n"
+    )
+    shapes["data"] |= {"folder": str(tmp_path / "set.toml"), "resolution": [512, 1024]}
+    small = [line for line in told(shapes, capfd) if line.startswith("Small")]
+    assert small == ["Small: 1 of 5 images do not reach 64 px and are learned smaller: 3.png 50x70"]
+
+
 def test_squares_are_told_of_what_they_lose(shapes, capfd):
     shapes["data"] |= {"buckets": False, "batch_size": 1}
     lines = told(shapes, capfd)
@@ -74,6 +83,11 @@ def test_nothing_is_told_of_squares_and_what_is_ignored_is(small, capfd, tmp_pat
     (tmp_path / "masks").mkdir()
     small["data"]["masks"] = str(tmp_path / "masks")
     assert told(small, capfd) == ["WARNING data.masks: 12 of 12 images have no mask and count fully, first robot_01.png"]
+
+
+def test_masks_that_nobody_named_are_told(shapes, capfd):
+    Image.new("L", (96, 96)).save(Path(shapes["data"]["folder"]) / "0-masklabel.png")
+    assert "Masks: 1 of 5 images have one" in told(shapes, capfd)
 
 
 def test_masks_are_made_ready_for_every_size_at_the_size_of_the_latent(shapes, tmp_path, make_run):

@@ -56,6 +56,8 @@ def test_samples_by_step_and_by_epoch_are_counted_once(small):
     assert make_plan(parse_config(small), [SQUARE] * 12).sample_rounds == 1 + 6  # at 0, 2, 4 ... 12
     small["sample"]["prompts"] = []
     assert make_plan(parse_config(small), [SQUARE] * 12).sample_rounds == 0
+    small["sample"]["prompts_file"] = "more.txt"
+    assert make_plan(parse_config(small), [SQUARE] * 12).sample_rounds == 1 + 6, "prompts of a file alone are drawn too"
 
 
 def test_nothing_left_to_learn_from(config):
