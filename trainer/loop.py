@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
 from trainer.arrange import is_out_of_memory
@@ -154,11 +155,12 @@ def announce(training: Training, resume: Path | None) -> None:
     config, plan, accelerator = training.config, training.plan, training.accelerator
     parameters = sum(weight.numel() for weight in training.weights.values())
     epochs = f"{config.train.epochs} epochs of {plan.steps_per_epoch} steps"
-    base = f"{training.family.base.dtype_name} base on {accelerator.device.type}"
+    dtype, kind = training.family.base.dtype_name, training.engine.arrangement.fit.quantise
+    base = f"{dtype} base" if kind == "none" else f"{kind} base computed in {dtype}"
     shared = f" in {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
     say(
         f"Training: {plan.total_steps} steps, {epochs}, batch {config.data.batch_size}, "
-        f"{parameters:,} LoRA parameters, {base}{shared}"
+        f"{parameters:,} LoRA parameters, {base} on {accelerator.device.type}{shared}"
     )
     say(f"Learning: {describe_learning(config)}")
     if resume:
@@ -227,8 +229,11 @@ def sample_between_epochs(training: Training) -> None:
     progress, mark = training.progress, f"{training.progress.step:06d}"
     if not progress.position or not is_due(progress.step, training.config.sample.every_steps):
         return
-    if progress.step != training.resumed_at or not training.painter.has_round(mark):
-        sample(training, mark)
+    if progress.step == training.resumed_at:
+        (is_there,) = broadcast_object_list([training.painter.has_round(mark)])  # others may look when the first has drawn
+        if is_there:
+            return
+    sample(training, mark)
 
 
 def save_lora(training: Training, path: Path) -> None:

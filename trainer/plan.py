@@ -32,11 +32,8 @@ def make_plan(config: Config, shapes: Sequence[Shape]) -> Plan:
     steps_per_epoch = count_batches(entries, config.data.batch_size - config.data.regularisation_images)
     total = steps_per_epoch * config.train.epochs
     by_epoch = _marks(config.train.epochs * steps_per_epoch, config.sample.every_epochs * steps_per_epoch)
-    rounds = (
-        1 + len(by_epoch | _marks(total, config.sample.every_steps))
-        if config.sample.prompts or config.sample.prompts_file
-        else 0
-    )
+    draws = bool(config.sample.prompts or config.sample.prompts_file)
+    rounds = 1 + len(by_epoch | _marks(total, config.sample.every_steps)) if draws else 0
     files = config.train.epochs // config.save.every_epochs if config.save.every_epochs else 0
     return Plan(images - held_out, held_out, steps_per_epoch, total, rounds, files)
 

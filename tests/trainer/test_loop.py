@@ -19,7 +19,7 @@ from trainer.interrupt import Stop
 from trainer.loop import learn as learn_a_batch
 from trainer.loop import next_batch, take_step, train
 from trainer.prepare import prepare
-from trainer.tally import Outcome, TrainingBroke
+from trainer.tally import Outcome, Tally, TrainingBroke
 
 GOLDEN = Path(__file__).parent / "golden_loss.txt"
 
@@ -170,6 +170,33 @@ def test_a_bf16_base_with_checkpointing_and_without_clipping(small, learn, capfd
     assert validation[-1] < validation[0]
     state = load_file(folder.epoch_state(2) / "lora.safetensors") | load_file(folder.epoch_state(2) / "optimizer.safetensors")
     assert {tensor.dtype for tensor in state.values()} == {torch.float32}
+
+
+def test_the_log_says_in_which_bits_the_base_is(small, learn, capfd):
+    small["model"]["quantise"] = "int8"
+    small["train"]["epochs"], small["sample"]["prompts"] = 1, []
+    learn(small)
+    assert "LoRA parameters, int8 base computed in fp32 on cpu" in capfd.readouterr().out
+
+
+def test_whether_samples_are_there_is_what_the_first_process_saw(small, learn, make_run, monkeypatch):
+    """Where each process looked for itself, one that is late would find what the first has just drawn, and not wait for it."""
+    small["sample"]["every_steps"], small["save"]["keep_states"] = 2, 0
+    folder = make_run(small)
+    stop = Stop()
+
+    def stop_after_two(tally, step, outcome, note=Tally.note):
+        note(tally, step, outcome)
+        stop.signal = "SIGTERM" if step == 2 else ""
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tally, "note", stop_after_two)
+        assert not train(parse_config(small), folder, None, stop)
+    drawn = "*_000002_*"
+    assert not list(folder.samples.glob(drawn))
+    monkeypatch.setattr("trainer.loop.broadcast_object_list", lambda said: [True])
+    assert train(parse_config(small), folder, folder.step_state(2), Stop())
+    assert not list(folder.samples.glob(drawn)) and list(folder.samples.glob("*_000006_*"))
 
 
 def test_more_epochs_after_the_end(small, learn, capfd):
