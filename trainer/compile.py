@@ -53,9 +53,11 @@ def compile_blocks(transformer: Any, shapes: int, mark: Path) -> None:
     Checkpointing and swapping stay outside of what is compiled."""
     is_dynamic = shapes > FEW_SHAPES
     import torch._dynamo
+    import torch._functorch.config
     import torch._inductor
 
     torch._dynamo.config.recompile_limit = max(8, 4 * min(shapes, FEW_SHAPES))  # graphs of one kind of block
+    torch._functorch.config.force_non_lazy_backward_lowering = True  # or what fails of it fails in the backward pass
     torch._inductor.config.fallback_random = True  # dropout draws what it draws without
     turns = find_turns(transformer)
     say(f"Compiling {len(turns)} blocks when they are first used; kept in {mark.parent}")
@@ -70,37 +72,48 @@ class _State:
 
     mark: Path
     calls_left: int  # until the first step is over for sure: forward and backward are then compiled
-    is_off: bool = False
+    is_off: bool = False  # something could not be compiled: nothing more is tried
 
 
 class _Compiled:
-    """What a block computes: compiled where gradients are wanted, plain from the first failure to compile on."""
+    """What a block computes: compiled where gradients are wanted, plain from the first failure to compile on.
+
+    A block that was compiled stays so when another fails: in the backward pass a checkpoint has to find what it computed."""
 
     def __init__(self, plain: Any, is_dynamic: bool, state: _State):
         self.plain, self.state = plain, state
         self.compiled = torch.compile(plain, fullgraph=True, dynamic=is_dynamic)
+        self.works: bool | None = None  # None: it was not tried
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.state.is_off or not torch.is_grad_enabled():
+        is_off = self.works is False or (self.works is None and self.state.is_off)
+        if is_off or not torch.is_grad_enabled():
             return self.plain(*args, **kwargs)
         try:
             out = self.compiled(*args, **kwargs)
-        except RuntimeError as error:
+        except Exception as error:
             if not is_compile_error(error):
                 raise
-            self.state.is_off = True
-            reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            warn(f"speed.compile: the blocks cannot be compiled here, so the training goes on without; {reason[:300]}")
+            self.works = False
+            self._tell(error)
             return self.plain(*args, **kwargs)
+        self.works = True
         self.state.calls_left -= 1
         if self.state.calls_left == 0:
             self.state.mark.parent.mkdir(parents=True, exist_ok=True)
             self.state.mark.touch()
         return out
 
+    def _tell(self, error: Exception) -> None:
+        """Once for all blocks."""
+        if not self.state.is_off:
+            reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            warn(f"speed.compile: not all blocks can be compiled here, so the training goes on without; {reason[:300]}")
+        self.state.is_off = True
+
 
 def is_compile_error(error: BaseException) -> bool:
     """Whether it was the compiler that failed, and not what was compiled."""
-    from torch._dynamo.exc import TorchDynamoException
+    from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
-    return isinstance(error, TorchDynamoException)
+    return isinstance(error, TorchDynamoException | FailOnRecompileLimitHit)

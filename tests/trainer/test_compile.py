@@ -88,15 +88,70 @@ def test_blocks_are_compiled_only_where_gradients_are_wanted(mark):
 def test_without_a_compiler_the_training_goes_on(mark, monkeypatch, tmp_path, capsys):
     from torch._inductor import config
 
-    monkeypatch.setattr(config.cpp, "cxx", (str(tmp_path / "no-compiler"),))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     model = build()
     plain = learn(model)
     compile_blocks(model, 1, mark)
-    assert torch.equal(learn(model), plain) and torch.equal(learn(model), plain)
+    with config.patch({"cpp.cxx": (str(tmp_path / "no-compiler"),)}):
+        assert torch.equal(learn(model), plain) and torch.equal(learn(model), plain)
     said = capsys.readouterr().out
-    assert said.count("WARNING speed.compile: the blocks cannot be compiled here, so the training goes on without; ") == 1
+    assert said.count("WARNING speed.compile: not all blocks can be compiled here, so the training goes on without; ") == 1
     assert not mark.exists()
+
+
+def fail(turn):
+    """From here on this block cannot be compiled."""
+
+    def refuse(*args, **kwargs):
+        raise torch._dynamo.exc.TorchDynamoException("no graph")
+
+    turn.compute.compiled = refuse
+
+
+@needs_compiler
+def test_what_was_compiled_stays_so_where_another_block_cannot_be(mark, capsys):
+    """A checkpoint that finds another computation in the backward pass than in the forward pass raises."""
+    model = build()
+    plain = learn(model)
+    compile_blocks(model, 1, mark)
+    checkpoint_blocks(model, 3)
+    fail(find_turns(model)[1])
+    for _ in range(2):
+        assert learn(model) == pytest.approx(plain, rel=1e-5, abs=1e-5 * plain.abs().max().item())
+    assert [turn.compute.works for turn in find_turns(model)] == [True, False, None]
+    assert capsys.readouterr().out.count("WARNING speed.compile: not all blocks") == 1
+
+
+@needs_compiler
+@pytest.mark.parametrize("checkpointed", [0, 3])
+def test_one_graph_too_many_is_no_reason_to_end(mark, monkeypatch, checkpointed):
+    """PyTorch raises what is no RuntimeError."""
+    model = build()
+    plain = learn(model)
+    compile_blocks(model, 1, mark)
+    checkpoint_blocks(model, checkpointed)
+    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 1)  # the first block has a graph of its own
+    assert learn(model) == pytest.approx(plain, rel=1e-5, abs=1e-5 * plain.abs().max().item())
+    assert [turn.compute.works for turn in find_turns(model)] == [True, False, None]
+
+
+@needs_compiler
+def test_a_backward_pass_that_cannot_be_compiled_is_found_in_the_forward_pass(mark, monkeypatch, tmp_path):
+    from torch._inductor.graph import GraphLowering
+
+    def refuse(graph):
+        if graph.is_backward:
+            raise RuntimeError("no such kernel")
+        return codegen(graph)
+
+    codegen = GraphLowering.codegen
+    monkeypatch.setattr(GraphLowering, "codegen", refuse)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    model = build()
+    plain = learn(model)
+    compile_blocks(model, 1, mark)
+    assert torch.equal(learn(model), plain)
+    assert [turn.compute.works for turn in find_turns(model)] == [False, None, None]
 
 
 def test_what_breaks_in_a_block_is_not_the_compilers_fault(mark):
