@@ -3,23 +3,26 @@
 A family is one file (flux1.py for FLUX.1): how texts and images are encoded, how latents become tokens, what the transformer
 is asked and answers, which of its linears a LoRA is on, what they are called elsewhere, and how a picture is drawn."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
 import torch
+from accelerate import cpu_offload
 from torch import Tensor
 
 from trainer.flow import Batch
-from trainer.model import Base, fingerprint, free, loading
+from trainer.model import Base, fingerprint, free, has_room, loading
 from trainer.names import Key
-from trainer.parts import Recipe, load_part
+from trainer.parts import Recipe, load_part, open_part
 from trainer.prompts import Picture
-from trainer.report import say
+from trainer.report import say, warn
 from trainer.weights import Finish
 
 Tensors = dict[str, Tensor]
+WORK = 1e9  # bytes that a text encoder takes while it works [assumed]
 TOKENS = "tokens"  # of a text's tensors the one that is no condition: how many tokens it has, cut or not
 
 
@@ -123,6 +126,18 @@ class Family(ABC):
         """One part, frozen. Raises ModelError."""
         with loading(self.base, part):
             return load_part(self.base.parts[part], self.recipes[part], dtype, device, finish)
+
+    def load_text_model(self, part: str) -> Any:
+        """A text encoder, on the device. T5-XXL takes 9.5 GB: of one too large for a GPU each layer comes when it is at work,
+        with the same numbers. Raises ModelError."""
+        base = self.base
+        with loading(base, part):
+            shapes = open_part(base.parts[part], self.recipes[part])[1].shapes
+        needed = sum(math.prod(shape) for shape in shapes.values()) * base.dtype.itemsize + WORK
+        if has_room(base.device, needed):
+            return self.load(part, base.dtype, base.device)
+        warn(f"{part} takes {needed / 2**30:.1f} GB and waits in the host's memory, as the GPU has less: encoding is slower")
+        return cpu_offload(self.load(part, base.dtype, torch.device("cpu")), base.device)
 
     def load_tokenizer(self, part: str, kind: Any) -> Any:
         """Raises ModelError."""

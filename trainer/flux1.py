@@ -193,7 +193,7 @@ class Flux1(Family):
     def text_encoder(self) -> Iterator[TextEncoder]:
         base = self.base
         say(f"Loading text encoders: {base.name}")
-        clip, t5 = (self.load(part, base.dtype, base.device) for part in ("text_encoder", "text_encoder_2"))
+        clip, t5 = (self.load_text_model(part) for part in ("text_encoder", "text_encoder_2"))
         tokenizers = self.load_tokenizer("tokenizer", CLIPTokenizer), self.load_tokenizer("tokenizer_2", T5TokenizerFast)
         encoder = _ClipAndT5(FluxPipeline(None, None, clip, tokenizers[0], t5, tokenizers[1], None), base.max_sequence_length)
         del clip, t5

@@ -165,7 +165,7 @@ class Flux2Klein(Family):
     @contextmanager
     def text_encoder(self) -> Iterator[TextEncoder]:
         say(f"Loading text encoder: {self.base.name}")
-        model = self.load("text_encoder", self.base.dtype, self.base.device)
+        model = self.load_text_model("text_encoder")
         encoder = _Qwen(model, self.load_tokenizer("tokenizer", AutoTokenizer), self.base)
         del model
         try:

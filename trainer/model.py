@@ -185,6 +185,11 @@ def loading(base: Base, part: str) -> Iterator[None]:
         raise ModelError(base.name, [problem]) from error
 
 
+def has_room(device: torch.device, needed: float) -> bool:
+    """Whether so many bytes are free on a GPU; a CPU has whatever the machine has."""
+    return device.type != "cuda" or needed <= torch.cuda.mem_get_info(device)[0]
+
+
 def free(device: torch.device) -> None:
     import gc
 

@@ -38,6 +38,18 @@ def test_texts_are_encoded_as_by_diffusers_pipeline(family):
     assert torch.equal(got["txt"], txt[0]) and torch.equal(got["pooled"], pooled[0])
 
 
+def test_text_encoders_too_large_for_the_gpu_say_the_same(family, monkeypatch, capfd):
+    """On a card of 8 GB: T5-XXL alone takes 9.5."""
+    with family.text_encoder() as encoder:
+        wanted = encoder.encode("a cat in the snow")
+    monkeypatch.setattr("trainer.family.has_room", lambda device, needed: False)
+    with family.text_encoder() as encoder:
+        got = encoder.encode("a cat in the snow")
+        assert next(encoder.pipe.text_encoder_2.parameters()).is_meta, "it comes when it is at work"
+    assert got.keys() == wanted.keys() and all(torch.equal(got[name], wanted[name]) for name in wanted)
+    assert capfd.readouterr().out.count("waits in the host's memory") == 2
+
+
 def test_a_model_without_guidance_is_fed_none(family, batch):
     fed = []
 
