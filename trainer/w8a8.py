@@ -90,5 +90,5 @@ def _round(x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """x (M, K) in 8 bits and its scales (M, 1). What is not finite makes its token's scale so, and is seen in the loss."""
     largest = torch.linalg.vector_norm(x, math.inf, dim=1, keepdim=True)
     scale = (largest.float() / LARGEST[dtype]).clamp(min=SMALLEST)
-    scaled = x / scale  # fp32
+    scaled = x.contiguous() / scale  # fp32; CUDA's products want it row by row, whatever order a gradient comes in
     return (scaled.round_() if dtype == torch.int8 else scaled).to(dtype), scale
