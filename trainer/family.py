@@ -59,8 +59,16 @@ class Vae:
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, 3, 8H, 8W) in about -1..1."""
-        return self.model.decode(self._plain(latents.to(self.device).float()), return_dict=False)[0]
+        """(B, C, H, W) -> (B, 3, 8H, 8W) in about -1..1. Beside a training there may be no room for it on the GPU."""
+        latents = self._plain(latents.to(self.device).float())
+        try:
+            return self.model.decode(latents, return_dict=False)[0]
+        except torch.OutOfMemoryError as error:
+            failed = error.with_traceback(None)  # which holds all that is in memory
+        warn(f"the GPU has no room to decode a picture, so the CPU does; {str(failed).split('. ')[0]}")
+        self.model.to("cpu")
+        free(self.device)
+        return self.model.decode(latents.cpu(), return_dict=False)[0]
 
 
 class Family(ABC):

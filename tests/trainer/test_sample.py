@@ -99,6 +99,17 @@ def test_the_training_is_not_disturbed(painter):
     assert next(painter.vae.model.parameters()).device.type == "cpu"
 
 
+def test_a_gpu_without_room_to_decode_ends_no_training(painter, monkeypatch, capfd):
+    def run_out(latents, **options):
+        monkeypatch.setattr(painter.vae.model, "decode", decode)
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB. More")
+
+    wanted, decode = np.asarray(painter.draw(0)), painter.vae.model.decode
+    monkeypatch.setattr(painter.vae.model, "decode", run_out)
+    assert np.array_equal(np.asarray(painter.draw(0)), wanted)
+    assert "WARNING the GPU has no room to decode a picture, so the CPU does; CUDA out of memory" in capfd.readouterr().out
+
+
 def test_no_prompts_no_round(painter, capfd):
     painter.sketches = []
     painter.draw_round("e000000", 0)
