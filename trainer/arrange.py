@@ -41,6 +41,11 @@ class Arrangement:
     images: int  # in this process's share of a batch
     may_change: bool = True
 
+    @property
+    def images_at_once(self) -> int:
+        """How many pass the model together."""
+        return -(-self.images // self.fit.pieces)
+
     def apply(self) -> None:
         checkpoint_blocks(self.transformer, self.fit.checkpointed)
         swap_blocks(self.transformer, self.fit.swapped, self.device)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from trainer.quantise import quantise
+from trainer.report import warn
 from trainer.trace import find_lists
 from trainer.weights import Finish
 
@@ -158,13 +159,15 @@ class _Home:
 
 
 def _pin(memory: Tensor) -> None:
-    """Lets the GPU copy from it on its own. PyTorch's own pinned memory comes in powers of two, up to twice as much."""
+    """Lets the GPU copy from it on its own. PyTorch's own pinned memory comes in powers of two, up to twice as much.
+
+    Where the host allows no more of it, copies are slower and nothing else is changed."""
     runtime = torch.cuda.cudart()
     try:
         torch.cuda.check_error(runtime.cudaHostRegister(memory.data_ptr(), memory.nbytes, 0))
     except torch.cuda.CudaError as error:
-        got = f"memory.swapped_blocks: {memory.nbytes / 2**20:.0f} MiB more of the host's memory cannot be pinned ({error})"
-        raise MemoryError(f"{got}; expected room for all swapped blocks, and no limit below it (ulimit -l)") from error
+        warn(f"{memory.nbytes / 2**20:.0f} MiB of a swapped block cannot be pinned, so it is copied more slowly ({error})")
+        return
     weakref.finalize(memory, runtime.cudaHostUnregister, memory.data_ptr()).atexit = False
 
 

@@ -35,14 +35,11 @@ class Batch:
     def take(self, rows: slice, device: torch.device) -> "Batch":
         """Some of the rows, on a device."""
 
-        def move(tensor: Tensor) -> Tensor:
-            return tensor[rows].to(device, non_blocking=True)
-
         return Batch(
-            move(self.latents),
-            {name: move(tensor) for name, tensor in self.conditions.items()},
-            None if self.weights is None else move(self.weights),
-            None if self.masks is None else move(self.masks),
+            send(self.latents[rows], device),
+            {name: send(tensor[rows], device) for name, tensor in self.conditions.items()},
+            None if self.weights is None else send(self.weights[rows], device),
+            None if self.masks is None else send(self.masks[rows], device),
         )
 
 
@@ -55,7 +52,12 @@ class Noise:
 
     def take(self, rows: slice, device: torch.device) -> "Noise":
         """The same rows of it, on a device."""
-        return Noise(self.sigmas[rows].to(device, non_blocking=True), self.noise[rows].to(device, non_blocking=True))
+        return Noise(send(self.sigmas[rows], device), send(self.noise[rows], device))
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host on a device. Only from pinned memory does a GPU copy while the CPU goes on."""
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
 
 
 def compute_loss(family: "Family", transformer: Any, batch: Batch, random: Noise, settings: Train) -> Tensor:

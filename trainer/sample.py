@@ -15,8 +15,9 @@ from trainer.dataset import fill_trigger
 from trainer.disk import make_folder, write_whole
 from trainer.family import Family, Tensors, Vae
 from trainer.folder import RunFolder
+from trainer.model import free
 from trainer.prompts import Picture, parse_prompt, read_prompt_file
-from trainer.report import say
+from trainer.report import say, warn
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,20 @@ class Painter:
         for index in range(len(self.sketches)):
             if stopped():
                 return
-            self._save(self.draw(index), mark, index)
+            picture = self._draw_if_it_fits(index)
+            if picture:
+                self._save(picture, mark, index)
+
+    def _draw_if_it_fits(self, index: int) -> Image.Image | None:
+        """None, with a warning, where a picture takes more memory than the training leaves: it must not end by it."""
+        try:
+            return self.draw(index)
+        except torch.OutOfMemoryError as error:
+            failed = error.with_traceback(None)  # which holds all that is in memory
+        free(self.family.base.device)
+        picture, reason = self.sketches[index].picture, str(failed).split(". ")[0]
+        warn(f"sample {index} of {picture.width}x{picture.height} px is left out, the GPU has no room for it beside: {reason}")
+        return None
 
     def has_round(self, mark: str) -> bool:
         """Whether the pictures of a mark are all there."""

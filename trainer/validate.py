@@ -44,7 +44,7 @@ def measure(training: Training, item: Item) -> Tensor | None:
 
     Always l2, so that trainings with another loss compare."""
     device, settings = training.accelerator.device, training.config.train.model_copy(update={"loss": "l2"})
-    size = min(training.config.data.batch_size, VALIDATION_SIGMAS)
+    size = min(training.engine.arrangement.images_at_once, VALIDATION_SIGMAS)
     batch = training.material.make_batch([show_held_out(training.config.data, item)] * VALIDATION_SIGMAS)
     noise = draw_validation_noise(training.family, batch, item.digest)
     total = torch.zeros((), dtype=torch.float64, device=device)

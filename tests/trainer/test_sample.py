@@ -158,3 +158,17 @@ def test_options_reach_the_picture_and_its_name(make_painter):
     assert np.array_equal(ours, guided) and not np.array_equal(guided, plain)
     painter.draw_round("000004", 4)
     assert [re.sub(r"\d{14}", "", name) for name in names(painter)] == ["robot_000004_00__11.png"]
+
+
+def test_a_picture_without_room_is_left_out_and_ends_nothing(painter, monkeypatch, capfd):
+    draw = painter.family.draw
+
+    def full(transformer, picture, *more):
+        if picture.prompt == TEXTS[0]:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+        return draw(transformer, picture, *more)
+
+    monkeypatch.setattr(painter.family, "draw", full)
+    painter.draw_round("e000002", 8)
+    assert [name[:16] for name in names(painter)] == ["robot_e000002_01"]
+    assert "WARNING sample 0 of 96x64 px is left out" in capfd.readouterr().out

@@ -107,3 +107,20 @@ def test_processes_share_it(small, make_run, learn, launch_command, capfd):
     shared = VALIDATED.findall(launched.stdout)
     assert [step for _, step in shared] == [step for _, step in alone] == ["0", "3"]
     assert [float(loss) for loss, _ in shared] == pytest.approx([float(loss) for loss, _ in alone], abs=3e-4)
+
+
+def test_no_more_images_at_once_than_in_a_step(small, make_run, capfd, monkeypatch):
+    small["train"]["accumulation"] = 4
+    training = prepare(parse_config(small), make_run(small), None, Stop())
+    sizes = set()
+
+    def listen(family, model, batch, *more):
+        sizes.add(len(batch))
+        return compute_loss(family, model, batch, *more)
+
+    monkeypatch.setattr("trainer.validate.compute_loss", listen)
+    in_pieces = measured(training, capfd)
+    assert sizes == {1}
+    small["train"]["accumulation"] = 1
+    whole = prepare(parse_config(small), make_run(small), None, Stop())
+    assert in_pieces == pytest.approx(measured(whole, capfd), abs=2e-4) and sizes == {1, 4}
