@@ -89,6 +89,7 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
     accelerator, wishes = start_accelerator(config), Wishes(folder)
     if accelerator.is_main_process:
         wishes.take_away()  # an earlier attempt was asked
+        tidy_states(folder)  # first: the state to resume from may be one that was being replaced
     dataset = read_dataset(config)
     plan = make_plan(config, dataset.shapes)
     images = split_images(config, dataset)
@@ -104,8 +105,6 @@ def prepare(config: Config, folder: RunFolder, resume: Path | None, stop: Stop) 
     warn_of_ignored(config, folder, family, pictures)
     start = check_lora(config.lora, family, folder.path, is_resumed=resume is not None)
     tell_images(config, dataset, images.feed)
-    if accelerator.is_main_process:
-        tidy_states(folder)
     crew = Crew(accelerator.process_index, accelerator.num_processes, accelerator.wait_for_everyone)
     material, sketches, vae = make_material(config, folder, family, images, pictures, crew)
     if accelerator.is_main_process:

@@ -132,3 +132,12 @@ def test_fewer_epochs_than_are_done(small, make_run, learn):
     small["train"]["epochs"] = 2
     with pytest.raises(ValueError, match=r"train\.epochs: got 2, expected at least 3, which are done"):
         prepare(parse_config(small), folder, folder.epoch_state(3), Stop())
+
+
+def test_a_state_that_was_being_replaced_is_resumed_from(small, learn, make_run):
+    """Killed between the two renames, there is only what it was before."""
+    folder = learn(small)
+    state = folder.epoch_state(2)
+    state.rename(state.with_name(state.name + ".old"))
+    training = prepare(parse_config(small), folder, state, Stop())
+    assert training.progress.step == 8 and state.is_dir()
