@@ -23,6 +23,7 @@ from trainer.w8a8 import FEWEST_ROWS, MULTIPLE, multiply_8bit
 INT8_MAX, FP8_MAX = 127, 448  # the largest numbers of int8 that has a negative, and of e4m3
 SMALLEST = 1e-30  # of a scale: a channel of zeros has one too
 BLOCK = 64  # weights under one scale in nf4
+AT_ONCE = 2**15  # blocks that are packed to nf4 together
 SCALES = 256  # scales under one scale in nf4
 Packed = tuple[Tensor, ...]
 
@@ -49,7 +50,9 @@ def _unpack_rows(packed: Packed, dtype: torch.dtype) -> Tensor:
 def _pack_nf4(weight: Tensor) -> Packed:
     """Packed weights (N, K/2), their scales as shares of the largest of 256, and these largest. N K is a multiple of BLOCK."""
     _import_bitsandbytes()
-    packed, scale = torch.ops.bitsandbytes.quantize_4bit(weight.reshape(-1, BLOCK), BLOCK, "nf4", torch.uint8)
+    parts = weight.reshape(-1, BLOCK).split(AT_ONCE)  # a CPU's way to pack takes many times the memory of what it packs
+    made = [torch.ops.bitsandbytes.quantize_4bit(part, BLOCK, "nf4", torch.uint8) for part in parts]
+    packed, scale = (torch.cat([part.flatten() for part in each]) for each in zip(*made, strict=True))
     padded = _in_rows_of(SCALES, scale.float())
     largest = padded.amax(1, keepdim=True).clamp(min=SMALLEST)
     shares = (padded / largest * 255).round().to(torch.uint8)

@@ -1,6 +1,8 @@
 """Linears in 8 and 4 bits: how far off they are, what they take, and that nothing whole is kept of them."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -127,3 +129,24 @@ def test_a_channel_of_zeros(kind):
     linear.weight[3] = 0
     weight = FrozenLinear(linear, kind).whole_weight()
     assert weight.isfinite().all() and not weight[3].any()
+
+
+def test_nf4_packed_in_parts_is_nf4_packed_at_once(monkeypatch):
+    weight = torch.randn(96, 192, generator=torch.Generator().manual_seed(1)).bfloat16()
+    monkeypatch.setattr("trainer.quantise.AT_ONCE", 2**30)
+    whole = KINDS["nf4"].pack(weight)
+    monkeypatch.setattr("trainer.quantise.AT_ONCE", 7)
+    assert all(torch.equal(one, other) for one, other in zip(KINDS["nf4"].pack(weight), whole, strict=True))
+
+
+def test_packing_takes_little_memory_beside_what_is_packed():
+    """A real process, and a linear of FLUX.1's single blocks, on a CPU."""
+    script = (
+        "import resource, torch; from trainer.quantise import quantise\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
+        "linear = lambda *size: torch.nn.Sequential(torch.nn.Linear(*size, dtype=torch.bfloat16))\n"
+        "quantise(linear(64, 64), 'nf4'); large = linear(3072, 21504); before = peak()\n"
+        "quantise(large, 'nf4'); print((peak() - before) / (2 * 3072 * 21504))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
+    assert float(done.stdout) < 2  # all at once it would take seven times what is packed
