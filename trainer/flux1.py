@@ -18,13 +18,13 @@ from trainer.encoders import (
     T5_MARKS,
     VAE_KEYS,
     VAE_MARKS,
-    count,
     infer_clip,
     infer_t5,
     infer_vae,
 )
 from trainer.family import TOKENS, Family, Key, Tensors, TextEncoder, Vae
 from trainer.flow import Batch
+from trainer.flux import ATTENTION, KEYS, double, infer_blocks, single
 from trainer.model import free
 from trainer.names import Shapes
 from trainer.parts import Recipe
@@ -35,31 +35,15 @@ GUIDED_LENGTH, UNGUIDED_LENGTH = 512, 256  # T5 tokens that FLUX.1-dev and FLUX.
 SCALE, SHIFT = 0.3611, 0.1159  # of the VAE's latents
 DEV = {"shift": 3.0, "use_dynamic_shifting": True, "base_shift": 0.5, "max_shift": 1.15}  # noise levels when drawing
 SCHNELL = {"shift": 1.0, "use_dynamic_shifting": False}
-OWN, CONTEXT = ("to_q", "to_k", "to_v", "to_out.0"), ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
-ATTENTION = tuple(f"attn.{name}" for name in OWN + CONTEXT)
 MLP = ("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2", "proj_mlp", "proj_out")
 MODULATION = ("norm1.linear", "norm1_context.linear", "norm.linear")
 
 
-def _double(theirs: str, *ours: str, rows: tuple[float, ...] = ()) -> Key:
-    return Key(f"double_blocks.{{}}.{theirs}", tuple(f"transformer_blocks.{{}}.{name}" for name in ours), rows=rows)
-
-
-def _single(theirs: str, *ours: str, rows: tuple[float, ...] = ()) -> Key:
-    return Key(f"single_blocks.{{}}.{theirs}", tuple(f"single_transformer_blocks.{{}}.{name}" for name in ours), rows=rows)
-
-
 def infer_transformer(shapes: Shapes) -> dict[str, Any]:
     """The config of a FluxTransformer2DModel."""
-    width, channels = shapes["x_embedder.weight"]
-    (head,) = shapes["single_transformer_blocks.0.attn.norm_q.weight"]
-    return {
-        "in_channels": channels,
-        "num_layers": count(shapes, "transformer_blocks.", ".attn.norm_q.weight"),
-        "num_single_layers": count(shapes, "single_transformer_blocks.", ".attn.norm_q.weight"),
-        "attention_head_dim": head,
-        "num_attention_heads": width // head,
-        "joint_attention_dim": shapes["context_embedder.weight"][1],
+    common = infer_blocks(shapes)
+    head = common["attention_head_dim"]
+    return common | {
         "pooled_projection_dim": shapes["time_text_embed.text_embedder.linear_1.weight"][1],
         "guidance_embeds": "time_text_embed.guidance_embedder.linear_1.weight" in shapes,
         "axes_dims_rope": (head // 8, *[head // 16 * 7] * 2),
@@ -99,45 +83,32 @@ class Flux1(Family):
         "all+modulation": ATTENTION + MLP + MODULATION,
     }
     lora_keys = (  # XLabs'
-        _double("processor.qkv_lora1", "attn.to_q", "attn.to_k", "attn.to_v"),
-        _double("processor.qkv_lora2", "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
-        _double("processor.proj_lora1", "attn.to_out.0"),
-        _double("processor.proj_lora2", "attn.to_add_out"),
-        _single("processor.qkv_lora", "attn.to_q", "attn.to_k", "attn.to_v"),
-        _single("processor.proj_lora", "proj_out"),
+        double("processor.qkv_lora1", "attn.to_q", "attn.to_k", "attn.to_v"),
+        double("processor.qkv_lora2", "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
+        double("processor.proj_lora1", "attn.to_out.0"),
+        double("processor.proj_lora2", "attn.to_add_out"),
+        single("processor.qkv_lora", "attn.to_q", "attn.to_k", "attn.to_v"),
+        single("processor.proj_lora", "proj_out"),
     )
     lora_marks = ("transformer_blocks.0.attn.add_q_proj", "single_transformer_blocks.0.attn.to_q")
     base_version = "flux1"
     keys = (
-        _double("img_attn.qkv", "attn.to_q", "attn.to_k", "attn.to_v"),
-        _double("txt_attn.qkv", "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
-        _double("img_attn.proj", "attn.to_out.0"),
-        _double("txt_attn.proj", "attn.to_add_out"),
-        _double("img_mlp.0", "ff.net.0.proj", rows=(4,)),
-        _double("img_mlp.2", "ff.net.2", rows=(1 / 4,)),
-        _double("txt_mlp.0", "ff_context.net.0.proj", rows=(4,)),
-        _double("txt_mlp.2", "ff_context.net.2", rows=(1 / 4,)),
-        _double("img_mod.lin", "norm1.linear"),
-        _double("txt_mod.lin", "norm1_context.linear"),
-        _double("img_attn.norm.query_norm", "attn.norm_q"),
-        _double("img_attn.norm.key_norm", "attn.norm_k"),
-        _double("txt_attn.norm.query_norm", "attn.norm_added_q"),
-        _double("txt_attn.norm.key_norm", "attn.norm_added_k"),
-        _single("linear1", "attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp", rows=(1, 1, 1, 4)),
-        _single("linear2", "proj_out", rows=(1 / 5,)),
-        _single("modulation.lin", "norm.linear"),
-        _single("norm.query_norm", "attn.norm_q"),
-        _single("norm.key_norm", "attn.norm_k"),
-        Key("img_in", ("x_embedder",)),
-        Key("txt_in", ("context_embedder",)),
+        *KEYS,
+        double("img_mlp.0", "ff.net.0.proj", rows=(4,)),
+        double("img_mlp.2", "ff.net.2", rows=(1 / 4,)),
+        double("txt_mlp.0", "ff_context.net.0.proj", rows=(4,)),
+        double("txt_mlp.2", "ff_context.net.2", rows=(1 / 4,)),
+        double("img_mod.lin", "norm1.linear"),
+        double("txt_mod.lin", "norm1_context.linear"),
+        single("linear1", "attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp", rows=(1, 1, 1, 4)),
+        single("linear2", "proj_out", rows=(1 / 5,)),
+        single("modulation.lin", "norm.linear"),
         Key("time_in.in_layer", ("time_text_embed.timestep_embedder.linear_1",)),
         Key("time_in.out_layer", ("time_text_embed.timestep_embedder.linear_2",)),
         Key("vector_in.in_layer", ("time_text_embed.text_embedder.linear_1",)),
         Key("vector_in.out_layer", ("time_text_embed.text_embedder.linear_2",)),
         Key("guidance_in.in_layer", ("time_text_embed.guidance_embedder.linear_1",)),
         Key("guidance_in.out_layer", ("time_text_embed.guidance_embedder.linear_2",)),
-        Key("final_layer.adaLN_modulation.1", ("norm_out.linear",), swapped=True),
-        Key("final_layer.linear", ("proj_out",)),
     )
     recipes: ClassVar[Mapping[str, Recipe]] = {
         "transformer": Recipe(

@@ -16,9 +16,10 @@ from diffusers import AutoencoderKLFlux2, Flux2Transformer2DModel
 from torch import Tensor
 from transformers import AutoTokenizer, Qwen3Config, Qwen3Model
 
-from trainer.encoders import QWEN_MARKS, VAE_KEYS, VAE_MARKS, count, infer_qwen, infer_vae
+from trainer.encoders import QWEN_MARKS, VAE_KEYS, VAE_MARKS, infer_qwen, infer_vae
 from trainer.family import TOKENS, Family, Key, Tensors, TextEncoder, Vae
 from trainer.flow import Batch
+from trainer.flux import ATTENTION, KEYS, double, infer_blocks, single
 from trainer.model import free
 from trainer.names import Shapes
 from trainer.parts import Recipe
@@ -28,62 +29,33 @@ from trainer.timesteps import shift_sigmas
 
 LAYERS = (9, 18, 27)  # of Qwen3, whose outputs are the conditions
 LENGTH = 512  # tokens of a text
-ATTENTION = tuple(f"attn.{name}" for name in ("to_q", "to_k", "to_v", "to_out.0"))
-ATTENTION += tuple(f"attn.{name}" for name in ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out"))
-ATTENTION += ("attn.to_qkv_mlp_proj", "attn.to_out")  # of the single blocks, where attention and MLP are one
+FUSED = ("attn.to_qkv_mlp_proj", "attn.to_out")  # of the single blocks, where attention and MLP are one
 MLP = tuple(f"{stream}.linear_{end}" for stream in ("ff", "ff_context") for end in ("in", "out"))
 
 
-def _double(theirs: str, *ours: str, rows: tuple[float, ...] = ()) -> Key:
-    return Key(f"double_blocks.{{}}.{theirs}", tuple(f"transformer_blocks.{{}}.{name}" for name in ours), rows=rows)
-
-
-def _single(theirs: str, ours: str, rows: tuple[float, ...] = ()) -> Key:
-    return Key(f"single_blocks.{{}}.{theirs}", (f"single_transformer_blocks.{{}}.attn.{ours}",), rows=rows)
-
-
-KEYS = (
-    _double("img_attn.qkv", "attn.to_q", "attn.to_k", "attn.to_v"),
-    _double("txt_attn.qkv", "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
-    _double("img_attn.proj", "attn.to_out.0"),
-    _double("txt_attn.proj", "attn.to_add_out"),
-    _double("img_mlp.0", "ff.linear_in", rows=(6,)),
-    _double("img_mlp.2", "ff.linear_out", rows=(1 / 3,)),
-    _double("txt_mlp.0", "ff_context.linear_in", rows=(6,)),
-    _double("txt_mlp.2", "ff_context.linear_out", rows=(1 / 3,)),
-    _double("img_attn.norm.query_norm", "attn.norm_q"),
-    _double("img_attn.norm.key_norm", "attn.norm_k"),
-    _double("txt_attn.norm.query_norm", "attn.norm_added_q"),
-    _double("txt_attn.norm.key_norm", "attn.norm_added_k"),
-    _single("linear1", "to_qkv_mlp_proj", rows=(9,)),
-    _single("linear2", "to_out", rows=(1 / 4,)),
-    _single("norm.query_norm", "norm_q"),
-    _single("norm.key_norm", "norm_k"),
-    Key("img_in", ("x_embedder",)),
-    Key("txt_in", ("context_embedder",)),
+NAMES = (
+    *KEYS,
+    double("img_mlp.0", "ff.linear_in", rows=(6,)),
+    double("img_mlp.2", "ff.linear_out", rows=(1 / 3,)),
+    double("txt_mlp.0", "ff_context.linear_in", rows=(6,)),
+    double("txt_mlp.2", "ff_context.linear_out", rows=(1 / 3,)),
+    single("linear1", "attn.to_qkv_mlp_proj", rows=(9,)),
+    single("linear2", "attn.to_out", rows=(1 / 4,)),
     Key("time_in.in_layer", ("time_guidance_embed.timestep_embedder.linear_1",)),
     Key("time_in.out_layer", ("time_guidance_embed.timestep_embedder.linear_2",)),
     Key("double_stream_modulation_img.lin", ("double_stream_modulation_img.linear",)),
     Key("double_stream_modulation_txt.lin", ("double_stream_modulation_txt.linear",)),
     Key("single_stream_modulation.lin", ("single_stream_modulation.linear",)),
-    Key("final_layer.adaLN_modulation.1", ("norm_out.linear",), swapped=True),
-    Key("final_layer.linear", ("proj_out",)),
 )
 
 
 def infer_transformer(shapes: Shapes) -> dict[str, Any]:
     """The config of a Flux2Transformer2DModel."""
-    width, channels = shapes["x_embedder.weight"]
-    (head,) = shapes["single_transformer_blocks.0.attn.norm_q.weight"]
-    return {
-        "in_channels": channels,
-        "num_layers": count(shapes, "transformer_blocks.", ".attn.norm_q.weight"),
-        "num_single_layers": count(shapes, "single_transformer_blocks.", ".attn.norm_q.weight"),
-        "attention_head_dim": head,
-        "num_attention_heads": width // head,
-        "joint_attention_dim": shapes["context_embedder.weight"][1],
+    common = infer_blocks(shapes)
+    head = common["attention_head_dim"]
+    return common | {
         "timestep_guidance_channels": shapes["time_guidance_embed.timestep_embedder.linear_1.weight"][1],
-        "mlp_ratio": shapes["transformer_blocks.0.ff.linear_out.weight"][1] / width,
+        "mlp_ratio": shapes["transformer_blocks.0.ff.linear_out.weight"][1] / shapes["x_embedder.weight"][0],
         "axes_dims_rope": (head // 4,) * 4,
         "guidance_embeds": any("guidance_in." in name or "guidance_embedder." in name for name in shapes),
     }
@@ -114,15 +86,18 @@ class Flux2Klein(Family):
             Flux2Transformer2DModel.from_config,
             infer_transformer,
             ("double_stream_modulation_img.lin.weight", "double_stream_modulation_img.linear.weight"),
-            KEYS,
+            NAMES,
         ),
         "vae": Recipe("FLUX.2's VAE", AutoencoderKLFlux2.from_config, infer_vae, VAE_MARKS, VAE_KEYS),
         "text_encoder": Recipe("FLUX.2 klein's Qwen3", build_qwen, infer_qwen, QWEN_MARKS, is_whole=False),
     }
     settings: ClassVar[Mapping[str, str]] = {"transformer": "transformer", "vae": "vae", "text_encoder": "qwen"}
     sources = tuple(f"black-forest-labs/FLUX.2-klein-{name}" for name in ("base-4B", "4B", "base-9B", "9B"))
-    targets: ClassVar[Mapping[str, tuple[str, ...]]] = {"attention": ATTENTION, "all": ATTENTION + MLP}
-    keys = KEYS
+    targets: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "attention": ATTENTION + FUSED,
+        "all": ATTENTION + FUSED + MLP,
+    }
+    keys = NAMES
     base_version = "flux2"
 
     # ---- what it is ------------------------------------------------------------------------------------------------------
