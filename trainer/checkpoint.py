@@ -20,6 +20,7 @@ from trainer.folder import STATE_FILE, RunFolder, read_state
 from trainer.lora_file import serialise
 from trainer.optimizers import Kept, keep, put_back
 from trainer.report import warn
+from trainer.unusable import Unusable
 
 VERSION, OLDEST = 2, 1  # written; read. Version 1 had AdamW's tensors alone, under the same names
 LORA, OPTIMIZER, AVERAGE = "lora.safetensors", "optimizer.safetensors", "average.safetensors"
@@ -27,12 +28,12 @@ WRITING, REPLACED = BESIDE, ".old"  # ends of names; no state to any reader
 Settings = dict[str, Any]
 
 
-class StateError(ValueError):
+class StateError(Unusable):
     """A state that cannot be resumed from. `problems` holds one sentence each."""
 
     def __init__(self, path: Path, problems: list[str]):
-        super().__init__(f"{path} cannot be resumed from:\n" + "\n".join(f"  {problem}" for problem in problems))
-        self.path, self.problems = path, problems
+        super().__init__(f"{path} cannot be resumed from", problems)
+        self.path = path
 
 
 @dataclass

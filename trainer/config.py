@@ -15,14 +15,15 @@ from trainer.block_choice import parse_blocks
 from trainer.explain import explain
 from trainer.folder import check_name
 from trainer.prompts import Picture, parse_prompt
+from trainer.unusable import Unusable
 
 
-class ConfigError(ValueError):
+class ConfigError(Unusable):
     """A config that cannot be used. `problems` holds one sentence for each field that is wrong."""
 
     def __init__(self, source: str, problems: list[str]):
-        super().__init__(f"{source} cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems))
-        self.source, self.problems = source, problems
+        super().__init__(f"{source} cannot be used", problems)
+        self.source = source
 
 
 class Section(BaseModel):

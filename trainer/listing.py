@@ -8,6 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from trainer.unusable import Unusable
+
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 CAPTION = ".txt"
 CAPTIONS = (*map("".join, product(".", "tT", "xX", "tT")), ".caption")  # the same in any case, .txt first
@@ -15,12 +17,12 @@ MOST_REPEATS = 100_000
 MASK = "-masklabel"  # end of the stem of a mask that lies beside its image, as OneTrainer calls them
 
 
-class DatasetError(ValueError):
+class DatasetError(Unusable):
     """A folder that nothing can be learned from as it is. `problems` holds one sentence for each file that is wrong."""
 
     def __init__(self, folder: str, problems: list[str]):
-        super().__init__(f"the data set {folder} cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems))
-        self.folder, self.problems = folder, problems
+        super().__init__(f"the data set {folder} cannot be used", problems)
+        self.folder = folder
 
 
 @dataclass(frozen=True)

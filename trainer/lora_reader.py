@@ -17,6 +17,7 @@ from torch import Tensor
 
 from trainer.family import Family
 from trainer.formats import Layers, Names, Pair, is_exact
+from trainer.unusable import Unusable
 
 HALVES = {"lora_A": "a", "lora_down": "a", "lora.down": "a", "lora_linear_layer.down": "a"}
 HALVES |= {"lora_B": "b", "lora_up": "b", "lora.up": "b", "lora_linear_layer.up": "b"}
@@ -40,12 +41,12 @@ STRANGERS = {  # what a key tells of a file, and what to do
 Config = dict[str, Any]
 
 
-class LoraError(ValueError):
+class LoraError(Unusable):
     """A LoRA's file that cannot be used. `problems` holds one sentence each."""
 
     def __init__(self, path: Path, problems: Sequence[str]):
-        super().__init__(f"{path} cannot be used as a LoRA:\n" + "\n".join(f"  {problem}" for problem in problems))
-        self.path, self.problems = path, list(problems)
+        super().__init__(f"{path} cannot be used as a LoRA", problems)
+        self.path = path
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from transformers.utils.logging import disable_progress_bar as quiet_transformer
 from trainer.config import Model
 from trainer.parts import Part, find_config, open_part, read_json
 from trainer.report import make_download_bar, say
+from trainer.unusable import Unusable
 from trainer.weights import WeightsError, find_file_problem
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 WHOLE = 2**29  # bytes up to which a file is hashed whole: FLUX.1's VAE and CLIP; T5 and the transformer take minutes
 
 
-class ModelError(ValueError):
+class ModelError(Unusable):
     """A base model that cannot be used. `base` is the setting, `problems` one sentence each, with the file and what to do."""
 
     def __init__(self, base: str, problems: list[str]):
-        super().__init__(f"the base model {base} cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems))
-        self.base, self.problems = base, problems
+        super().__init__(f"the base model {base} cannot be used", problems)
+        self.base = base
 
 
 @dataclass(frozen=True)
