@@ -13,6 +13,7 @@ from trainer.family import Family
 from trainer.flow import Batch
 from trainer.measure import Measure, count_weights
 from trainer.memory import ADAMW_COPIES, COPIES, GB, Asked, Demand, Estimate, Fit, choose, describe, estimate, step_down
+from trainer.model import free
 from trainer.quantise import bytes_per_weight
 from trainer.report import say, warn
 
@@ -56,8 +57,7 @@ class Arrangement:
         smaller = step_down(self.fit, blocks, self.images) if self.may_change else None
         if smaller is None:
             raise MemoryRanOut(self.fit, blocks, cause, self.may_change)
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        free(self.device)
         self.fit = smaller
         self.apply()
         warn(f"the GPU's memory ran out: the same step is done again with {describe(smaller, blocks)}; {cause}")
@@ -88,12 +88,12 @@ def choose_fit(config: Config, family: Family, measure: Measure, batch: Batch, a
     if device.type != "cuda" or config.memory.preset == "off":
         return Fit(asked.quantise or "none", asked.checkpointed or 0, asked.pieces or 1, asked.swapped or 0)
     demand = find_demand(config, measure, batch)
-    free = find_free(config.memory.preset, device)
+    room = find_free(config.memory.preset, device)
     sizes = {kind: bytes_per_weight(kind) for kind in ("int8", "fp8", "nf4")} | {"none": float(demand.width)}
-    fit = choose(demand, free, asked, sizes)
+    fit = choose(demand, room, asked, sizes)
     need = estimate(demand, fit, sizes[fit.quantise])
-    say(describe_need(need, free, describe(fit, demand.blocks)))
-    if need.total > free:
+    say(describe_need(need, room, describe(fit, demand.blocks)))
+    if need.total > room:
         warn("memory may run out: there is no smaller way to arrange this training")
     return fit
 

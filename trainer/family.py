@@ -16,7 +16,7 @@ from torch import Tensor
 from trainer.flow import Batch
 from trainer.model import Base, fingerprint, free, has_room, loading
 from trainer.names import Key
-from trainer.parts import Recipe, load_part, open_part
+from trainer.parts import Recipe, fill_part, load_part, open_part
 from trainer.prompts import Picture
 from trainer.report import say, warn
 from trainer.weights import Finish
@@ -140,12 +140,14 @@ class Family(ABC):
         with the same numbers. Raises ModelError."""
         base = self.base
         with loading(base, part):
-            shapes = open_part(base.parts[part], self.recipes[part])[1].shapes
-        needed = sum(math.prod(shape) for shape in shapes.values()) * base.dtype.itemsize + WORK
-        if has_room(base.device, needed):
-            return self.load(part, base.dtype, base.device)
-        warn(f"{part} takes {needed / 2**30:.1f} GB and waits in the host's memory, as the GPU has less: encoding is slower")
-        return cpu_offload(self.load(part, base.dtype, torch.device("cpu")), base.device)
+            module, weights = open_part(base.parts[part], self.recipes[part])
+            needed = sum(math.prod(shape) for shape in weights.shapes.values()) * base.dtype.itemsize + WORK
+            if has_room(base.device, needed):
+                return fill_part(module, weights, base.dtype, base.device)
+            warn(
+                f"{part} takes {needed / 2**30:.1f} GB and waits in the host's memory, as the GPU has less: encoding is slower"
+            )
+            return cpu_offload(fill_part(module, weights, base.dtype, torch.device("cpu")), base.device)
 
     def load_tokenizer(self, part: str, kind: Any) -> Any:
         """Raises ModelError."""

@@ -14,7 +14,7 @@ from trainer.arrange import is_out_of_memory
 from trainer.checkpoint import Content, prune_states, save_state
 from trainer.config import Config
 from trainer.disk import make_folder
-from trainer.flow import Batch, Noise, compute_loss, draw_noise
+from trainer.flow import Batch, Noise, compute_loss, draw_noise, send
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop
 from trainer.kernels import is_no_deterministic_kernel, loosen, same_sums
@@ -109,7 +109,7 @@ def learn(training: Training, batch: Batch, random: Noise) -> Tensor:
 
     Each process takes its share of the images, in as many pieces as are asked for; the sums are those of one piece."""
     config, accelerator = training.config, training.accelerator
-    numbers = torch.tensor([0.0, *look(training)]).to(accelerator.device, non_blocking=True)
+    numbers = send(torch.tensor([0.0, *look(training)]), accelerator.device)
     for rows in find_pieces(
         len(batch), accelerator.process_index, accelerator.num_processes, training.engine.arrangement.fit.pieces
     ):

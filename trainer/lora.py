@@ -15,7 +15,7 @@ from torch.nn import functional
 from trainer.block_choice import KINDS, parse_blocks
 from trainer.config import Lora
 from trainer.family import Family
-from trainer.flow import make_generator
+from trainer.flow import make_generator, send
 from trainer.formats import Layers
 
 BLOCK = re.compile(rf"({'|'.join(KINDS.values())})\.(\d+)\.(.+)")
@@ -155,7 +155,7 @@ class RankDropout:
         if not self.share:
             yield
             return
-        kept = self.draw(step, images)[:, rows].to(device, non_blocking=True)
+        kept = send(self.draw(step, images)[:, rows], device)
         for layer, counts in zip(self.layers, kept, strict=True):
             layer.kept = counts
         try:

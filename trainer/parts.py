@@ -85,13 +85,19 @@ def open_part(part: Part, recipe: Recipe) -> tuple[nn.Module, Weights]:
     return module, ours
 
 
-def load_part(part: Part, recipe: Recipe, dtype: torch.dtype, device: torch.device, finish: Finish | None = None) -> nn.Module:
-    """The part on its device, frozen; `finish` as in weights.stream_into."""
-    module, weights = open_part(part, recipe)
+def fill_part(
+    module: nn.Module, weights: Weights, dtype: torch.dtype, device: torch.device, finish: Finish | None = None
+) -> nn.Module:
+    """What `open_part` gave, on its device, frozen; `finish` as in weights.stream_into."""
     stream_into(module, weights, dtype, device, finish)
     if hasattr(module, "tie_weights"):
         module.tie_weights()  # T5 keeps one tensor at two places
     return module
+
+
+def load_part(part: Part, recipe: Recipe, dtype: torch.dtype, device: torch.device, finish: Finish | None = None) -> nn.Module:
+    """The part on its device, frozen; `finish` as in weights.stream_into."""
+    return fill_part(*open_part(part, recipe), dtype, device, finish)
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 `step --full` prints it on a GPU, `step --tiny` the same with flux-mini's sizes on any machine, to see that it runs."""
 
-import gc
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,7 @@ from torch import Tensor
 from tests.trainer.real_size import make_batch, make_flux1
 from trainer import mini
 from trainer.arrange import Arrangement, find_demand, find_free
-from trainer.blocks import find_blocks
+from trainer.blocks import find_blocks, make_finish
 from trainer.compile import compile_blocks, find_mark
 from trainer.config import Config, Speed, parse_config
 from trainer.family import Family
@@ -25,9 +24,10 @@ from trainer.kernels import same_sums, set_up
 from trainer.lora import add_lora
 from trainer.measure import Measure
 from trainer.memory import GB, Asked, Fit, choose
+from trainer.model import free
 from trainer.optimizers import make_optimizer
 from trainer.parts import Part, find_config
-from trainer.quantise import bytes_per_weight, quantise
+from trainer.quantise import bytes_per_weight
 from trainer.report import silence
 from trainer.speed import find_peak, measure_peak_memory
 from trainer.weights import make_empty, stream_into
@@ -111,9 +111,7 @@ def print_row(family: Family, case: Case, steps: int, folder: Path, plain: float
         return None
     finally:
         torch._dynamo.reset()
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free(family.base.device)
     device, dtype = family.base.device, family.base.dtype
     peak = find_peak(device, dtype, fit, case.matmul_8bit)
     mfu = f"{100 * work / seconds / peak:.0f} %" if peak else "-"
@@ -159,11 +157,7 @@ def make_settings(case: Case) -> Config:
 def make_random(family: Family, case: Case) -> Any:
     part, recipe = family.base.parts["transformer"], family.recipes["transformer"]
     model = make_empty(lambda: recipe.build(find_config(Part(part.folder), recipe)))
-
-    def finish(name: str, block: Any) -> None:
-        if name.rpartition(".")[2].isdigit():
-            quantise(block, case.kind, case.matmul_8bit)
-
+    finish = make_finish(0, 0, case.kind, case.matmul_8bit)
     stream_into(model, Random(model, family.base.device), family.base.dtype, family.base.device, finish)
     return model
 
