@@ -8,8 +8,7 @@ time. `--full [--compile]` prints the table of full_size.py instead, `--tiny` th
 The rival's step is written anew after huggingface/diffusers, examples/dreambooth/train_dreambooth_lora_flux.py (58eb52c0), with
 its options --cache_latents and one prompt for all, so that nobody encodes anything in a step. It takes peft's LoRA on the same
 linears, noise and times as they are drawn there, a look-up and a read-back for each image's time, gradients clipped over all
-parameters, AdamW that is not fused, and a bar that is told the loss of each step. The script itself, run on the same model and
-size as its users run it, took 105 ms of CPU for a step where this one takes 101."""
+parameters, AdamW that is not fused, and a bar that is told the loss of each step. The script itself needs torchvision."""
 
 # ruff: noqa: E402  the libraries are told to be quiet before they are imported
 from trainer.report import quiet_libraries
