@@ -85,7 +85,10 @@ def test_a_blocked_read(small, make_run, start_trainer, wait_until, tmp_path):
 def is_in_read(pid, fifo):
     """Whether the process has the FIFO open and sleeps."""
     process = Path(f"/proc/{pid}")
-    is_open = any(link.readlink() == fifo for link in (process / "fd").iterdir() if link.is_symlink())
+    try:
+        is_open = any(link.readlink() == fifo for link in (process / "fd").iterdir())
+    except FileNotFoundError:  # one was closed meanwhile
+        return False
     return is_open and (process / "stat").read_text().rsplit(") ", 1)[1][0] == "S"
 
 

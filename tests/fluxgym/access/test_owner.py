@@ -89,7 +89,8 @@ def test_a_cookie_that_was_touched_is_none(access_file):
     mine = Owner()
     cookie = mine.begin()
     session, began, signed = cookie.split(".")
-    for wrong in (f"{session}x.{began}.{signed}", f"{session}.{int(began) + 1}.{signed}", f"{session}.{began}.{signed[:-1]}0",
+    other = "1" if signed[-1] == "0" else "0"
+    for wrong in (f"{session}x.{began}.{signed}", f"{session}.{int(began) + 1}.{signed}", f"{session}.{began}.{signed[:-1]}{other}",
                   f"{session}.{began}.", "", ".", "..", "a.b.c", read_keyring().key, read_keyring().secret):  # fmt: skip
         assert mine.session_of(wrong) == "", wrong
 
