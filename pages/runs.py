@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from fluxgym.dataset import form
+from fluxgym.form import form
 from fluxgym.run.folders import list_opened
 from fluxgym.ui import actions, fields, opened_view, routes, runs_view
 from fluxgym.ui.header import draw_header

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from fluxgym.dataset import form
-from fluxgym.dataset.check import check_dataset, check_form
+from fluxgym.form import form
+from fluxgym.form.check import check_dataset, check_form
 from fluxgym.run.launch import RunError, create_run, start_run
-from fluxgym.ui import fields, live, routes, train_form
+from fluxgym.ui import fields, live, plan_view, routes, settings_view, train_form
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.text import plain
 
@@ -20,11 +20,11 @@ st.session_state.problems = checked.problems
 
 steps, beside = st.columns([2.4, 1], gap="medium")
 with beside:
-    pressed = train_form.draw_plan(checked)
+    pressed = plan_view.draw_plan(checked)
 with steps:
     train_form.draw_about(checked)
     train_form.draw_images(checked)
-    train_form.draw_settings(checked)
+    settings_view.draw_settings(checked)
 
 fields.send_while_typed()
 live.come_back()

@@ -1,1 +1,1 @@
-"""Images and captions in, a checked data set and the settings of a training out."""
+"""Images and captions in, a data set that can be learned from out."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 import streamlit as st
 
-from fluxgym.dataset import form
+from fluxgym.form import form
 from fluxgym.log.history import History
 from fluxgym.run.base_model import forget_damaged
 from fluxgym.run.guarded import GRACE

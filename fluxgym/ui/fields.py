@@ -1,4 +1,4 @@
-"""Widgets of the Train page's form. Each is bound to one value of fluxgym/dataset/form.py and keeps it on disk when it changes.
+"""Widgets of the Train page's form. Each is bound to one value of fluxgym/form/form.py and keeps it on disk when it changes.
 
 The form's values are the truth, a widget only shows one of them: so a refresh, another page, a restart of the server and
 "Try the demo" need nothing special.
@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from fluxgym.dataset import form
+from fluxgym.form import form
 from fluxgym.ui.text import red
 
 _send_typed = st.components.v2.component("fluxgym_typed", js=(Path(__file__).parent / "typed.js").read_text(encoding="utf-8"))

@@ -6,7 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from fluxgym.dataset import form, images
+from fluxgym.dataset import images
+from fluxgym.form import form
 from fluxgym.run.folders import PROJECT
 from fluxgym.ui import fields
 from fluxgym.ui.text import plain, red

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from fluxgym.dataset import form
+from fluxgym.form import form
 from fluxgym.run.care import NONE, Care
 from fluxgym.run.launch import create_run, start_run, stop_run, wait_for_end
 from fluxgym.run.record import read_record, write_record

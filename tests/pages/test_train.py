@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from fluxgym.dataset import form
+from fluxgym.form import form
 from fluxgym.run.care import Care, read_care
 from fluxgym.run.folders import list_runs
 from fluxgym.run.launch import stop_run

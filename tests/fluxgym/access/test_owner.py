@@ -90,8 +90,12 @@ def test_a_cookie_that_was_touched_is_none(access_file):
     cookie = mine.begin()
     session, began, signed = cookie.split(".")
     other = "1" if signed[-1] == "0" else "0"
-    for wrong in (f"{session}x.{began}.{signed}", f"{session}.{int(began) + 1}.{signed}", f"{session}.{began}.{signed[:-1]}{other}",
-                  f"{session}.{began}.", "", ".", "..", "a.b.c", read_keyring().key, read_keyring().secret):  # fmt: skip
+    touched = (
+        f"{session}x.{began}.{signed}",
+        f"{session}.{int(began) + 1}.{signed}",
+        f"{session}.{began}.{signed[:-1]}{other}",
+    )
+    for wrong in (*touched, f"{session}.{began}.", "", ".", "..", "a.b.c", read_keyring().key, read_keyring().secret):
         assert mine.session_of(wrong) == "", wrong
 
 

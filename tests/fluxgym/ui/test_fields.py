@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fluxgym.dataset import form
+from fluxgym.form import form
 
 pytestmark = pytest.mark.usefixtures("outputs")
 

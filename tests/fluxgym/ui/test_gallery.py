@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from fluxgym.dataset import form
+from fluxgym.form import form
 from fluxgym.ui.gallery import PAGE, is_editable, upload_target
 from trainer.mini import DATASET
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fluxgym.dataset import form
+from fluxgym.form import form
 from fluxgym.run.folders import free_name
 from trainer.config import Config, dump_config, load_config
 from trainer.folder import RunFolder

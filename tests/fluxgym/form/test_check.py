@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fluxgym.dataset import form
-from fluxgym.dataset.check import check_dataset, check_form
+from fluxgym.form import form
+from fluxgym.form.check import check_dataset, check_form
 
 pytestmark = pytest.mark.usefixtures("outputs")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from fluxgym.dataset import form
 from fluxgym.dataset.images import check_image, expand, find_caption_problem, find_folder, is_uploaded, read_caption
+from fluxgym.form import form
 from fluxgym.run.base_model import find_base_problem
 from fluxgym.run.folders import PROJECT, list_runs
 from trainer.buckets import UNIT, Shape, Size

@@ -1,0 +1,1 @@
+"""What a person fills in before a training: values, whether they can be started, and the settings that they become."""

@@ -1,0 +1,64 @@
+"""The plan on the Train page: what the training will do, and Start."""
+
+import streamlit as st
+
+from fluxgym.form import form
+from fluxgym.form.check import Checked
+from fluxgym.ui import care_fields, fields
+from fluxgym.ui.text import plain, red
+from fluxgym.view import words
+from trainer.config import Config
+from trainer.schedules import comparable_rate
+
+_UNWATCHED = (
+    "No image is held out and no prompt is drawn, so nothing will tell whether it gets better. Write a sample prompt, "
+    "or hold out an image or two under More settings, Validation images."
+)
+
+
+def draw_plan(checked: Checked) -> bool:
+    """What the training will do, and Start. Whether Start was pressed."""
+    with st.container(border=True, key="plan"):
+        st.subheader("Plan", anchor=False)
+        plan, config = checked.plan, checked.config
+        prompts = len(config.sample.prompts) if config else 0
+        rows = {
+            "Images": f"{plan.train_images:,}" if plan else "-",
+            "Held out for validation": f"{plan.validation_images:,}" if plan else "-",
+            "Steps per epoch": f"{plan.steps_per_epoch:,}" if plan else "-",
+            "Epochs": f"{config.train.epochs:,}" if config else "-",
+            "Samples": f"{plan.sample_rounds * prompts:,}" if plan else "-",
+            "LoRA files": f"{plan.lora_files + 1:,}" if plan else "-",
+            "Rate * alpha / rank": _tell_rate(config) if config else "-",
+        }
+        st.metric("Total steps", f"{plan.total_steps:,}" if plan else "-")
+        st.html(_table(rows))
+        if plan and not plan.validation_images and not prompts:
+            st.caption(_UNWATCHED)
+        pressed = st.button("Start", type="primary", icon=":material/play_arrow:", width="stretch", key="start")
+        if turn := care_fields.tell_turn(str(fields.values()[f"{form.CARE}place"])):
+            st.caption(f":material/schedule: {plain(turn)}")
+        if st.session_state.get("start_pressed") and checked.problems:
+            _draw_obstacles(checked)
+        st.caption("It goes on when you close this page, and when this server stops.")
+    return pressed
+
+
+def _tell_rate(config: Config) -> str:
+    """The number by which trainings of any rank and alpha compare."""
+    rate = comparable_rate(config)
+    return f"{rate:.1e}" if rate else "found by prodigy"
+
+
+def _draw_obstacles(checked: Checked) -> None:
+    wrong = words.plural(len(checked.problems), "thing")
+    st.markdown(red(f"Not started, nothing was written: {wrong} to set right."))
+
+
+def _table(rows: dict[str, str]) -> str:
+    cells = "".join(
+        f'<div style="display:flex;justify-content:space-between;padding:0.15rem 0"><span style="opacity:0.7">{label}</span>'
+        f'<span style="font-variant-numeric:tabular-nums">{value}</span></div>'
+        for label, value in rows.items()
+    )
+    return f"<div>{cells}</div>"
