@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from fluxgym.job.begin import stop_job
+from fluxgym.job.folder import list_jobs
 from fluxgym.run.care import NONE, Care, write_care
 from fluxgym.run.family import find_family
 from fluxgym.run.folders import list_runs
@@ -59,6 +61,8 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in ("FLUXGYM_NOTIFY", "FLUXGYM_KEY", "FLUXGYM_PASSWORD_HASH", "FLUXGYM_OPEN", "FLUXGYM_URL"):
         monkeypatch.delenv(name, raising=False)
     yield root
+    for status in list_jobs():
+        stop_job(status.job)
     for folder in list_runs():
         record = read_record(folder)
         if record and record.supervisor and record.supervisor.pid != os.getpid():  # tests may name themselves
