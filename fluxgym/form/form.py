@@ -9,10 +9,10 @@ import contextlib
 import dataclasses
 import json
 import tomllib
-from dataclasses import dataclass
 from typing import Any
 
 from fluxgym.dataset.images import datasets_root, expand, find_folder, is_uploaded, list_images
+from fluxgym.models.known import BASES, Known
 from fluxgym.run.care import Care, read_care
 from fluxgym.run.folders import PROJECT, free_name, list_runs, outputs_root, shown_path
 from trainer.config import Config, ConfigError, load_config, parse_config
@@ -30,16 +30,6 @@ PARTS = ("transformer", "vae", "clip", "t5", "qwen", "tokenizers")  # of a base 
 OPTIONAL = ("model.max_sequence_length", "data.regularisation", *(f"model.{part}" for part in PARTS))  # empty means unset
 
 
-@dataclass(frozen=True)
-class Base:
-    """A base model that the form offers, with the settings that suit it."""
-
-    label: str
-    base: str  # config.toml's model.base; empty: asked for
-    note: str
-    values: Values
-
-
 def _flatten(values: dict[str, Any], prefix: str = "") -> Values:
     flat: Values = {}
     for key, value in values.items():
@@ -48,49 +38,10 @@ def _flatten(values: dict[str, Any], prefix: str = "") -> Values:
 
 
 _DEMO = _flatten(tomllib.loads(DEMO.read_text(encoding="utf-8")))
-_FLUX: Values = {
-    "model.dtype": "auto",
-    "model.max_sequence_length": 512,
-    "data.resolution": 512,
-    "train.learning_rate": 1e-4,
-    "sample.steps": 20,
-    "sample.guidance": 3.5,
-    "sample.width": 512,
-    "sample.height": 512,
-}
-_GATED = "About 34 GB to download once; accept its licence on the Hugging Face Hub and log in on this machine first."
-BASES = (
-    Base("FLUX.1-dev", "black-forest-labs/FLUX.1-dev", _GATED, _FLUX),
-    Base("FLUX.1-Krea-dev", "black-forest-labs/FLUX.1-Krea-dev", _GATED, _FLUX | {"sample.guidance": 4.5}),
-    Base(
-        "FLUX.1-schnell",
-        "black-forest-labs/FLUX.1-schnell",
-        "About 34 GB to download once; Apache-2.0. It draws in four steps and learns less steadily than dev.",
-        _FLUX | {"model.max_sequence_length": 256, "sample.steps": 4, "sample.guidance": 0.0},
-    ),
-    Base(
-        "FLUX.2-klein-base-4B",
-        "black-forest-labs/FLUX.2-klein-base-4B",
-        "About 16 GB to download once; Apache-2.0. A third of FLUX.1's size: for cards with little memory.",
-        _FLUX | {"sample.steps": 50, "sample.guidance": 4.0},
-    ),
-    Base(
-        "flux-mini",
-        _DEMO["model.base"],
-        "In this repository; four million weights, 96 px. For the demo and for trying things out without a GPU.",
-        {key: _DEMO[key] for key in _FLUX},
-    ),
-    Base(
-        "Another: a folder, or a name on the Hub",
-        "",
-        "FLUX.1 or FLUX.2 klein in diffusers format, or one .safetensors file that holds all parts.",
-        _FLUX,
-    ),
-)
 
 
-def find_base(values: Values) -> Base:
-    """The entry of BASES whose model the form holds."""
+def find_base(values: Values) -> Known:
+    """The entry of models/known.py whose model the form holds."""
     return next((base for base in BASES if base.base == values.get("model.base")), BASES[-1])
 
 
@@ -232,7 +183,7 @@ def _fits(said: Any, default: Any) -> bool:
 def follow(values: Values, changes: Values) -> Values:
     """The changes, and what follows from them: another base model brings its settings, a new name its folder of images."""
     if "model.base" in changes:
-        changes = find_base(changes).values | changes
+        changes = {**find_base(changes).values, **changes}
     if "name" in changes and is_upload(values) and not has_images(values["data.folder"]):
         changes = changes | {"data.folder": upload_folder(changes["name"])}
     return changes

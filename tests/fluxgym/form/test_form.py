@@ -94,7 +94,7 @@ def test_an_empty_number_of_tokens_means_unset() -> None:
 
 
 @pytest.mark.parametrize("base", form.BASES, ids=lambda base: base.label)
-def test_another_base_model_brings_settings_that_fit_it(base: form.Base) -> None:
+def test_another_base_model_brings_settings_that_fit_it(base: form.Known) -> None:
     values = form.demo_values() | {"model.base": "models/x"}
     after = values | form.follow(values, {"model.base": base.base or "models/x"})
     config = form.to_config(after)
