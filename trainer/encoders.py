@@ -5,14 +5,11 @@ Numbers that no shape tells are those of the models that FLUX uses; a config.jso
 from collections.abc import Iterator
 from typing import Any
 
+from trainer.anatomy import QWEN_MARKS, T5_MARKS
 from trainer.names import Key, Shapes
 
 LEVELS = 4  # of the VAE: it makes of 8x8 px one latent
 CLIP_HEAD = 64  # channels of an attention head of CLIP-L
-VAE_MARKS = ("decoder.conv_in.weight",)
-CLIP_MARKS = ("embeddings.token_embedding.weight",)
-T5_MARKS = ("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",)
-QWEN_MARKS = ("layers.0.self_attn.q_norm.weight",)
 T5_KEYS = (Key("shared", ("encoder.embed_tokens",)), Key("encoder.embed_tokens", ("shared",)))  # one tensor, kept once
 
 

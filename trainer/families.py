@@ -7,19 +7,19 @@ from typing import Any
 import torch
 from huggingface_hub import try_to_load_from_cache
 
+from trainer.anatomy import INDEX, describe, read_json
 from trainer.config import Model
 from trainer.family import Family
 from trainer.flux1 import Flux1
 from trainer.flux2 import Flux2Klein
+from trainer.header import WeightsError
 from trainer.model import Base, ModelError, choose_dtype, download, find_problems
-from trainer.names import describe
-from trainer.parts import Part, find_config, has_part, read_json
+from trainer.parts import Part, find_config, has_part
 from trainer.report import warn
-from trainer.weights import WeightsError, open_weights
+from trainer.weights import open_weights
 
 FAMILIES: tuple[type[Family], ...] = (Flux1, Flux2Klein)
 TITLES = " or ".join(family.title for family in FAMILIES)
-INDEX = "model_index.json"
 
 
 def find_base(settings: Model, device: torch.device) -> Family:

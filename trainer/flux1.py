@@ -12,16 +12,8 @@ from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeli
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
 
-from trainer.encoders import (
-    CLIP_MARKS,
-    T5_KEYS,
-    T5_MARKS,
-    VAE_KEYS,
-    VAE_MARKS,
-    infer_clip,
-    infer_t5,
-    infer_vae,
-)
+from trainer.anatomy import CLIP_MARKS, FLUX1, T5_MARKS, VAE_MARKS
+from trainer.encoders import T5_KEYS, VAE_KEYS, infer_clip, infer_t5, infer_vae
 from trainer.family import TOKENS, Family, Key, Tensors, TextEncoder, Vae
 from trainer.flow import Batch
 from trainer.flux import ATTENTION, KEYS, double, infer_blocks, single
@@ -65,17 +57,8 @@ def _build_t5(config: dict[str, Any]) -> T5EncoderModel:
 class Flux1(Family):
     """Shapes: C 16 channels, H and W an eighth of the image; T = H/2 * W/2 tokens of 64; txt (L, 4096), pooled (768)."""
 
-    title = "FLUX.1"
-    pipelines = ("FluxPipeline", "FluxKontextPipeline")  # Kontext is learned as what draws from a text alone
-    configs: ClassVar[Mapping[str, str]] = {
-        "transformer": "config.json",
-        "vae": "config.json",
-        "text_encoder": "config.json",
-        "text_encoder_2": "config.json",
-        "tokenizer": "tokenizer_config.json",
-        "tokenizer_2": "tokenizer_config.json",
-        "scheduler": "scheduler_config.json",
-    }
+    title, pipelines, configs = FLUX1.title, FLUX1.pipelines, FLUX1.configs
+    settings, sources = FLUX1.settings, FLUX1.sources
     text_parts = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
     targets: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "attention": ATTENTION,
@@ -115,20 +98,13 @@ class Flux1(Family):
             "FLUX.1's transformer",
             FluxTransformer2DModel.from_config,
             infer_transformer,
-            ("double_blocks.0.img_mod.lin.weight", "single_transformer_blocks.0.norm.linear.weight"),
+            FLUX1.marks,
             keys,
         ),
         "vae": Recipe("FLUX.1's VAE", AutoencoderKL.from_config, _infer_vae, VAE_MARKS, VAE_KEYS),
         "text_encoder": Recipe("CLIP-L", _build_clip, infer_clip, CLIP_MARKS, is_whole=False),
         "text_encoder_2": Recipe("T5-XXL", _build_t5, infer_t5, T5_MARKS, T5_KEYS),
     }
-    settings: ClassVar[Mapping[str, str]] = {
-        "transformer": "transformer",
-        "vae": "vae",
-        "text_encoder": "clip",
-        "text_encoder_2": "t5",
-    }
-    sources = tuple(f"black-forest-labs/FLUX.1-{name}" for name in ("dev", "schnell", "Krea-dev", "Kontext-dev"))
 
     # ---- what it is ------------------------------------------------------------------------------------------------------
     @classmethod

@@ -16,7 +16,8 @@ from diffusers import AutoencoderKLFlux2, Flux2Transformer2DModel
 from torch import Tensor
 from transformers import AutoTokenizer, Qwen3Config, Qwen3Model
 
-from trainer.encoders import QWEN_MARKS, VAE_KEYS, VAE_MARKS, infer_qwen, infer_vae
+from trainer.anatomy import FLUX2_KLEIN, QWEN_MARKS, VAE_MARKS
+from trainer.encoders import VAE_KEYS, infer_qwen, infer_vae
 from trainer.family import TOKENS, Family, Key, Tensors, TextEncoder, Vae
 from trainer.flow import Batch
 from trainer.flux import ATTENTION, KEYS, double, infer_blocks, single
@@ -71,28 +72,20 @@ def build_qwen(config: dict[str, Any]) -> Qwen3Model:
 class Flux2Klein(Family):
     """Shapes: C 32 channels, H and W an eighth of the image; T = H/2 * W/2 tokens of 128; txt (L, 3 * Qwen's width)."""
 
-    title = "FLUX.2 klein"
-    pipelines = ("Flux2KleinPipeline",)
-    configs: ClassVar[Mapping[str, str]] = {
-        "transformer": "config.json",
-        "vae": "config.json",
-        "text_encoder": "config.json",
-        "tokenizer": "tokenizer_config.json",
-    }
+    title, pipelines, configs = FLUX2_KLEIN.title, FLUX2_KLEIN.pipelines, FLUX2_KLEIN.configs
+    settings, sources = FLUX2_KLEIN.settings, FLUX2_KLEIN.sources
     text_parts = ("text_encoder", "tokenizer")
     recipes: ClassVar[Mapping[str, Recipe]] = {
         "transformer": Recipe(
             "FLUX.2 klein's transformer",
             Flux2Transformer2DModel.from_config,
             infer_transformer,
-            ("double_stream_modulation_img.lin.weight", "double_stream_modulation_img.linear.weight"),
+            FLUX2_KLEIN.marks,
             NAMES,
         ),
         "vae": Recipe("FLUX.2's VAE", AutoencoderKLFlux2.from_config, infer_vae, VAE_MARKS, VAE_KEYS),
         "text_encoder": Recipe("FLUX.2 klein's Qwen3", build_qwen, infer_qwen, QWEN_MARKS, is_whole=False),
     }
-    settings: ClassVar[Mapping[str, str]] = {"transformer": "transformer", "vae": "vae", "text_encoder": "qwen"}
-    sources = tuple(f"black-forest-labs/FLUX.2-klein-{name}" for name in ("base-4B", "4B", "base-9B", "9B"))
     targets: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "attention": ATTENTION + FUSED,
         "all": ATTENTION + FUSED + MLP,

@@ -4,7 +4,6 @@ They are loaded one at a time, so that not everything is in memory at once: firs
 and prompts and leave; then the VAE; then the transformer (see family.py)."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,11 +14,12 @@ import torch
 from diffusers.utils.logging import disable_progress_bar as quiet_diffusers
 from transformers.utils.logging import disable_progress_bar as quiet_transformers
 
+from trainer.anatomy import INDEX, UNUSED, find_folder_problems
 from trainer.config import Model
-from trainer.parts import Part, find_config, open_part, read_json
+from trainer.header import WeightsError, find_file_problem
+from trainer.parts import Part, find_config, open_part
 from trainer.report import make_download_bar, say
 from trainer.unusable import Unusable
-from trainer.weights import WeightsError, find_file_problem
 
 if TYPE_CHECKING:
     from trainer.family import Family
@@ -83,11 +83,11 @@ def find_problems(parts: Mapping[str, Part], family: type["Family"]) -> list[str
     problems = []
     for name, part in parts.items():
         if part.folder:
-            problems += [f"{name}/{problem}" for problem in _find_config_problems(part.folder, family.configs[name])]
+            is_weighed = not part.file and name in family.recipes
+            found = find_folder_problems(part.folder, family.configs[name], is_weighed)
+            problems += [f"{name}/{problem}" for problem in found]
         if part.file and (problem := find_file_problem(part.file)):
             problems.append(f"{name}: {part.file}: {problem}")
-        elif part.folder and not part.file and name in family.recipes:
-            problems += [f"{name}/{problem}" for problem in _find_weight_problems(part.folder)]
     return problems or _find_misfits(parts, family)
 
 
@@ -105,29 +105,6 @@ def _find_misfits(parts: Mapping[str, Part], family: type["Family"]) -> list[str
     return [f"{problem}; looked at {files}" if files else problem for problem in shapes] or problems
 
 
-def _find_config_problems(part: Path, config: str) -> Iterator[str]:
-    if not (part / config).is_file():
-        yield f"{config} is missing: the folder is not whole, download it again"
-    for file in sorted(part.glob("*.json")):
-        try:
-            json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            yield f"{file.name}: got a file of {file.stat().st_size} bytes that is no JSON ({error}), download it again"
-
-
-def _find_weight_problems(part: Path) -> Iterator[str]:
-    files = {file.name for file in part.glob("*.safetensors")}
-    for index in part.glob("*.safetensors.index.json"):
-        files |= set(read_json(index).get("weight_map", {}).values())
-    if not files:
-        yield "*.safetensors is missing: the weights are not there, download them again"
-    for name in sorted(files):
-        if not (part / name).is_file():
-            yield f"{name} is missing: the folder is not whole, download it again"
-        elif problem := find_file_problem(part / name):
-            yield f"{name}: {problem}"
-
-
 def download(name: str, parts: Iterable[str], weightless: Iterable[str] = ()) -> Path:
     """The folder of a model on the Hub, downloaded where it is not there yet; of some parts without their weights."""
     from huggingface_hub import snapshot_download
@@ -137,9 +114,9 @@ def download(name: str, parts: Iterable[str], weightless: Iterable[str] = ()) ->
         expected = "expected one, a .safetensors file, or a name on the Hub such as owner/model"
         raise ModelError(name, [f"there is no such folder; {expected}"])
     say(f"Downloading {name}: what of it is not on this machine yet")
-    patterns = ["model_index.json", *(f"{part}/*" for part in parts)]
+    patterns = [INDEX, *(f"{part}/*" for part in parts)]
     try:
-        ignored, bar = ["*.bin", "*.msgpack", "*.h5"], make_download_bar(name)
+        ignored, bar = list(UNUSED), make_download_bar(name)
         ignored += [f"{part}/*.safetensors*" for part in weightless]
         return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=ignored, tqdm_class=bar))
     except GatedRepoError as error:

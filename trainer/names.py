@@ -1,5 +1,5 @@
 """From the names that a model's authors gave its weights to diffusers', by a family's table: split, swapped and renamed while
-they are read, so that nothing is converted in memory first. Also what a file is, as far as its names tell."""
+they are read, so that nothing is converted in memory first."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,26 +10,6 @@ from trainer.weights import Source, Weights
 Shapes = Mapping[str, tuple[int, ...]]
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 LEAVES = {"weight": ("weight", "scale")}  # Black Forest's norms call their weight scale
-FOREIGN = {  # models that people have lying about, by a piece of a name that no other has
-    "lora_": "a LoRA",
-    ".lokr_": "a LoKr",
-    "control_": "a ControlNet",
-    "distilled_guidance_layer.": "Chroma",
-    "input_blocks.": "Stable Diffusion 1, 2 or XL",
-    "down_blocks.0.attentions.": "Stable Diffusion 1, 2 or XL",
-    "joint_blocks.": "Stable Diffusion 3",
-    "double_stream_modulation_img.": "FLUX.2",
-    "double_blocks.": "FLUX.1 or a model much like it",
-    "img_mod.1.": "Qwen-Image",
-    "context_refiner.": "Lumina or Z-Image",
-    "cap_embedder.": "Lumina or Z-Image",
-    "blocks.0.cross_attn.": "Wan",
-    "decoder.up.": "a VAE",
-    "decoder.up_blocks.": "a VAE",
-    "token_embedding.": "a CLIP text encoder",
-    "SelfAttention.relative_attention_bias.": "a T5 text encoder",
-    "layers.0.self_attn.": "a language model",
-}
 
 
 @dataclass(frozen=True)
@@ -43,22 +23,6 @@ class Key:
     ours: tuple[str, ...]
     swapped: bool = False
     rows: tuple[float, ...] = ()
-
-
-def describe(names: Iterable[str]) -> str:
-    """What a file seems to hold."""
-    listed = list(names)
-    found = (title for piece, title in FOREIGN.items() if any(piece in name for name in listed))
-    return next(found, f"a model unknown here, with weights such as {listed[0]}" if listed else "no weights")
-
-
-def find_prefix(names: Iterable[str], marks: Iterable[str]) -> str | None:
-    """What stands before a part's names in a file: '' or, where a file holds several parts, 'vae.'; None: it is not in there.
-
-    `marks` are names that the part has, and no other part."""
-    listed = list(names)
-    found = (name.removesuffix(mark) for mark in marks for name in listed if f".{name}".endswith(f".{mark}"))
-    return next(found, None)
 
 
 def rename(shapes: Shapes, keys: Iterable[Key]) -> dict[str, tuple[int, ...]]:

@@ -3,7 +3,6 @@
 A part is a folder in diffusers format, a single file, or a folder whose weights a single file replaces. A single file may hold
 several parts, and may name its weights as its authors do."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainer.names import Key, Shapes, describe, find_prefix, rename, translate
-from trainer.weights import Finish, Weights, WeightsError, find_mismatches, list_files, make_empty, open_weights, stream_into
+from trainer.anatomy import describe, find_prefix, read_json
+from trainer.header import WeightsError, list_files
+from trainer.names import Key, Shapes, rename, translate
+from trainer.weights import Finish, Weights, find_mismatches, make_empty, open_weights, stream_into
 
 LEFT = ("weight", "bias")  # leaves of names that a model cannot do without; ComfyUI's scale_weight is none
 
@@ -98,15 +99,6 @@ def fill_part(
 def load_part(part: Part, recipe: Recipe, dtype: torch.dtype, device: torch.device, finish: Finish | None = None) -> nn.Module:
     """The part on its device, frozen; `finish` as in weights.stream_into."""
     return fill_part(*open_part(part, recipe), dtype, device, finish)
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """Empty where there is no readable object: what is missing is then reported by name."""
-    try:
-        said = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
 
 
 def has_part(names: Mapping[str, object], recipe: Recipe) -> bool:

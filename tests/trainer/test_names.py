@@ -1,6 +1,5 @@
 """Names of other projects into diffusers': every weight, every row, exactly."""
 
-import pytest
 import torch
 from diffusers import FluxTransformer2DModel
 from diffusers.loaders.single_file_utils import convert_flux_transformer_checkpoint_to_diffusers
@@ -8,7 +7,7 @@ from safetensors.torch import save_file
 
 from tests.trainer.original import export_flux1
 from trainer.flux1 import Flux1
-from trainer.names import describe, find_prefix, rename, translate
+from trainer.names import rename, translate
 from trainer.weights import open_weights
 
 
@@ -66,32 +65,3 @@ def test_shapes_are_renamed_where_nothing_is_fused(transformer):
     renamed, state = rename(shapes_of(export_flux1(transformer.state_dict())), Flux1.keys), shapes_of(transformer.state_dict())
     fused = {name for name in state if any(part in name for part in (".to_q.", ".to_k.", ".to_v.", ".add_", ".proj_mlp."))}
     assert {name: renamed[name] for name in state.keys() - fused} == {name: state[name] for name in state.keys() - fused}
-
-
-@pytest.mark.parametrize(
-    ("names", "prefix"),
-    [
-        (["double_blocks.0.img_mod.lin.weight"], ""),
-        (["vae.x", "model.diffusion_model.double_blocks.0.img_mod.lin.weight"], "model.diffusion_model."),
-        (["xdouble_blocks.0.img_mod.lin.weight"], None),
-        ([], None),
-    ],
-)
-def test_a_part_is_found_under_whatever_stands_before_it(names, prefix):
-    assert find_prefix(names, ("other", "double_blocks.0.img_mod.lin.weight")) == prefix
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("model.diffusion_model.input_blocks.0.0.weight", "Stable Diffusion 1, 2 or XL"),
-        ("lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight", "a LoRA"),
-        ("transformer.transformer_blocks.0.attn.to_q.lora_A.weight", "a LoRA"),
-        ("double_stream_modulation_img.lin.weight", "FLUX.2"),
-        ("joint_blocks.0.context_block.attn.qkv.weight", "Stable Diffusion 3"),
-        ("distilled_guidance_layer.in_proj.weight", "Chroma"),
-        ("what.is.this", "a model unknown here, with weights such as what.is.this"),
-    ],
-)
-def test_a_file_is_described_by_its_names(name, kind):
-    assert describe([name]) == kind and describe([]) == "no weights"

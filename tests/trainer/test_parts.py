@@ -8,8 +8,9 @@ from safetensors.torch import save_file
 from tests.trainer.original import export_flux1, export_vae
 from trainer import mini
 from trainer.flux1 import Flux1
+from trainer.header import WeightsError
 from trainer.parts import Part, find_config, has_part, load_part, open_part
-from trainer.weights import WeightsError, open_weights
+from trainer.weights import open_weights
 
 CPU = torch.device("cpu")
 RECIPES = Flux1.recipes

@@ -1,6 +1,5 @@
-"""Reading .safetensors and filling a model with them: exact, checked by the headers, and never twice in memory."""
+"""Reading .safetensors and filling a model with them: exact, and never twice in memory."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +12,11 @@ from torch import nn
 
 from tests.trainer.conftest import ROOT
 from tests.trainer.original import export_flux1
-from trainer import mini
+from trainer.header import WeightsError
 from trainer.weights import (
     Source,
     Weights,
-    WeightsError,
-    find_file_problem,
     find_mismatches,
-    list_files,
     make_empty,
     open_weights,
     stream_into,
@@ -70,49 +66,13 @@ def test_rows_halves_and_factors(tmp_path):
     assert torch.equal(made["scaled rows"], rounded[2:4] * torch.tensor([[3.0], [4.0]]))
 
 
-def test_shards_by_their_index(tmp_path):
-    save_file({"a": torch.ones(2)}, tmp_path / "model-00001-of-00002.safetensors")
-    save_file({"b": torch.zeros(3)}, tmp_path / "model-00002-of-00002.safetensors")
-    save_file({"c": torch.zeros(3)}, tmp_path / "model.fp16.safetensors")
-    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
-    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert set(open_weights(*list_files(tmp_path))) == {"a", "b"}
-    assert list_files(mini.MODEL / "vae") == [mini.MODEL / "vae" / "diffusion_pytorch_model.safetensors"]
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "is a pointer of Git LFS instead of the weights"),
-        (b"<!DOCTYPE html><html>Sign in</html>", "it is a web page: was the licence accepted"),
-        (b"GGUF\x03\x00\x00\x00", "is a GGUF file, expected .safetensors: take the model's bf16 or fp8 file instead"),
-        (b"PK\x03\x04....", "is a PyTorch pickle (.pt, .ckpt), expected .safetensors"),
-        (b"", "got a file of 0 bytes that is no .safetensors"),
-    ],
-)
-def test_what_is_no_safetensors_is_told_with_the_cure(tmp_path, content, problem):
-    file = tmp_path / "x.safetensors"
-    file.write_bytes(content)
-    assert problem in find_file_problem(file)
-    with pytest.raises(WeightsError, match=r"x\.safetensors: "):
-        open_weights(file)
-
-
-def test_half_a_file(tmp_path):
+def test_a_file_that_was_cut_off_after_it_was_checked(tmp_path):
     file = tmp_path / "x.safetensors"
     save_file({"a": torch.ones(100)}, file)
-    weights, whole = open_weights(file), file.read_bytes()
-    file.write_bytes(whole[:-200])
-    assert find_file_problem(file) == f"got {len(whole) - 200} bytes, expected {len(whole)}: download it again"
-    with pytest.raises(WeightsError, match="ends 200 bytes too early"):  # cut off after it was checked
+    weights = open_weights(file)
+    file.write_bytes(file.read_bytes()[:-200])
+    with pytest.raises(WeightsError, match="ends 200 bytes too early"):
         weights["a"]
-    assert find_file_problem(tmp_path / "gone") == "cannot be read: No such file or directory"
-
-
-def test_a_header_that_promises_other_sizes_than_its_shapes(tmp_path):
-    header = json.dumps({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 8]}}).encode()
-    (tmp_path / "x").write_bytes(len(header).to_bytes(8, "little") + header + b"0" * 8)
-    assert "a has 8 bytes, expected 16" in find_file_problem(tmp_path / "x")
 
 
 def test_weights_in_four_bits_are_refused(tmp_path):
