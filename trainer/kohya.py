@@ -165,7 +165,7 @@ def _add_subset(layout: Layout, file: Path, subset: Values) -> None:
             layout.problems.append(f"{name}: {error}")
             continue
         mask = find_mask(path) if masks is None else masks.get(path.stem)
-        layout.found.append(Found(path, name, caption, repeats, resolutions, mask, manner))
+        layout.found.append(Found(path, name, caption, repeats, resolutions, mask, manner, _find_source(path, subset)))
 
 
 def _find_wrong(subset: Values) -> dict[str, tuple[Any, str]]:
@@ -173,11 +173,16 @@ def _find_wrong(subset: Values) -> dict[str, tuple[Any, str]]:
     return {key: (value, KINDS[key].words) for key, value in subset.items() if not KINDS[key].fits(value)}
 
 
+def _find_source(image: Path, subset: Values) -> Path | None:
+    """The file of an image's caption, None where it is the one that find_caption finds: without a caption_extension kohya would
+    pass over a .txt that nobody meant to be passed over."""
+    path = image.with_suffix(subset.get("caption_extension", DEFAULT_EXTENSION))
+    return path if "caption_extension" in subset or read_caption(path) else None
+
+
 def _find_text(image: Path, subset: Values, texts: Mapping[str, str]) -> str:
     """An image's caption with what is set before and behind it: from its file, the metadata file, or the class tokens."""
-    text = read_caption(image.with_suffix(subset.get("caption_extension", DEFAULT_EXTENSION)))
-    if not text and "caption_extension" not in subset:  # kohya would pass over a .txt that nobody meant to be passed over
-        text = read_caption(find_caption(image))
+    text = read_caption(_find_source(image, subset) or find_caption(image))
     text = text or texts.get(str(image.resolve()), "") or texts.get(image.stem, "")
     parts = (subset.get("caption_prefix"), text or subset.get("class_tokens"), subset.get("caption_suffix"))
     return " ".join(" ".join(part.split()) for part in parts if part) if parts[1] else ""

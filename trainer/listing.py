@@ -44,6 +44,7 @@ class Found:
     resolutions: tuple[int, ...] = ()  # px; none: those of the settings
     mask: Path | None = None
     manner: Mapping[str, Any] = field(default_factory=dict)  # how it is shown, where the layout has its own word on it
+    source: Path | None = None  # the file of its caption, where the layout names another than find_caption does
 
 
 @dataclass

@@ -165,3 +165,12 @@ def test_a_hostile_name_leads_nowhere(make, hostile_name, tmp_path, monkeypatch)
     assert layout.found == [] and len(layout.problems) == 1
     caption = read_toml(make(subsets({"image_dir": "one", "caption_extension": ".no", "class_tokens": hostile_name})), False)
     assert {each.caption for each in caption.found} == {" ".join(hostile_name.split())}
+
+
+def test_each_image_says_in_which_file_its_caption_lies(make, tmp_path):
+    def sources(**values):
+        found = read_toml(make(subsets({"image_dir": "one", **values})), False).found
+        return [each.source and each.source.relative_to(tmp_path / "one").name for each in found]
+
+    assert sources(caption_extension=".words") == ["a.words", "b.words"]
+    assert sources() == ["a.caption", None], "None: where find_caption finds it"
