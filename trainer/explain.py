@@ -26,7 +26,7 @@ def explain(problem: dict[str, Any], root: type[BaseModel]) -> str:
         near = difflib.get_close_matches(where[-1], choices, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         return f"{place}: unknown setting; {hint}The choices are: {', '.join(choices)}"
-    expected = _expect(field.annotation, field.metadata) if field else f"a section [{place}]"
+    expected = expect(field.annotation, field.metadata) if field else f"a section [{place}]"
     if problem["type"] == "missing":
         return f"{place}: missing, expected {expected}"
     if problem["type"] == "value_error":
@@ -42,26 +42,27 @@ def _find(loc: tuple[int | str, ...], root: type[BaseModel]) -> tuple[type[BaseM
     for number, part in enumerate(loc):
         where.append(str(part))
         field = section.model_fields.get(str(part))
-        if field is None or not _is_section(field.annotation):
+        if field is None or not is_section(field.annotation):
             place = [str(index) for index in loc[number + 1 :] if isinstance(index, int)]  # in a list; the rest marks unions
             return section, field, where + place
         section = cast(type[BaseModel], field.annotation)
     return section, None, where
 
 
-def _is_section(annotation: Any) -> bool:
+def is_section(annotation: Any) -> bool:
+    """Whether a field is not a setting, but holds some."""
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _expect(annotation: Any, limits: list[Any]) -> str:
+def expect(annotation: Any, limits: list[Any]) -> str:
     """'a whole number from 1 to 256' from a type and its limits."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _expect(inner[0], inner[1].metadata)
+        return expect(inner[0], inner[1].metadata)
     if origin is Literal:
         return " or ".join(repr(choice) for choice in inner)
     if origin in (types.UnionType, Union):
-        return " or ".join(_expect(choice, limits) for choice in inner if choice is not type(None))
+        return " or ".join(expect(choice, limits) for choice in inner if choice is not type(None))
     words = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}
     if origin is list and inner[0] is not str:
         return "a list of such"
