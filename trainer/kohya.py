@@ -160,12 +160,13 @@ def _add_subset(layout: Layout, file: Path, subset: Values) -> None:
     for path in images if repeats else []:
         name = f"{folder.name}/{path.name}"
         try:
-            caption = _find_text(path, subset, texts)
+            text = _find_text(path, subset, texts)
         except ValueError as error:
             layout.problems.append(f"{name}: {error}")
             continue
         mask = find_mask(path) if masks is None else masks.get(path.stem)
-        layout.found.append(Found(path, name, caption, repeats, resolutions, mask, manner, _find_source(path, subset)))
+        found = Found(path, name, _complete(text, subset), repeats, resolutions, mask, manner, _find_source(path, subset))
+        layout.found.append(dataclasses.replace(found, is_captioned=bool(text)))
 
 
 def _find_wrong(subset: Values) -> dict[str, tuple[Any, str]]:
@@ -181,9 +182,13 @@ def _find_source(image: Path, subset: Values) -> Path | None:
 
 
 def _find_text(image: Path, subset: Values, texts: Mapping[str, str]) -> str:
-    """An image's caption with what is set before and behind it: from its file, the metadata file, or the class tokens."""
+    """An image's own caption: from its file or the metadata file."""
     text = read_caption(_find_source(image, subset) or find_caption(image))
-    text = text or texts.get(str(image.resolve()), "") or texts.get(image.stem, "")
+    return text or texts.get(str(image.resolve()), "") or texts.get(image.stem, "")
+
+
+def _complete(text: str, subset: Values) -> str:
+    """A caption, or the class tokens where there is none, with what is set before and behind it."""
     parts = (subset.get("caption_prefix"), text or subset.get("class_tokens"), subset.get("caption_suffix"))
     return " ".join(" ".join(part.split()) for part in parts if part) if parts[1] else ""
 

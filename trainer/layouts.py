@@ -54,11 +54,12 @@ def _add_images(layout: Layout, folder: Path, prefix: str, caption: str = "", re
         )
     for path in files.images:
         try:
-            text = read_caption(find_caption(path)) or caption
+            text = read_caption(find_caption(path))
         except ValueError as error:
             layout.problems.append(f"{prefix}{path.name}: {error}")
             continue
-        layout.found.append(Found(path, prefix + path.name, text, repeats, mask=find_mask(path)))
+        name, mask = prefix + path.name, find_mask(path)
+        layout.found.append(Found(path, name, text or caption, repeats, mask=mask, is_captioned=bool(text)))
 
 
 # ---- N_name folders --------------------------------------------------------------------------------------------------
@@ -103,7 +104,7 @@ def _read_metadata(place: Path, images: list[Path]) -> Layout:
         except ValueError as error:
             layout.problems.append(f"{name}: {error}")
             continue
-        layout.found.append(Found(path, name, caption, mask=find_mask(path)))
+        layout.found.append(Found(path, name, caption, mask=find_mask(path), is_captioned=bool(caption)))
     if not texts and not layout.problems:
         layout.problems.append(f"got no image in {place} nor in its {METADATA}, expected at least one")
     return layout

@@ -45,6 +45,7 @@ class Found:
     mask: Path | None = None
     manner: Mapping[str, Any] = field(default_factory=dict)  # how it is shown, where the layout has its own word on it
     source: Path | None = None  # the file of its caption, where the layout names another than find_caption does
+    is_captioned: bool = True  # in words of its own, not its folder's name nor what is said of all images of a kind
 
 
 @dataclass
