@@ -46,7 +46,7 @@ class Anatomy:
     pipelines: tuple[str, ...]  # diffusers' names for it, in model_index.json
     configs: Mapping[str, str]  # the parts of its folder, each with the file that says how it is built
     settings: Mapping[str, str]  # the parts that hold weights, each with the setting of [model] that gives it by itself
-    marks: tuple[str, ...]  # of its transformer, as above
+    marks: Mapping[str, tuple[str, ...]]  # by part, as above
     sources: tuple[str, ...]  # models on the Hub whose tokenizers are this family's
 
 
@@ -63,7 +63,12 @@ FLUX1 = Anatomy(
         "scheduler": "scheduler_config.json",
     },
     settings={"transformer": "transformer", "vae": "vae", "text_encoder": "clip", "text_encoder_2": "t5"},
-    marks=("double_blocks.0.img_mod.lin.weight", "single_transformer_blocks.0.norm.linear.weight"),
+    marks={
+        "transformer": ("double_blocks.0.img_mod.lin.weight", "single_transformer_blocks.0.norm.linear.weight"),
+        "vae": VAE_MARKS,
+        "text_encoder": CLIP_MARKS,
+        "text_encoder_2": T5_MARKS,
+    },
     sources=tuple(f"black-forest-labs/FLUX.1-{name}" for name in ("dev", "schnell", "Krea-dev", "Kontext-dev")),
 )
 FLUX2_KLEIN = Anatomy(
@@ -76,7 +81,11 @@ FLUX2_KLEIN = Anatomy(
         "tokenizer": "tokenizer_config.json",
     },
     settings={"transformer": "transformer", "vae": "vae", "text_encoder": "qwen"},
-    marks=("double_stream_modulation_img.lin.weight", "double_stream_modulation_img.linear.weight"),
+    marks={
+        "transformer": ("double_stream_modulation_img.lin.weight", "double_stream_modulation_img.linear.weight"),
+        "vae": VAE_MARKS,
+        "text_encoder": QWEN_MARKS,
+    },
     sources=tuple(f"black-forest-labs/FLUX.2-klein-{name}" for name in ("base-4B", "4B", "base-9B", "9B")),
 )
 ANATOMIES = (FLUX1, FLUX2_KLEIN)

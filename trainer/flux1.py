@@ -98,7 +98,7 @@ class Flux1(Family):
             "FLUX.1's transformer",
             FluxTransformer2DModel.from_config,
             infer_transformer,
-            FLUX1.marks,
+            FLUX1.marks["transformer"],
             keys,
         ),
         "vae": Recipe("FLUX.1's VAE", AutoencoderKL.from_config, _infer_vae, VAE_MARKS, VAE_KEYS),

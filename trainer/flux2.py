@@ -80,7 +80,7 @@ class Flux2Klein(Family):
             "FLUX.2 klein's transformer",
             Flux2Transformer2DModel.from_config,
             infer_transformer,
-            FLUX2_KLEIN.marks,
+            FLUX2_KLEIN.marks["transformer"],
             NAMES,
         ),
         "vae": Recipe("FLUX.2's VAE", AutoencoderKLFlux2.from_config, infer_vae, VAE_MARKS, VAE_KEYS),

@@ -31,25 +31,36 @@ class NotInCache(ValueError):
         self.path = path
 
 
-def hub_cache() -> Path:
-    """Where the Hub's library keeps what it downloads, as its environment variables say."""
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
-    said = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or Path(home, "hub")
+def hub_home() -> Path:
+    """Where the Hub's library keeps its things, as its environment variables say."""
+    said = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
     return Path(os.path.expandvars(said)).expanduser()
 
 
-def find_model_file(base: str, name: str) -> Path | None:
-    """A file of a base model, such as "vae/config.json": in its folder, or in the cache where it is a name on the Hub."""
+def hub_cache() -> Path:
+    """Where it keeps what it downloads."""
+    said = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or hub_home() / "hub"
+    return Path(os.path.expandvars(said)).expanduser()
+
+
+def find_model_folder(base: str) -> Path | None:
+    """The folder of a base model: itself, or in the cache where it is a name on the Hub; None where it is not here."""
     folder = PROJECT / Path(base).expanduser()
-    if not folder.is_dir():
-        kept = hub_cache() / f"models--{base.replace('/', '--')}"
-        try:
-            commit = (kept / "refs" / "main").read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            return None
-        if not COMMIT.fullmatch(commit):
-            return None
-        folder = kept / "snapshots" / commit
+    if folder.is_dir():
+        return folder
+    kept = hub_cache() / f"models--{base.replace('/', '--')}"
+    try:
+        commit = (kept / "refs" / "main").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):  # not downloaded, or a name that no file can have
+        return None
+    return kept / "snapshots" / commit if COMMIT.fullmatch(commit) else None
+
+
+def find_model_file(base: str, name: str) -> Path | None:
+    """A file of a base model, such as "vae/config.json"; None where it is not here."""
+    folder = find_model_folder(base)
+    if folder is None:
+        return None
     path = folder / name
     inside = Path(os.path.normpath(path)).is_relative_to(folder)
     return path if inside and os.path.lexists(path) else None
