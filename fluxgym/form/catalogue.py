@@ -18,6 +18,7 @@ from trainer.explain import expect, is_section
 SWITCH, WHOLE, DECIMAL, CHOICE, WORD, TEXT, TEXTS = "switch", "whole", "decimal", "choice", "word", "text", "texts"
 """Kinds: true or false; numbers; one of some names; a name or something else that is typed; a line; several lines."""
 
+LARGEST = 2**53 - 1  # of the numbers that a browser shows as they are
 SECTIONS = {
     "": "Run",
     "model": "Model",
@@ -120,7 +121,7 @@ class Setting:
         if value in (None, ""):
             return "unset" if self.is_optional else "-"
         for choice, name in self.choices.items():
-            if choice is value or (choice == value and type(choice) is type(value)):
+            if is_same(choice, value):
                 return name
         if isinstance(value, bool):
             return "on" if value else "off"
@@ -160,20 +161,25 @@ class Setting:
     def fits(self, value: Any) -> bool:
         """Whether a value is of a type that the widget can show; which may be wrong, but not break the page."""
         if self.kind in (WHOLE, DECIMAL):
-            return value is None or _is_number(value)
+            return value is None or (_is_number(value) and (self.kind == DECIMAL or isinstance(value, int)))
         if self.kind == SWITCH:
             return isinstance(value, bool)
         if self.kind == TEXTS or isinstance(value, list):
-            return list in self.types and all(
-                isinstance(each, str) or (_is_number(each) and int in self.types) for each in value
-            )
+            is_list = isinstance(value, list) and list in self.types
+            return is_list and all(isinstance(each, str) or (_is_number(each) and int in self.types) for each in value)
         if isinstance(value, bool):
             return bool in self.types
         return isinstance(value, str) or (self.kind == WORD and _is_number(value))
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """A browser knows no larger whole numbers, and no others that are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+
+
+def is_same(value: Any, other: Any) -> bool:
+    """1 is True for Python, and not for a setting; 1 is 1.0 for both."""
+    return bool(value == other) and isinstance(value, bool) == isinstance(other, bool)
 
 
 @cache

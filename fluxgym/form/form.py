@@ -6,12 +6,15 @@ started run gets a copy.
 """
 
 import contextlib
+import copy
 import dataclasses
 import json
 import tomllib
+from collections.abc import Mapping
 from typing import Any
 
 from fluxgym.dataset.images import datasets_root, expand, find_folder, is_uploaded, list_images
+from fluxgym.form.catalogue import find_setting, is_same, list_settings
 from fluxgym.models.known import BASES, Known
 from fluxgym.run.care import Care, read_care
 from fluxgym.run.folders import PROJECT, free_name, list_runs, outputs_root, shown_path
@@ -25,9 +28,10 @@ Values = dict[str, Any]
 VERSION = 1
 CARE = "care."
 CHECKPOINTS = "save.state_every_epochs"  # 0: none but when it is stopped
-FOLDERS = ("data.folder", "data.regularisation")  # ~ in them is the home folder
-PARTS = ("transformer", "vae", "clip", "t5", "qwen", "tokenizers")  # of a base model, from files of their own
-OPTIONAL = ("model.max_sequence_length", "data.regularisation", *(f"model.{part}" for part in PARTS))  # empty means unset
+ASKED = ("name", "trigger", "model.base", "data.folder", "sample.prompts")  # of everybody: nothing is usual for them
+PARTS = tuple(f"model.{part}" for part in ("transformer", "vae", "clip", "t5", "qwen", "tokenizers"))
+PATHS = ("data.folder", "data.regularisation", "data.masks", "lora.start_from", "sample.prompts_file", *PARTS)  # ~ is the home
+OPTIONAL = tuple(setting.key for setting in list_settings() if setting.is_optional)  # empty means unset
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> Values:
@@ -47,14 +51,20 @@ def find_base(values: Values) -> Known:
 
 def default_values() -> Values:
     """What an untouched form holds: the defaults of config.py, and what suits the first base model."""
-    config = Config.model_validate({"name": "x", "model": {"base": BASES[0].base}, "data": {"folder": "x"}})
-    flat = _flatten(config.model_dump())
-    return (
-        flat
-        | care_values(Care())
-        | {"name": "", "data.folder": "", "data.regularisation": "", "sample.prompts": []}
-        | BASES[0].values
-    )
+    return usual_values(BASES[0])
+
+
+def usual_values(base: Known) -> Values:
+    """What a form holds of which nothing was changed but the base model."""
+    defaults = {setting.key: copy.copy(setting.default) for setting in list_settings()}
+    return defaults | care_values(Care()) | {"model.base": base.base} | base.values
+
+
+def find_changes(values: Values) -> Values:
+    """The settings that differ from what is usual for their base model, by name, with what is usual."""
+    usual = usual_values(find_base(values))
+    keys = (setting.key for setting in list_settings() if setting.key not in ASKED)
+    return {key: usual[key] for key in keys if not is_same(values[key], usual[key])}
 
 
 def demo_values() -> Values:
@@ -64,11 +74,14 @@ def demo_values() -> Values:
 
 def again(folder: RunFolder) -> Values:
     """The form that gives a run's settings, under a name that no run has. Raises ConfigError."""
-    values = _flatten(load_config(folder.config).model_dump())
-    values["data.regularisation"] = values["data.regularisation"] or ""
-    if isinstance(values["data.resolution"], list):  # the form has room for one
-        values["data.resolution"] = max(values["data.resolution"])
+    values = from_config(load_config(folder.config))
     return default_values() | values | care_values(read_care(folder)) | {"name": free_name(folder.name)}
+
+
+def from_config(config: Config) -> Values:
+    """The settings as the form holds them."""
+    flat = _flatten(config.model_dump())
+    return {setting.key: setting.tidy(flat[setting.key]) for setting in list_settings()}
 
 
 def care_values(care: Care) -> Values:
@@ -96,7 +109,7 @@ def to_config(values: Values) -> Config:
         for section in sections:
             place = place.setdefault(section, {})
         if value or key not in OPTIONAL:
-            place[name] = expand(value) if key in FOLDERS else value
+            place[name] = expand(value) if key in PATHS else value
     return parse_config(nested, source="the form")
 
 
@@ -106,26 +119,29 @@ def find_problems(values: Values) -> dict[str, str]:
         to_config(values)
     except ConfigError as error:
         named = [problem.partition(": ") for problem in error.problems]
-        return {_WIDGET.get(place, place): _say(place, values.get(place), sentence) for place, _, sentence in named}
+        return {_find_widget(place, told): _say(place, values.get(place), told) for place, _, told in named}
     return {}
 
 
-_WIDGET = {"data": "data.regularisation_images"}  # where a problem of several values is shown
+def _find_widget(place: str, sentence: str) -> str:
+    """The setting below which a problem is told: of one in a list the list, of several settings the first that is named."""
+    while place.rpartition(".")[2].isdigit():
+        place = place.rpartition(".")[0]
+    settings = {each.key.rpartition(".")[2]: each.key for each in list_settings() if each.section == place}
+    return place if find_setting(place) else next((settings[word] for word in sentence.split() if word in settings), place)
 
 
 def _say(place: str, value: Any, sentence: str) -> str:
     if place == "name" and not value:
         return "Give it a name."
-    return f"Nothing here yet, expected: {explain(place)}" if value in ("", None) and place != "data" else sentence
+    setting = find_setting(place)
+    return f"Nothing here yet, expected: {setting.meaning}" if setting and value in ("", None) else sentence
 
 
 def explain(key: str) -> str:
-    """What a setting means: its description in trainer/config.py."""
-    model: Any = Config
-    *sections, name = key.split(".")
-    for section in sections:
-        model = model.model_fields[section].annotation
-    return str(model.model_fields[name].description)
+    """What a setting means, may be, and is by default; empty for what is none."""
+    setting = find_setting(key)
+    return setting.help if setting else ""
 
 
 def draft() -> RunFolder:
@@ -157,10 +173,16 @@ def read_values(folder: RunFolder) -> Values:
     """The form as it was left; what is missing or damaged is as in an untouched one."""
     values = default_values()
     try:
-        said = json.loads(folder.ui_state.read_bytes())["values"]
-        return values | {key: said[key] for key in values if key in said and _fits(said[key], values[key])}
+        return values | adopt(json.loads(folder.ui_state.read_bytes())["values"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return values
+
+
+def adopt(said: Mapping[str, Any]) -> Values:
+    """Those of some values, from a file or another tool, that the form has a place for and its widgets can show."""
+    defaults, settings = default_values(), {setting.key: setting for setting in list_settings()}
+    tidied = {key: settings[key].tidy(said[key]) if key in settings else said[key] for key in defaults if key in said}
+    return {key: value for key, value in tidied.items() if _fits(key, value, defaults[key])}
 
 
 def write_values(folder: RunFolder, values: Values) -> None:
@@ -169,14 +191,14 @@ def write_values(folder: RunFolder, values: Values) -> None:
     write_whole(folder.ui_state, json.dumps({"version": VERSION, "values": values}, indent=1).encode())
 
 
-def _fits(said: Any, default: Any) -> bool:
+def _fits(key: str, said: Any, default: Any) -> bool:
     """Whether a kept value is of a type that its place can show; numbers may be empty (None) while somebody is typing."""
-    if isinstance(default, bool) or isinstance(said, bool):
+    if setting := find_setting(key):
+        return setting.fits(said)
+    if isinstance(default, bool) or isinstance(said, bool):  # of care.json
         return isinstance(said, bool) and isinstance(default, bool)
     if isinstance(default, int | float):
         return said is None or isinstance(said, int | float)
-    if isinstance(default, list):
-        return isinstance(said, list) and all(isinstance(line, str) for line in said)
     return isinstance(said, str)
 
 

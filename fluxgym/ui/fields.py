@@ -11,8 +11,10 @@ from typing import Any
 import streamlit as st
 
 from fluxgym.form import form
+from fluxgym.form.catalogue import CHOICE, DECIMAL, SWITCH, TEXT, TEXTS, WHOLE, WORD, Setting, find_setting, is_same
 from fluxgym.ui.text import red
 
+FORM = "form"  # where a widget is: begins its key
 _send_typed = st.components.v2.component("fluxgym_typed", js=(Path(__file__).parent / "typed.js").read_text(encoding="utf-8"))
 
 
@@ -49,34 +51,69 @@ def send_while_typed() -> None:
     _send_typed(key="send-typed", height=1)
 
 
-def text(key: str, label: str, **options: Any) -> None:
+def text(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
     """One line, kept while it is typed."""
-    st.text_input(label, key=_bind(key, values()[key]), live=True, on_change=_keep, args=(key,), **_common(key, options))
+    widget = _bind(key, values()[key] or "", place)
+    st.text_input(label or _find(key).label, key=widget, live=True, on_change=_keep, args=(key, place), **_common(key, options))
     show_problem(key)
 
 
-def lines(key: str, label: str, **options: Any) -> None:
+def lines(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
     """A list of texts, one a line."""
-    shown = st.session_state.get(_name(key), "")
-    same = [line.strip() for line in shown.splitlines() if line.strip()] == values()[key]
-    widget = _bind(key, shown if same else "\n".join(values()[key]))  # a blank line while typing is not taken away
-    st.text_area(label, key=widget, on_change=_keep, args=(key, _split), **_common(key, options))
+    widget = _bind_typed(key, _split, "\n".join(values()[key]), place)
+    given = _common(key, options)
+    st.text_area(label or _find(key).label, key=widget, on_change=_keep, args=(key, place, _split), **given)
     show_problem(key)
 
 
-def number(key: str, label: str, **options: Any) -> None:
+def number(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
     """A number that may be out of its range or empty: the problem is told below it, not typed over."""
-    given = {"step": 1, "value": None, **options}
-    st.number_input(label, key=_bind(key, values()[key]), on_change=_keep, args=(key,), **_common(key, given))
+    setting = _find(key)
+    is_whole, value = setting.kind == WHOLE, values()[key]
+    widget = _bind(key, value if value is None or is_whole else float(value), place)
+    given = {"step": int(setting.step) if is_whole else setting.step, "format": setting.format, "value": None, **options}
+    given |= {"placeholder": "unset"} if setting.is_optional else {}
+    st.number_input(label or setting.label, key=widget, on_change=_keep, args=(key, place), **_common(key, given))
     show_problem(key)
 
 
-def choice(key: str, label: str, choices: dict[str, str]) -> None:
-    """One of the texts that a setting may be, by what each is called here."""
-    widget = _bind(key, values()[key])
-    given = {"format_func": lambda value: choices.get(value, str(value)), **_common(key, {})}
-    st.selectbox(label, list(choices), key=widget, on_change=_keep, args=(key,), **given)
+def switch(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
+    """True or false."""
+    widget = _bind(key, values()[key], place)
+    st.toggle(label or _find(key).label, key=widget, on_change=_keep, args=(key, place), **_common(key, options))
     show_problem(key)
+
+
+def choice(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
+    """One of the values that a setting may have, by what each is called here; a wrong one that is there can be seen too."""
+    setting, value = _find(key), values()[key]
+    choices = list(setting.choices) if value in setting.choices else [*setting.choices, value]
+    given = {"format_func": setting.show, **_common(key, options)}
+    widget = _bind(key, value, place)
+    st.selectbox(label or setting.label, choices, key=widget, on_change=_keep, args=(key, place), **given)
+    show_problem(key)
+
+
+def word(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
+    """A choice by its name, or something else that is typed: 'auto' or 3, 512 or '512, 768'."""
+    setting = _find(key)
+    shown = "" if values()[key] in ("", []) else setting.show(values()[key])
+    widget = _bind_typed(key, setting.read, shown, place)
+    given = {"on_change": _keep, "args": (key, place, setting.read), "key": widget, **_common(key, options)}
+    if setting.choices:
+        names = dict.fromkeys([*setting.choices.values(), st.session_state[widget] or shown])
+        st.selectbox(label or setting.label, list(names), accept_new_options=True, **given)
+    else:
+        st.text_input(label or setting.label, live=True, **given)
+    show_problem(key)
+
+
+_WIDGETS = {TEXT: text, TEXTS: lines, WHOLE: number, DECIMAL: number, SWITCH: switch, CHOICE: choice, WORD: word}
+
+
+def draw(key: str, place: str = FORM, **options: Any) -> None:
+    """The widget of any setting. `place`: another than that of the form's own steps, where it is on the page twice."""
+    _WIDGETS[_find(key).kind](key, "", place, **options)
 
 
 def show_problem(key: str) -> None:
@@ -98,21 +135,33 @@ def _common(key: str, options: dict[str, Any]) -> dict[str, Any]:
     return {"help": form.explain(key), **options}
 
 
-def _name(key: str) -> str:
-    return f"form:{key}"
+def _find(key: str) -> Setting:
+    setting = find_setting(key)
+    assert setting, key
+    return setting
 
 
-def _bind(key: str, value: Any) -> str:
+def _name(key: str, place: str = FORM) -> str:
+    return f"{place}:{key}"
+
+
+def _bind(key: str, value: Any, place: str) -> str:
     """The widget's key, its state set to the value. Only where they differ: setting it drops what is typed and not yet sent."""
-    name = _name(key)
-    if name not in st.session_state or st.session_state[name] != value:
+    name = _name(key, place)
+    if name not in st.session_state or not is_same(st.session_state[name], value):
         st.session_state[name] = value
     return name
 
 
-def _keep(key: str, read: Callable[[str], Any] | None = None) -> None:
-    value = st.session_state[_name(key)]
-    change(form.follow(values(), {key: read(value) if read else value}))
+def _bind_typed(key: str, read: Callable[[str], Any], shown: str, place: str) -> str:
+    """As _bind, of a value that can be typed in several ways: a blank line, or a comma at the end, stays while one types."""
+    typed = st.session_state.get(_name(key, place)) or ""
+    return _bind(key, typed if typed and is_same(read(typed), values()[key]) else shown, place)
+
+
+def _keep(key: str, place: str = FORM, read: Callable[[str], Any] | None = None) -> None:
+    value = st.session_state[_name(key, place)]
+    change(form.follow(values(), {key: read(value or "") if read else value}))
 
 
 def _split(text: str) -> list[str]:

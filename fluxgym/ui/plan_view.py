@@ -12,7 +12,7 @@ from trainer.schedules import comparable_rate
 
 _UNWATCHED = (
     "No image is held out and no prompt is drawn, so nothing will tell whether it gets better. Write a sample prompt, "
-    "or hold out an image or two under More settings, Validation images."
+    "or hold out an image or two under All settings, Validation images."
 )
 
 

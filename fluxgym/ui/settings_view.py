@@ -4,30 +4,9 @@ import streamlit as st
 
 from fluxgym.form import form
 from fluxgym.form.check import Checked
-from fluxgym.ui import care_fields, fields, steps
+from fluxgym.ui import all_settings, care_fields, fields, steps
 
-REGULARISATION = "data.regularisation"
-MORE: dict[str, tuple[str, float]] = {  # label, and by how much one click changes the number
-    "data.batch_size": ("Batch size", 1),
-    "data.resolution": ("Resolution, px", 16),
-    "data.validation_images": ("Validation images", 1),
-    "model.max_sequence_length": ("Tokens per caption", 8),
-    "train.seed": ("Seed", 1),
-    "train.warmup_steps": ("Warm-up, steps", 1),
-    "train.decay": ("Decay, share of steps", 0.05),
-    "lora.alpha": ("Alpha", 1.0),
-    "sample.every_epochs": ("Sample every, epochs", 1),
-    "sample.steps": ("Steps per sample", 1),
-    "sample.width": ("Sample width, px", 16),
-    "sample.height": ("Sample height, px", 16),
-    "sample.guidance": ("Guidance of samples", 0.5),
-    "save.every_epochs": ("Save the LoRA every, epochs", 1),
-    "save.state_every_epochs": ("Save the state every, epochs", 1),
-    "data.regularisation_images": ("Regularisation images per batch", 1),
-}
-
-MEMORY = {"auto": "As much as is free", **{size: f"{size} GB" for size in ("24", "16", "12", "8")}, "off": "Do not fit it"}
-
+HEAD = ("train.epochs", "data.repeats", "lora.rank", "train.learning_rate", "memory.preset")
 _NO_STATES = (
     "Without checkpointing a state is saved only when you stop it: after a crash or a power loss it begins at the beginning."
 )
@@ -37,24 +16,17 @@ def draw_settings(checked: Checked) -> None:
     """Step 3: how long, how strongly, and what is drawn on the way."""
     with st.container(border=True):
         steps.draw_title(3, "How it trains", not checked.problems)
-        with st.grid(4, min_column_width=140):
-            with st.container():
-                fields.number("train.epochs", "Epochs")
-            with st.container():
-                fields.number("data.repeats", "Repeats")
-            with st.container():
-                fields.number("lora.rank", "Rank")
-            with st.container():
-                fields.number("train.learning_rate", "Learning rate", step=1e-5, format="%.1e")
+        with st.grid(5, min_column_width=140):
+            for key in HEAD:
+                with st.container():
+                    fields.draw(key)
         fields.lines(
             "sample.prompts",
-            "Sample prompts, one a line",
             height=130,
             placeholder="a sks person on a beach\na person on a beach",
         )
         _draw_care()
-        with st.expander("More settings", expanded=any(map(fields.is_told, [*MORE, REGULARISATION]))):
-            _draw_more()
+        all_settings.draw_all(HEAD)
 
 
 def _draw_care() -> None:
@@ -79,19 +51,10 @@ def _draw_checkpointing(values: form.Values) -> None:
     is_on = bool(values[form.CHECKPOINTS])
     if st.session_state.get("checkpointing") != is_on:
         st.session_state.checkpointing = is_on
-    told = "Saves now and then all that a resume needs. How often: More settings, Save the state every."
+    told = "Saves now and then all that a resume needs. How often: All settings, Save the state every."
     st.toggle("Enable checkpointing", key="checkpointing", help=told, on_change=_switch_checkpointing)
 
 
 def _switch_checkpointing() -> None:
     every = form.default_values()[form.CHECKPOINTS] if st.session_state.checkpointing else 0
     fields.change({form.CHECKPOINTS: every})
-
-
-def _draw_more() -> None:
-    with st.grid(3, min_column_width=150):
-        for key, (label, step) in MORE.items():
-            with st.container():
-                fields.number(key, label, step=step)
-    fields.text(REGULARISATION, "Folder of regularisation images")
-    fields.choice("memory.preset", "GPU memory", MEMORY)

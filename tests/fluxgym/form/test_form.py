@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fluxgym.form import form
+from fluxgym.form.catalogue import DECIMAL, SWITCH, TEXT, TEXTS, WHOLE, Setting, list_settings
 from fluxgym.run.folders import free_name
 from trainer.config import Config, dump_config, load_config
 from trainer.folder import RunFolder
@@ -73,6 +74,12 @@ def test_of_a_form_with_strange_values_the_rest_is_kept(tmp_path: Path) -> None:
         ({"train.learning_rate": 7.0}, "train.learning_rate", ["got 7.0", "up to 1"]),
         ({"data.regularisation_images": 9}, "data.regularisation_images", ["batch"]),
         ({"model.base": ""}, "model.base", ["Nothing here yet", "diffusers"]),
+        ({"data.resolution": [64, 100]}, "data.resolution", ["got 100", "such"]),
+        ({"train.decay": 0.5, "train.schedule": "linear"}, "train.decay", ["got decay 0.5 with schedule linear"]),
+        ({"model.matmul_8bit": True}, "model.matmul_8bit", ["quantise"]),
+        ({"train.shift": 3.0}, "train.shift", ["flux_shift"]),
+        ({"train.shift": "three"}, "train.shift", ["got 'three'", "or 'auto'"]),
+        ({"sample.prompts": ["a --x 1"]}, "sample.prompts", ["--x"]),
     ],
 )
 def test_a_wrong_value_is_told_where_it_stands(changes: form.Values, place: str, words: list[str]) -> None:
@@ -81,12 +88,46 @@ def test_a_wrong_value_is_told_where_it_stands(changes: form.Values, place: str,
     assert all(word in problems[place] for word in words), problems[place]
 
 
-def test_again_takes_the_highest_of_several_resolutions(outputs: Path) -> None:
+def test_again_keeps_what_no_plain_number_or_text_can_say(outputs: Path) -> None:
+    given = {"data.resolution": [64, 96], "lora.targets": ["to_q"], "train.gradient_checkpointing": True, "train.shift": 3.0}
+    given |= {"train.timesteps": "shift", "speed.compile": False, "memory.swapped_blocks": 2, "data.masks": "alpha"}
     folder = RunFolder(outputs / "cat")
     folder.path.mkdir()
-    config = form.to_config(form.demo_values() | {"data.resolution": [64, 96], "name": "cat"})
+    config = form.to_config(form.demo_values() | given | {"name": "cat"})
     folder.config.write_text(dump_config(config), encoding="utf-8")
-    assert form.again(folder)["data.resolution"] == 96
+    values = form.again(folder)
+    assert values | given == values
+    form.write_values(form.draft(), values)
+    assert form.read_values(form.draft()) == values, "a refresh changes nothing of it"
+    assert form.to_config(values | {"name": "cat"}) == config
+
+
+@pytest.mark.parametrize("setting", list_settings(), ids=lambda setting: setting.key)
+def test_every_setting_comes_through_the_form(setting: Setting) -> None:
+    values = form.default_values()
+    assert setting.key in values
+    examples = {DECIMAL: 0.5, WHOLE: 3, TEXTS: ["a", "b"], TEXT: "x", SWITCH: not setting.default}
+    said = examples.get(setting.kind, [*setting.choices, [64]][0])
+    form.write_values(form.draft(), values | {setting.key: said})
+    assert form.read_values(form.draft())[setting.key] == said
+
+
+def test_what_differs_from_what_is_usual_for_the_base_model_is_found() -> None:
+    values = form.default_values()
+    assert form.find_changes(values) == {}
+    values |= {"name": "cat", "data.folder": "x", "sample.prompts": ["a"], "lora.alpha": 16, "train.epochs": 3}
+    values |= {"data.resolution": [512, 768]}
+    assert form.find_changes(values) == {"train.epochs": 16, "data.resolution": 512}
+    schnell = next(base for base in form.BASES if "schnell" in base.base)
+    values |= form.follow(values, {"model.base": schnell.base})
+    assert "sample.steps" not in form.find_changes(values), "4 is usual for schnell"
+    assert form.find_changes(values | {"sample.steps": 20})["sample.steps"] == 4
+    assert form.find_changes(values | {"train.gradient_checkpointing": 1, "speed.compile": True}).keys() > {"speed.compile"}
+
+
+def test_values_from_elsewhere_are_taken_where_they_can_be_shown() -> None:
+    said = {"lora.alpha": 8, "lora.rank": 4.5, "train.seed": 2**60, "data.masks": None, "care.place": "0", "bogus": 1}
+    assert form.adopt(said) == {"lora.alpha": 8.0, "data.masks": "", "care.place": "0"}
 
 
 def test_an_empty_number_of_tokens_means_unset() -> None:

@@ -18,7 +18,10 @@ def script() -> None:
     fields.text("trigger", "Trigger")
     fields.number("train.epochs", "Epochs")
     fields.lines("sample.prompts", "Prompts")
-    fields.choice("memory.preset", "GPU memory", {"auto": "As much as is free", "12": "12 GB"})
+    fields.choice("memory.preset")
+    for key in ("data.resolution", "train.gradient_checkpointing", "data.flip", "train.ema", "model.max_sequence_length"):
+        fields.draw(key)
+    fields.draw("train.epochs", "all")
 
 
 def open_fields() -> AppTest:
@@ -32,8 +35,8 @@ def test_what_is_typed_is_on_disk_at_once_and_back_in_another_session() -> None:
     page.text_input(key="form:name").set_value("cat").run()
     page.number_input(key="form:train.epochs").set_value(3).run()
     page.text_area(key="form:sample.prompts").set_value("a\n\n b \n").run()
-    assert page.selectbox(key="form:memory.preset").options == ["As much as is free", "12 GB"]
-    page.selectbox(key="form:memory.preset").select_index(1).run()
+    assert page.selectbox(key="form:memory.preset").options[:2] == ["As much as is free", "24 GB"]
+    page.selectbox(key="form:memory.preset").select_index(3).run()
     kept = form.read_values(form.draft())
     assert (kept["name"], kept["train.epochs"], kept["sample.prompts"]) == ("cat", 3, ["a", "b"])
     assert kept["memory.preset"] == "12"
@@ -41,6 +44,41 @@ def test_what_is_typed_is_on_disk_at_once_and_back_in_another_session() -> None:
     assert again.text_input(key="form:name").value == "cat"
     assert again.text_area(key="form:sample.prompts").value == "a\nb"
     assert page.text_area(key="form:sample.prompts").value == "a\n\n b \n", "a blank line is not taken away while typing"
+
+
+def test_a_setting_that_is_on_the_page_twice_says_the_same_twice() -> None:
+    page = open_fields()
+    page.number_input(key="all:train.epochs").set_value(5).run()
+    assert page.number_input(key="form:train.epochs").value == 5
+    page.number_input(key="form:train.epochs").set_value(6).run()
+    assert page.number_input(key="all:train.epochs").value == 6
+
+
+def test_what_is_typed_in_place_of_a_name_becomes_what_it_means() -> None:
+    page = open_fields()
+    page.text_input(key="form:data.resolution").set_value("512, 768,").run()
+    assert form.read_values(form.draft())["data.resolution"] == [512, 768]
+    assert page.text_input(key="form:data.resolution").value == "512, 768,", "a comma stays while one types on"
+    page.text_input(key="form:data.resolution").set_value("").run()
+    assert form.read_values(form.draft())["data.resolution"] == ""
+    blocks = page.selectbox(key="form:train.gradient_checkpointing")
+    assert blocks.options == ["auto", "all blocks", "none"]
+    blocks.options.append("12")  # as somebody types it
+    blocks.set_value("12").run()
+    assert not page.exception
+    assert form.read_values(form.draft())["train.gradient_checkpointing"] == 12
+    assert open_fields().selectbox(key="form:train.gradient_checkpointing").value == "12"
+    page.selectbox(key="form:train.gradient_checkpointing").select("all blocks").run()
+    assert form.read_values(form.draft())["train.gradient_checkpointing"] is True
+
+
+def test_switches_and_decimals_of_files_that_say_whole_numbers() -> None:
+    form.write_values(form.draft(), form.default_values() | {"train.ema": 0, "memory.preset": "48"})
+    page = open_fields()
+    assert page.number_input(key="form:train.ema").value == 0.0
+    assert page.selectbox(key="form:memory.preset").value == "48", "what is wrong can be seen"
+    page.toggle(key="form:data.flip").set_value(True).run()
+    assert form.read_values(form.draft())["data.flip"] is True
 
 
 def test_an_emptied_number_stays_empty() -> None:
