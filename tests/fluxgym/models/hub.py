@@ -80,6 +80,8 @@ class _Answer(BaseHTTPRequestHandler):
             return self._json({"name": "somebody", "type": "user"}) if token == TOKEN else self._refuse(401, "")
         if hub.mood.is_private and token != TOKEN:
             return self._refuse(401, "RepoNotFound")
+        if path.startswith(f"/api/models/{hub.name}/tree/"):
+            return self._json(self._tell_tree())
         if path.startswith(f"/api/models/{hub.name}"):
             return self._json(self._tell_model())
         name = path.removeprefix(f"/{hub.name}/resolve/{COMMIT}/")
@@ -100,6 +102,10 @@ class _Answer(BaseHTTPRequestHandler):
                 entry["lfs"] = {"sha256": blob_name(file), "size": size, "pointerSize": 134}
             siblings.append(entry)
         return {"id": self.server.name, "sha": COMMIT, "siblings": siblings, "private": False, "gated": False}
+
+    def _tell_tree(self) -> list[dict[str, object]]:
+        files = self.server.files().items()
+        return [{"type": "file", "path": name, "size": file.stat().st_size, "oid": blob_name(file)} for name, file in files]
 
     def _send_file(self, name: str, file: Path, with_body: bool) -> None:
         mood, data = self.server.mood, file.read_bytes()
@@ -136,7 +142,7 @@ class _Answer(BaseHTTPRequestHandler):
         else:
             self.wfile.write(data)
 
-    def _json(self, said: dict[str, object]) -> None:
+    def _json(self, said: object) -> None:
         body = json.dumps(said).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

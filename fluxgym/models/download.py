@@ -1,0 +1,70 @@
+"""Downloading a base model as a job: `python -m fluxgym.models.download owner/model [--repair]` is its process."""
+
+import argparse
+import sys
+
+from fluxgym.job.begin import start_job
+from fluxgym.job.folder import DONE, Job, find_job, read_job
+from fluxgym.models.fetch import PATIENCE, Fetch
+from fluxgym.models.known import find_known
+from fluxgym.models.verify import is_whole
+from fluxgym.models.wrong import Refused, explain
+from fluxgym.run.base_model import HUB_NAME, hub_cache
+from fluxgym.run.folders import PROJECT
+
+KIND = "download"
+
+
+def start_download(base: str, repair: bool = False) -> Job:
+    """Begins a download, or goes on with one. `repair`: what is here is read and compared, too.
+
+    Raises JobIsActive, ValueError for what is no name on the Hub, OSError."""
+    if not HUB_NAME.fullmatch(base) or (PROJECT / base).exists():
+        raise ValueError(f"got {base!r}, expected a name on the Hugging Face Hub: owner/model")
+    known = find_known(base)
+    options = ["--repair"] if repair else []
+    title = f"Downloading {known.label if known else base}"
+    return start_job(KIND, base, ["-m", "fluxgym.models.download", base, *options], title)
+
+
+def find_download(base: str) -> Job:
+    """The job of a model, whether there is one or not."""
+    return find_job(KIND, base)
+
+
+def bytes_to_download(base: str) -> int | None:
+    """How much a training of this base model would still download, about; None where nobody knows before the Hub is asked."""
+    if (PROJECT / base).exists() or not HUB_NAME.fullmatch(base) or is_whole(base):
+        return 0
+    status = read_job(find_download(base))
+    if status and status.said and status.said.total and status.state != DONE:
+        return max(0, status.said.total - status.said.done)
+    known = find_known(base)
+    return max(0, known.bytes - _count_bytes(base)) if known else None
+
+
+def _count_bytes(base: str) -> int:
+    blobs = hub_cache() / f"models--{base.replace('/', '--')}" / "blobs"
+    return sum(path.stat().st_size for path in blobs.iterdir()) if blobs.is_dir() else 0
+
+
+def main(arguments: list[str]) -> int:
+    """The job's process: its last words are why it failed."""
+    parser = argparse.ArgumentParser(prog="python -m fluxgym.models.download")
+    parser.add_argument("base", metavar="owner/model")
+    parser.add_argument("--repair", action="store_true", help="read what is here and compare it, too")
+    parser.add_argument("--patience", type=float, default=PATIENCE, metavar="S", help="seconds to wait for a lost connection")
+    options = parser.parse_args(arguments)
+    from huggingface_hub.errors import HTTPError
+
+    try:
+        Fetch(options.base, options.repair, options.patience).run()
+    except (Refused, HTTPError, OSError, ValueError) as error:
+        print(explain(error, options.base))
+        return 1
+    print(f"{options.base} is here and whole.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
