@@ -2,7 +2,8 @@
 
 Nothing is downloaded here, and nothing needs torch. What is not here yet is no problem: the trainer brings it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from fluxgym.run.base_model import find_model_folder
@@ -33,7 +34,7 @@ def find_model_problems(config: Config) -> list[str]:
     if folder is None:
         return problems
     if path.is_dir():
-        return find_folder_faults(folder, set(_list_given(model))) + problems
+        return find_folder_faults(folder, _list_given(model)) + problems
     return _find_damage(folder) + problems
 
 
@@ -43,16 +44,28 @@ def is_whole(base: str) -> bool:
     return folder is not None and not find_folder_faults(folder)
 
 
-def find_folder_faults(folder: Path, given: set[str] | None = None) -> list[str]:
-    """What is missing or damaged in a folder in diffusers format. `given`: settings that replace weights of its parts."""
+def find_folder_faults(folder: Path, given: Collection[str] = ()) -> list[str]:
+    """What is missing or damaged in a folder in diffusers format. `given`: settings that replace weights of its parts.
+
+    Looked at again only when one of its files has changed."""
+    return list(_find_folder_faults(folder, frozenset(given), _stamp(folder)))
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    files = [file for pattern in ("*.json", "*/*") for file in sorted(folder.glob(pattern)) if file.exists()]
+    return tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+
+
+@lru_cache(maxsize=256)
+def _find_folder_faults(folder: Path, given: frozenset[str], _stamp: object) -> tuple[str, ...]:
     anatomy = find_anatomy(folder)
     if anatomy is None:
         got = "is missing or damaged" if not (folder / INDEX).is_file() else "names another kind of model"
-        return [f"{folder}: {INDEX} {got}, expected {TITLES} in diffusers format"]
-    return [f"{folder / part}: {problem}" for part, problem in _list_faults(folder, anatomy, given or set())]
+        return (f"{folder}: {INDEX} {got}, expected {TITLES} in diffusers format",)
+    return tuple(f"{folder / part}: {problem}" for part, problem in _list_faults(folder, anatomy, given))
 
 
-def _list_faults(folder: Path, anatomy: Anatomy, given: set[str]) -> Iterator[tuple[str, str]]:
+def _list_faults(folder: Path, anatomy: Anatomy, given: Collection[str]) -> Iterator[tuple[str, str]]:
     for part, config in anatomy.configs.items():
         has_weights = part in anatomy.settings and anatomy.settings[part] not in given
         yield from ((part, problem) for problem in find_folder_problems(folder / part, config, has_weights))
