@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fluxgym.dataset.images import CAPTION_LIMIT
+from fluxgym.dataset.images import CAPTION_LIMIT, expand
 from fluxgym.run.folders import PROJECT
 from trainer.disk import write_whole
 from trainer.layouts import METADATA, NUMBERED, TEXTS, read_layout
@@ -66,6 +66,16 @@ class CaptionChanged(ValueError):
 def is_editable(place: Path) -> bool:
     """Captions of one's own data are written; what came with FluxGym is only looked at."""
     return not place.resolve().is_relative_to(PROJECT / "trainer")
+
+
+def find_place(given: str) -> Path | None:
+    """The folder, dataset.toml or metadata.jsonl that a setting names, from the project's folder or ~, or None."""
+    try:
+        path = PROJECT / expand(given)
+        is_one = path.is_dir() or (path.suffix.lower() in (".toml", ".jsonl") and path.is_file())
+        return path if given and is_one else None
+    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
+        return None
 
 
 def read_captions(place: Path) -> Captions:

@@ -32,6 +32,7 @@ from fluxgym.ui import (
     live_log,
     pictures,
     routes,
+    set_files,
     visitor,
 )
 
@@ -42,6 +43,7 @@ ROUTES += [
     *compare_feed.ROUTES,
     *card.ROUTES,
     *freeze.ROUTES,
+    *set_files.ROUTES,
     Route("/favicon.png", lambda _request: FileResponse(routes.ICON)),
 ]
 COLLECTED = 15  # s between two collections of garbage

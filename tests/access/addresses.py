@@ -1,9 +1,12 @@
 """An address for each route of the server that there is, ours and Streamlit's, at which an owner gets an answer."""
 
+import json
 from urllib.parse import quote
 
+from fluxgym.dataset.captions import read_captions
 from fluxgym.ui import chart, component, server
 from tests.access.planted import OTHER, SAMPLE, SHOWN
+from trainer.mini import DATASET
 
 (CHART,) = (digest for digest, text in component._texts.items() if "window.fluxgymPlotly" in text)
 assert chart  # which declares it
@@ -12,6 +15,7 @@ assert chart  # which declares it
 def ours(run: str = SHOWN) -> dict[str, str]:
     """By the path of the route. test_stranger.py compares the keys with server.ROUTES."""
     picture = quote(f"sample/{run}{SAMPLE}")
+    place = f"place={quote(str(DATASET), safe='')}"
     return {
         "/favicon.png": "favicon.png",
         "/vendor": "vendor/plotly.min.js",
@@ -31,10 +35,17 @@ def ours(run: str = SHOWN) -> dict[str, str]:
         "/together/charts": f"together/charts?runs={run},{OTHER}",
         "/card/{run}.jpg": f"card/{run}.jpg",
         "/together/samples": f"together/samples?runs={run},{OTHER}",
+        "/sets/board": f"sets/board?{place}",
+        "/sets/picture": f"sets/picture?{place}&image={quote(read_captions(DATASET).images[0].key)}",
+        "/sets/alike": f"sets/alike?{place}",
+        "/sets/do/{deed}": "sets/do/preview",
     }
 
 
 SOCKETS = {"/live/{run}/{log}"}  # of ours
+POSTS = {
+    "/sets/do/{deed}": json.dumps({"place": str(DATASET), "kind": "prefix", "text": "x"}).encode()
+}  # those that change something, with what is sent
 STREAMLITS = [  # "a method, an address" of each route that Streamlit has; see starlette_routes.py and its neighbours
     "GET ",
     "GET run?run=shown",

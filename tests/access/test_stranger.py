@@ -28,7 +28,12 @@ FORGED = {  # what a proxy, Streamlit or we ourselves might believe
     "Remote-User": "owner",
     "Authorization": f"Basic {KEY}",
 }
-HTTP = [f"GET {path}" for route, path in addresses.ours().items() if route not in addresses.SOCKETS]
+HTTP = [
+    f"{'POST' if route in addresses.POSTS else 'GET'} {path}"
+    for route, path in addresses.ours().items()
+    if route not in addresses.SOCKETS
+]
+SENT = {addresses.ours()[route]: body for route, body in addresses.POSTS.items()}
 WEBSOCKETS = [addresses.STREAM, *(addresses.ours()[route] for route in addresses.SOCKETS)]
 
 
@@ -53,10 +58,21 @@ def test_every_address_is_refused_before_any_script_runs(guarded: Guarded, asked
     assert guarded.runs() == before
 
 
-@pytest.mark.parametrize("path", HTTP)
-def test_the_owner_gets_an_answer_there(guarded: Guarded, owner: raw.Headers, path: str) -> None:
+@pytest.mark.parametrize("asked", HTTP)
+def test_the_owner_gets_an_answer_there(guarded: Guarded, owner: raw.Headers, asked: str) -> None:
     """Without this the test before could not fail."""
-    assert guarded.ask(path.partition(" ")[2], headers=owner).status == 200
+    assert ask_as_owner(guarded, owner, asked).status == 200
+
+
+def ask_as_owner(guarded: Guarded, owner: raw.Headers, asked: str) -> raw.Answer:
+    method, _, path = asked.partition(" ")
+    return guarded.ask(path, method, owner, SENT.get(path, b""))
+
+
+@pytest.mark.parametrize("asked", [asked for asked in HTTP if asked.startswith("POST")])
+def test_no_page_of_another_site_changes_anything(guarded: Guarded, owner: raw.Headers, asked: str) -> None:
+    for origin in ("http://evil.example", "null", f"http://127.0.0.1:{guarded.port + 1}"):
+        assert ask_as_owner(guarded, {**owner, "Origin": origin}, asked).status == 403
 
 
 @pytest.mark.parametrize("path", WEBSOCKETS)
