@@ -1,5 +1,6 @@
 """Trains one LoRA: `python -m trainer outputs/<name>/config.toml [--resume <state>]`, also under `accelerate launch`.
 Writes a LoRA's file in another form: `python -m trainer convert IN OUT --to kohya`.
+Writes captions for the images of a data set: `python -m trainer caption FOLDER`.
 
 Exit codes: 0 finished, 1 it broke, 2 something was wrong with what it was given, 143 stopped and resumable."""
 
@@ -17,7 +18,11 @@ if __name__ == "__main__":
         from trainer.convert import main as convert
 
         sys.exit(convert(sys.argv[2:]))
-    parser = argparse.ArgumentParser(prog="python -m trainer", description="Trains one LoRA; `convert` writes one anew.")
+    if sys.argv[1:2] == ["caption"]:
+        from trainer.caption import main as caption
+
+        sys.exit(caption(sys.argv[2:]))
+    parser = argparse.ArgumentParser(prog="python -m trainer", description="Trains one LoRA. Also: convert, caption.")
     parser.add_argument("config", type=Path, help="config.toml in the run's folder")
     parser.add_argument("--resume", type=Path, help="a state in the run's folder to go on from")
     options = parser.parse_args()

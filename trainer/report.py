@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -62,10 +63,12 @@ def count(what: str, items: Sequence[T], every: float = EVERY) -> Iterator[T]:
             said = time.monotonic()
 
 
-def make_download_bar(what: str) -> type[tqdm]:
+def make_download_bar(what: str, tell: Callable[[str], None] = say, every: float = EVERY_DOWNLOAD) -> type[tqdm]:
     """A bar for huggingface_hub that says 'Downloading owner/model: 1,204 of 23,800 MiB' now and then, while bytes come.
 
-    The library has one bar for what came and one for what is on the disk; whichever is ahead speaks."""
+    The library has one bar for what came and one for what is on the disk; whichever is ahead speaks. `tell` is called by one
+    thread at a time."""
+    speaking = threading.Lock()
 
     class DownloadBar(tqdm):
         said, got = -math.inf, 0.0  # of all bars together: when, and how many bytes
@@ -74,7 +77,7 @@ def make_download_bar(what: str) -> type[tqdm]:
             super().__init__(*given, **options | {"file": io.StringIO(), "disable": False, "leave": False})
 
         def display(self, msg: str | None = None, pos: int | None = None) -> None:
-            if time.monotonic() - DownloadBar.said >= EVERY_DOWNLOAD:
+            if time.monotonic() - DownloadBar.said >= every:
                 self._say()
 
         def close(self) -> None:
@@ -83,10 +86,11 @@ def make_download_bar(what: str) -> type[tqdm]:
             super().close()
 
         def _say(self) -> None:
-            if self.unit != "B" or self.n <= DownloadBar.got:  # others count files
-                return
-            DownloadBar.said, DownloadBar.got = time.monotonic(), self.n
-            say(f"Downloading {what}: {self.n / 2**20:,.0f} of {(self.total or self.n) / 2**20:,.0f} MiB")
+            with speaking:
+                if self.unit != "B" or self.n <= DownloadBar.got:  # others count files
+                    return
+                DownloadBar.said, DownloadBar.got = time.monotonic(), self.n
+                tell(f"Downloading {what}: {self.n / 2**20:,.0f} of {(self.total or self.n) / 2**20:,.0f} MiB")
 
     return DownloadBar
 

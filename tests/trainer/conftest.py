@@ -198,6 +198,14 @@ def family() -> Any:
     return find_base(Model(base=str(mini.MODEL), dtype="fp32", max_sequence_length=24), torch.device("cpu"))
 
 
+@pytest.fixture(scope="session")
+def florence(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Florence-2 that knows three colours (captioners.py)."""
+    from tests.trainer.captioners import make_florence
+
+    return make_florence(tmp_path_factory.mktemp("florence"))
+
+
 @pytest.fixture
 def make_folder(tmp_path: Path) -> Callable[..., Path]:
     """make_folder(captions, size): a folder of one image for each caption."""
