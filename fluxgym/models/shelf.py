@@ -18,7 +18,7 @@ from trainer.anatomy import ANATOMIES, INDEX, find_anatomy
 from trainer.disk import write_whole
 
 VERSION = 1
-HUB, FOLDER, FILE = "Hugging Face Hub", "Folder", "Single file"
+HUB, FOLDER, FILE = "from the Hub", "a folder", "a single file"
 HUB_FOLDER = "models--"
 
 
