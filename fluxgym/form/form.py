@@ -34,14 +34,15 @@ PATHS = ("data.folder", "data.regularisation", "data.masks", "lora.start_from", 
 OPTIONAL = tuple(setting.key for setting in list_settings() if setting.is_optional)  # empty means unset
 
 
-def _flatten(values: dict[str, Any], prefix: str = "") -> Values:
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Values:
+    """The sections of a config.toml as values by dotted name."""
     flat: Values = {}
     for key, value in values.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
 
 
-_DEMO = _flatten(tomllib.loads(DEMO.read_text(encoding="utf-8")))
+_DEMO = flatten(tomllib.loads(DEMO.read_text(encoding="utf-8")))
 
 
 def find_base(values: Values) -> Known:
@@ -80,13 +81,13 @@ def again(folder: RunFolder) -> Values:
 
 def from_config(config: Config) -> Values:
     """The settings as the form holds them."""
-    flat = _flatten(config.model_dump())
+    flat = flatten(config.model_dump())
     return {setting.key: setting.tidy(flat[setting.key]) for setting in list_settings()}
 
 
 def care_values(care: Care) -> Values:
     """The choices of care.json as the form names them."""
-    return _flatten({"care": dataclasses.asdict(care)})
+    return flatten({"care": dataclasses.asdict(care)})
 
 
 def to_care(values: Values) -> Care:
@@ -100,17 +101,20 @@ def to_care(values: Values) -> Care:
 
 def to_config(values: Values) -> Config:
     """The settings of a form. Raises ConfigError with one sentence for each problem."""
+    said = {key: value for key, value in values.items() if not key.startswith(CARE) and (value or key not in OPTIONAL)}
+    return parse_config(nest(said | {key: expand(said[key]) for key in PATHS if key in said}), source="the form")
+
+
+def nest(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by dotted name as the sections of a config.toml."""
     nested: dict[str, Any] = {}
     for key, value in values.items():
-        if key.startswith(CARE):
-            continue
         *sections, name = key.split(".")
         place = nested
         for section in sections:
             place = place.setdefault(section, {})
-        if value or key not in OPTIONAL:
-            place[name] = expand(value) if key in PATHS else value
-    return parse_config(nested, source="the form")
+        place[name] = value
+    return nested
 
 
 def find_problems(values: Values) -> dict[str, str]:
