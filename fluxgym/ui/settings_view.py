@@ -4,7 +4,7 @@ import streamlit as st
 
 from fluxgym.form import form
 from fluxgym.form.check import Checked
-from fluxgym.ui import all_settings, care_fields, fields, steps
+from fluxgym.ui import all_settings, care_fields, fields, presets_view, steps
 
 HEAD = ("train.epochs", "data.repeats", "lora.rank", "train.learning_rate", "memory.preset")
 _NO_STATES = (
@@ -15,7 +15,12 @@ _NO_STATES = (
 def draw_settings(checked: Checked) -> None:
     """Step 3: how long, how strongly, and what is drawn on the way."""
     with st.container(border=True):
-        steps.draw_title(3, "How it trains", not checked.problems)
+        title, beside = st.columns([3, 1], vertical_alignment="center")
+        with title:
+            steps.draw_title(3, "How it trains", not checked.problems)
+        with beside.container(horizontal=True, horizontal_alignment="right"):
+            presets_view.draw_button()
+        presets_view.draw_applied()
         with st.grid(5, min_column_width=140):
             for key in HEAD:
                 with st.container():
