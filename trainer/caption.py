@@ -19,7 +19,7 @@ from trainer.captioner_files import CaptionerError, find_model
 from trainer.dataset import DAMAGED, open_image
 from trainer.disk import NotWritten
 from trainer.listing import Found
-from trainer.phrases import add_trigger
+from trainer.phrases import DETAILS, add_trigger
 from trainer.progress import Progress
 from trainer.written import Written, choose, is_wanted
 
@@ -65,7 +65,11 @@ class Work:
             self.progress.tell(done, batch[-1].name)
             report.say(f"Captions: {done}/{len(self.todo)} {batch[-1].name}")
 
-    def tell_end(self) -> str:
+    def tell_end(self, told: str) -> None:
+        self.progress.give(told=told)
+        report.say(told)
+
+    def sum_up(self) -> str:
         """What came of it, for people."""
         told = [f"{self.count} of {len(self.todo)} captions written"]
         if self.kept:
@@ -152,7 +156,7 @@ def main(arguments: Sequence[str]) -> int:
     """What is wrong is told in one line, the last one."""
     options = _make_parser().parse_args(arguments)
     try:
-        report.say(_run(options))
+        _run(options)
     except (ValueError, NotWritten) as error:
         lines = (line.strip() for line in str(error).splitlines())
         print("; ".join(lines).replace(":;", ":"), file=sys.stderr, flush=True)
@@ -160,13 +164,14 @@ def main(arguments: Sequence[str]) -> int:
     return FINISHED
 
 
-def _run(options: argparse.Namespace) -> str:
+def _run(options: argparse.Namespace) -> None:
     way = f"{options.model}; {options.detail}; {options.prompt}; {options.max_tokens}"
     work = Work(options.folder, Wish(" ".join(options.trigger.split()), options.again, way))
     for problem in work.problems:
         report.warn(problem)
     if not work.todo:
-        return "Nothing to do: every image has a caption"
+        work.tell_end("Nothing to do: every image has a caption")
+        return
     work.progress.tell(0, f"Looking for {options.model}")
     folder = find_model(options.model, lambda said: work.progress.tell(0, said))
     work.progress.tell(0, f"Loading {options.model}")
@@ -178,14 +183,14 @@ def _run(options: argparse.Namespace) -> str:
     except OUT_OF_MEMORY as error:
         raise MemoryRanOut(options.model) from error
     work.write(captioner, options.batch_size or (FEW if device.type == "cpu" else MANY))
-    return work.tell_end()
+    work.tell_end(work.sum_up())
 
 
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainer caption", description="Writes captions with a model.")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a data set: a folder of images, or a dataset.toml")
     parser.add_argument("--model", default=MODEL, help=f"a folder, or a name on the Hub ({MODEL} if not given)")
-    parser.add_argument("--detail", choices=("short", "detailed", "long"), default="detailed", help="how much it says")
+    parser.add_argument("--detail", choices=DETAILS, default="detailed", help="how much it says")
     parser.add_argument("--prompt", default="", help="what a model that chats is asked, in place of --detail")
     parser.add_argument("--trigger", default="", help="a word that each caption begins with")
     parser.add_argument("--again", action="store_true", help="also those that a model wrote and nobody has changed since")

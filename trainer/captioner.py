@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from jinja2 import TemplateError
@@ -20,10 +20,8 @@ from transformers.utils.logging import disable_progress_bar
 
 from trainer.captioner_files import CaptionerError
 from trainer.header import list_files, read_header
-from trainer.phrases import clean
+from trainer.phrases import Detail, clean
 
-Detail = Literal["short", "detailed", "long"]
-DETAILS: tuple[Detail, ...] = get_args(Detail)
 TASKS: dict[Detail, str] = {"short": "<CAPTION>", "detailed": "<DETAILED_CAPTION>", "long": "<MORE_DETAILED_CAPTION>"}
 PROMPTS: dict[Detail, str] = {
     "short": "Describe this image in one short sentence. Answer with the description alone.",

@@ -1,7 +1,10 @@
 """What a model said of an image, made into a caption: without its turns of phrase, with the trigger. Imports no torch."""
 
 import re
+from typing import Literal, get_args
 
+Detail = Literal["short", "detailed", "long"]  # how much a caption is to say
+DETAILS: tuple[Detail, ...] = get_args(Detail)
 _THING = r"(?:image|photo|photograph|picture|drawing|illustration|painting|scene)"
 _SHOWS = (
     r"(?:shows?|depicts?|features?|displays?|captures?|presents?|portrays?|contains?|illustrates?|showcases?"

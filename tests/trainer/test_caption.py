@@ -84,7 +84,7 @@ def test_what_a_person_does_meanwhile_counts(place, florence):
     (place / "1.png").unlink()
     work.write(model, 7)
     assert texts(place) == ["mine", None, *(f"a {colour} square\n" for colour in COLOURS[2:])]
-    assert work.tell_end() == "5 of 7 captions written; 2 left, as somebody wrote them or removed the image meanwhile"
+    assert work.sum_up() == "5 of 7 captions written; 2 left, as somebody wrote them or removed the image meanwhile"
 
 
 def test_a_batch_that_does_not_fit_is_halved(place, florence, capsys):
@@ -158,6 +158,7 @@ def test_broken_off_and_begun_again_it_goes_on_where_it_was(place, florence, tmp
     assert len(choose(place).by_model) == done, "each of them is known to be a model's"
     again = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert f"{60 - done} of {60 - done} captions written" in again.stdout
+    assert json.loads(told.read_text())["result"]["told"].endswith("captions written")
     assert not list(place.glob("*.new")) and (place / RECORD).is_file()
 
 

@@ -10,6 +10,7 @@ from tests.trainer.captioners import COLOURS, paint
 from trainer import captioner
 from trainer.captioner import Ask, Captioner, choose_device
 from trainer.captioner_files import CaptionerError
+from trainer.phrases import DETAILS
 
 CPU = torch.device("cpu")
 ALL = [paint(colour) for colour in COLOURS]
@@ -27,7 +28,7 @@ def test_florence_says_of_each_image_what_it_shows(florence):
 
 
 def test_florence_has_a_task_for_each_detail_and_takes_no_prompt(florence):
-    assert [load(florence, detail=detail).prompt for detail in captioner.DETAILS] == list(captioner.TASKS.values())
+    assert [load(florence, detail=detail).prompt for detail in DETAILS] == list(captioner.TASKS.values())
     with pytest.raises(CaptionerError, match="leave the prompt out"):
         load(florence, prompt="what is it")
 
