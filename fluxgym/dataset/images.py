@@ -1,11 +1,9 @@
-"""The images and captions of a data set on disk: uploaded, listed, captioned, removed. What lies in the folder is the truth."""
+"""The images and captions of a data set on disk: uploaded and listed. What lies in the folder is the truth."""
 
-import base64
 import codecs
 import io
 import re
 import unicodedata
-from functools import lru_cache
 from pathlib import Path, PurePath
 
 from PIL import Image, UnidentifiedImageError
@@ -15,7 +13,6 @@ from trainer.dataset import DAMAGED
 from trainer.disk import write_whole
 from trainer.listing import CAPTION, IMAGES, find_caption, list_files
 
-THUMBNAIL = 256  # px, the longer side
 CAPTION_LIMIT = 10_000  # characters
 
 
@@ -114,37 +111,3 @@ def _decode(name: str, data: bytes) -> str:
     if "\0" in text:
         raise ValueError(f"got the caption {name} with bytes that are no text, expected UTF-8 text")
     return text
-
-
-def write_caption(image: Path, caption: str) -> None:
-    """Keeps a caption; an empty one removes the file."""
-    path = find_caption(image)
-    if caption.strip():
-        write_whole(path, f"{caption.strip()}\n".encode())
-    else:
-        path.unlink(missing_ok=True)
-
-
-def remove(path: Path) -> None:
-    """Removes an image and its caption, or a caption alone."""
-    path.unlink(missing_ok=True)
-    find_caption(path).unlink(missing_ok=True)
-
-
-def thumbnail(image: Path) -> str:
-    """A small picture of an image as a data: address; empty when the image cannot be read."""
-    try:
-        return _thumbnail(image, image.stat().st_mtime_ns)
-    except DAMAGED:
-        return ""
-
-
-@lru_cache(maxsize=500)
-def _thumbnail(path: Path, _modified: int) -> str:
-    with Image.open(path) as image:
-        image.draft("RGB", (THUMBNAIL, THUMBNAIL))
-        small = image.convert("RGB")
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
-    out = io.BytesIO()
-    small.save(out, "WEBP", quality=80)
-    return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"

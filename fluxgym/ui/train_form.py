@@ -31,5 +31,4 @@ def draw_images(checked: Checked) -> None:
             without = len(checked.images) - checked.captioned
             rest = f"; the {without} without get the trigger word as their caption" if without else ""
             st.caption(f"{words.plural(len(checked.images), 'image')}, {checked.captioned} with a caption{rest}.")
-        gallery.draw_lonely(checked.lonely)
-        gallery.draw_gallery(checked.images)
+        gallery.draw_captions()
