@@ -11,7 +11,7 @@ stock = take_stock()
 models, beside = st.columns([2.4, 1], gap="medium")
 with models:
     models_view.draw_known(stock)
-    st.subheader("On this machine", anchor=False)
+    st.subheader("Others on this machine", anchor=False)
     models_view.draw_others(stock)
 with beside:
     token_view.draw_token()

@@ -116,7 +116,7 @@ def _list_cached() -> list[Shelved]:
         folder = find_model_folder(base)
         if folder and (anatomy := find_anatomy(folder)):
             known = find_known(base)
-            title, problems = known.label if known else base, tuple(find_folder_faults(folder))
+            title, problems = known.label if known else base, _find_faults(folder)
             found.append(Shelved(known.base if known else base, title, anatomy.title, HUB, _weigh(folder), problems))
     return found
 
@@ -125,10 +125,15 @@ def _list_below(root: Path) -> list[Shelved]:
     """Folders in diffusers format."""
     found = []
     for folder in _list_folders(root):
-        anatomy, problems = find_anatomy(folder), tuple(find_folder_faults(folder))
+        anatomy, problems = find_anatomy(folder), _find_faults(folder)
         if anatomy:
             found.append(Shelved(_say(folder), folder.name, anatomy.title, FOLDER, _weigh(folder), problems))
     return found
+
+
+def _find_faults(folder: Path) -> tuple[str, ...]:
+    """Without the folder, of which everybody knows here."""
+    return tuple(fault.removeprefix(f"{folder}/") for fault in find_folder_faults(folder))
 
 
 def _list_folders(root: Path) -> list[Path]:
