@@ -104,7 +104,7 @@ def find_device(wish: str) -> Device:
     except DriverSilent as error:
         return Device(CPU.name, str(error), nothing)
     if not places or wish == ON_CPU:
-        return Device(CPU.name, "" if places else "There is no GPU here.", nothing)
+        return Device(CPU.name, "On the CPU." if places else "There is no GPU here: on the CPU.", nothing)
     if free := next((place for place in places if place.is_free), None):
         return Device(free.name, f"On {free.name}.", environment([free]))
     holders = " and ".join(sorted({place.holder or "a run" for place in places}))

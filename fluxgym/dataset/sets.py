@@ -7,8 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from fluxgym.dataset.captioning import find_captioning
 from fluxgym.dataset.captions import forget, read_captions
-from fluxgym.dataset.images import datasets_root
+from fluxgym.dataset.images import datasets_root, expand
 from fluxgym.run.folders import PROJECT, list_runs
 from fluxgym.run.settings import SettingsError, read_settings
 from fluxgym.run.status import read_status
@@ -30,7 +31,7 @@ class Summary:
     captioned: int
     size: int  # bytes, with all that lies in it
     changed: float  # s since 1970: the newest of its files
-    problem: str = ""  # why nothing is learned from it as it is
+    problem: str = ""  # why nothing is learned from it as it is; captions without an image are told of beside the others
 
 
 def list_sets() -> list[Path]:
@@ -92,12 +93,20 @@ def list_active_users(path: Path) -> list[RunFolder]:
     return [folder for folder in find_users(path) if read_status(folder).is_active]
 
 
+def is_named(given: str, path: Path) -> bool:
+    """Whether a setting names this data set, which need not be there any more."""
+    try:
+        return bool(given) and (PROJECT / expand(given)).resolve() == path.resolve()
+    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
+        return False
+
+
 def summarise(path: Path) -> Summary:
     """Reads every caption, and no image."""
     found = read_captions(path)
     sizes = [there.st_size for file in path.rglob("*") if (there := _look(file))]
     captioned = sum(bool(image.text or image.learned) for image in found.images)
-    problem = found.problems[0] if found.problems and found.images else ""
+    problem = found.problems[0] if found.problems and found.images and not found.lonely else ""
     return Summary([image.path for image in found.images], captioned, sum(sizes), _last_changed(path), problem)
 
 
@@ -114,6 +123,8 @@ def _check_idle(path: Path, what: str) -> None:
         raise SetError(f"got the data set {path.name!r}, expected one that is there")
     if active := [folder.name for folder in list_active_users(path)]:
         raise SetError(f"{path.name} is in use by {', '.join(active)}; it can be {what} when that has ended")
+    if (job := find_captioning(path)) and job.is_active:
+        raise SetError(f"captions are being written for {path.name}; it can be {what} when that has ended")
 
 
 def _list_places(folder: RunFolder) -> list[Path]:

@@ -8,7 +8,9 @@ import torch
 from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
+from transformers.utils.logging import disable_progress_bar
 
+disable_progress_bar()
 COLOURS = {"red": (200, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 200)}
 WORDS = ["The", "image", "shows", "a", *COLOURS, "square", "robot", "what", "is", "user"]
 SPECIAL = ["<pad>", "<s>", "</s>", "<unk>", "<image>", "<video>"]

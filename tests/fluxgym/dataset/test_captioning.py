@@ -102,7 +102,7 @@ def test_an_order_of_another_version_is_as_usual_where_it_says_nothing():
 def test_a_gpu_on_which_nobody_trains_is_taken_and_no_other(gpus, monkeypatch):
     assert find_device(ON_CPU).variables == {"CUDA_VISIBLE_DEVICES": ""}
     gpus(0)
-    assert (find_device("auto").is_gpu, find_device("auto").words) == (False, "There is no GPU here.")
+    assert (find_device("auto").is_gpu, find_device("auto").words) == (False, "There is no GPU here: on the CPU.")
     gpus(2)
     assert (find_device("auto").name, find_device("auto").variables["CUDA_VISIBLE_DEVICES"]) == ("GPU 0", "GPU-0")
     assert not find_device(ON_CPU).is_gpu

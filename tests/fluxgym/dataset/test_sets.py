@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fluxgym.dataset.captioning import KIND
 from fluxgym.dataset.sets import SetError, delete_set, find_set, find_users, list_sets, make_set, rename_set, summarise
+from fluxgym.job.begin import start_job, stop_job
 from fluxgym.run import lock
 from trainer.folder import RunFolder
 
@@ -82,3 +84,12 @@ def test_one_in_use_is_neither_renamed_nor_deleted(outputs: Path) -> None:
     finally:
         held.free()
     assert cat.is_dir()
+
+
+def test_one_that_captions_are_written_for_stays_where_it_is() -> None:
+    cat = make_set("cat")
+    job = start_job(KIND, str(cat), ["-c", "import time; time.sleep(600)"], "Captions of cat")
+    with pytest.raises(SetError, match="captions are being written for cat; it can be renamed when"):
+        rename_set(cat, "lion")
+    stop_job(job)
+    assert rename_set(cat, "lion").is_dir()

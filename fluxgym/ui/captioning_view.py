@@ -1,0 +1,174 @@
+"""Captions by a model, in the editor of a data set: which images, which model, what it is asked, and how far it is."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+
+from fluxgym.dataset.captioners import CHAT, FLORENCE, KNOWN, Known, find_kind, is_here
+from fluxgym.dataset.captioning import (
+    AUTO,
+    DEVICES,
+    ON_CPU,
+    Count,
+    Order,
+    count_captions,
+    find_captioning,
+    find_device,
+    last_order,
+    read_order,
+    start_captioning,
+)
+from fluxgym.dataset.captions import is_editable
+from fluxgym.job.folder import DONE, JobStatus
+from fluxgym.ui.job_view import draw_job
+from fluxgym.ui.text import plain, red
+from fluxgym.view import words
+from trainer.listing import DatasetError
+
+OTHER = "Another model"
+DETAILS = {"short": "One sentence", "detailed": "Detailed", "long": "A paragraph"}
+PLACES = {AUTO: "A free GPU, else the CPU", ON_CPU: "The CPU"}
+PROMPT = "Left empty, it is asked for what the choice above says."
+
+
+def draw_captioning(place: Path, trigger: str) -> None:
+    """`place`: a folder of images or a dataset.toml. Draws nothing where there is nothing to caption."""
+    count = _count(place)
+    if count is None or not is_editable(place):
+        return
+    status = find_captioning(place)
+    with st.expander("Captions by a model", icon=":material/edit_note:", expanded=status is not None):
+        if status is not None:
+            _draw_status(place, status)
+        if status is None or not status.is_active:
+            _draw_order(place, trigger, count)
+
+
+def _count(place: Path) -> Count | None:
+    try:
+        count = count_captions(place)
+    except (DatasetError, OSError):  # what is wrong with it is said where its images are shown
+        return None
+    return count if any((count.without, count.by_model, count.by_person)) else None
+
+
+def _draw_status(place: Path, status: JobStatus) -> None:
+    draw_job(status, f"captions:{place}", again=lambda: start_captioning(place, read_order(status.about.details)))
+    if status.state == DONE and status.said and (told := status.said.result.get("told")):
+        st.caption(f"{plain(str(told))}. Those that you change are yours: no model writes over them.")
+
+
+# ---- the order -------------------------------------------------------------------------------------------------------
+def _draw_order(place: Path, trigger: str, count: Count) -> None:
+    st.markdown(_tell(count))
+    _remember(place)
+    left, right = st.columns(2)
+    with left:
+        label = st.selectbox("Model", [*(known.label for known in KNOWN), OTHER], key=_key(place, "label"))
+        known = next((each for each in KNOWN if each.label == label), None)
+        model = known.model if known else _draw_other(place)
+        st.caption(_tell_model(known, model))
+    kind = find_kind(model)
+    with right:
+        detail, prompt = _draw_asked(place, kind)
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
+        help_trigger = "Each caption then begins with it, unless it says it already." if trigger else "There is none yet."
+        wants_trigger = st.toggle(
+            f"Begin with {plain(trigger)}" if trigger else "Begin with the trigger word",
+            key=_key(place, "trigger"),
+            disabled=not trigger,
+            help=help_trigger,
+        )
+        again = False
+        if count.by_model:
+            again = st.toggle(f"Also rewrite the {count.by_model:,} that a model wrote", key=_key(place, "again"))
+    order = Order(model, detail, prompt, trigger if trigger and wants_trigger else "", again)
+    _draw_start(place, order, count.without + (count.by_model if again else 0))
+
+
+def _draw_other(place: Path) -> str:
+    return st.text_input(
+        "Name on the Hub, or a folder",
+        key=_key(place, "model"),
+        placeholder="owner/model",
+        help="Any that transformers calls image-text-to-text, with .safetensors. Code that a model brings along is not run.",
+    ).strip()
+
+
+def _draw_asked(place: Path, kind: str) -> tuple[str, str]:
+    """How much it is to say, and the prompt of one's own."""
+    detail, prompt = "detailed", ""
+    if kind in (FLORENCE, CHAT):
+        detail = st.segmented_control(
+            "How much it says", list(DETAILS), key=_key(place, "detail"), format_func=DETAILS.__getitem__, required=True
+        )
+    if kind != FLORENCE:
+        told = PROMPT if kind == CHAT else "Left empty, it says what it sees; else it goes on from here."
+        prompt = st.text_area(
+            "Prompt of your own" if kind == CHAT else "Beginning of each caption",
+            key=_key(place, "prompt"),
+            height=90,
+            placeholder="Describe the clothes and the place, not the person." if kind == CHAT else "a photograph of",
+            help=told,
+        )
+    return str(detail), prompt.strip()
+
+
+def _draw_start(place: Path, order: Order, images: int) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button(
+            f"Write {words.plural(images, 'caption')}" if images else "Write captions",
+            key=_key(place, "start"),
+            icon=":material/edit_note:",
+            disabled=not images or not order.model,
+        )
+        device = _draw_device(place)
+    if pressed:
+        try:
+            start_captioning(place, replace(order, device=device))
+        except (ValueError, OSError) as error:
+            st.markdown(red(str(error)))
+            return
+        st.rerun()
+
+
+def _draw_device(place: Path) -> str:
+    there = find_device(AUTO)
+    if not there.is_gpu:
+        st.caption(plain(there.words), width="content")
+        return AUTO
+    chosen = st.selectbox(
+        "Where", DEVICES, key=_key(place, "device"), format_func=PLACES.__getitem__, label_visibility="collapsed", width=230
+    )
+    return str(chosen)
+
+
+def _remember(place: Path) -> None:
+    """What was asked for the last time is filled in."""
+    before = last_order()
+    label = next((known.label for known in KNOWN if known.model == before.model), OTHER)
+    filled: dict[str, object] = {"label": label, "model": before.model if label == OTHER else ""}
+    filled |= {"detail": before.detail, "prompt": before.prompt, "device": before.device, "trigger": True, "again": False}
+    for name, value in filled.items():
+        st.session_state.setdefault(_key(place, name), value)
+
+
+def _tell(count: Count) -> str:
+    parts = [f"**{count.without:,}** without a caption"]
+    if count.by_model:
+        parts.append(f"{count.by_model:,} written by a model")
+    if count.by_person:
+        parts.append(f"{count.by_person:,} by you, which stay as they are")
+    return f"{words.plural(count.without + count.by_model + count.by_person, 'image')}: {', '.join(parts)}."
+
+
+def _tell_model(known: Known | None, model: str) -> str:
+    note = known.note if known else ""
+    if not model:
+        return "Qwen2.5-VL, LLaVA, SmolVLM and others that look at images and answer."
+    return f"{note} {'On this machine.' if is_here(model) else 'It is downloaded first.'}".strip()
+
+
+def _key(place: Path, name: str) -> str:
+    return f"captioner-{name}:{place}"
