@@ -179,6 +179,7 @@ LAYERS = [
     ("fluxgym.log", {"torch", "streamlit", "pydantic", "numpy", "plotly", "pandas", "fluxgym.run", "fluxgym.view"}),
     ("fluxgym.view", {"torch", "streamlit"}),
     ("fluxgym.dataset", {"torch", "streamlit"}),
+    ("fluxgym.models", {"torch", "streamlit", "huggingface_hub"}),
     ("fluxgym.notify", {"torch", "streamlit", "apprise"}),
     ("fluxgym", {"torch"}),
 ]

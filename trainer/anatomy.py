@@ -89,6 +89,7 @@ FLUX2_KLEIN = Anatomy(
     sources=tuple(f"black-forest-labs/FLUX.2-klein-{name}" for name in ("base-4B", "4B", "base-9B", "9B")),
 )
 ANATOMIES = (FLUX1, FLUX2_KLEIN)
+PARTS = tuple(dict.fromkeys(part for anatomy in ANATOMIES for part in anatomy.configs))  # of whichever family
 
 
 # ---- by their files ------------------------------------------------------------------------------------------------------
@@ -98,10 +99,10 @@ def find_anatomy(folder: Path) -> Anatomy | None:
     return next((anatomy for anatomy in ANATOMIES if kind in anatomy.pipelines), None)
 
 
-def is_wanted(name: str, anatomy: Anatomy) -> bool:
+def is_wanted(name: str) -> bool:
     """Whether a training needs this file of a model on the Hub, such as "vae/config.json"."""
     part, _, inside = name.partition("/")
-    return name == INDEX or (part in anatomy.configs and bool(inside) and not any(fnmatch(name, end) for end in UNUSED))
+    return name == INDEX or (part in PARTS and bool(inside) and not any(fnmatch(name, end) for end in UNUSED))
 
 
 def find_folder_problems(folder: Path, config: str, has_weights: bool) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from huggingface_hub import try_to_load_from_cache
 
-from trainer.anatomy import INDEX, describe, read_json
+from trainer.anatomy import INDEX, PARTS, describe, read_json
 from trainer.config import Model
 from trainer.family import Family
 from trainer.flux1 import Flux1
@@ -44,7 +44,7 @@ def find_parts(settings: Model) -> tuple[type[Family], dict[str, Part], dict[str
         family, parts = _open_single(settings.base, path)
     else:
         if not path.is_dir():
-            path = download(settings.base, _list_parts(), _list_given(settings))
+            path = download(settings.base, PARTS, _list_given(settings))
         family = choose_family(settings.base, path)
         parts = list_parts(path, family)
     for part, name in family.settings.items():
@@ -128,10 +128,6 @@ def _find_given(base: str, name: str, path: Path, before: Part | None) -> Part:
     if not path.is_file():
         raise ModelError(base, [f"model.{name}: got {path}, which is not there; expected a .safetensors file or a folder"])
     return Part(before.folder if before else None, path)
-
-
-def _list_parts() -> dict[str, None]:
-    return dict.fromkeys(part for family in FAMILIES for part in family.configs)
 
 
 def _list_given(settings: Model) -> list[str]:

@@ -12,8 +12,7 @@ from pathlib import Path
 from fluxgym.job.begin import start_job
 from fluxgym.job.folder import Job
 from fluxgym.models.verify import find_folder_faults
-from fluxgym.run.base_model import find_model_folder, hub_cache
-from fluxgym.run.folders import PROJECT
+from fluxgym.run.base_model import find_model_folder, find_place, hub_cache
 from trainer.anatomy import INDEX, UNUSED, find_anatomy
 from trainer.header import find_file_problem
 from trainer.progress import Progress
@@ -46,7 +45,7 @@ def start_check(base: str) -> Job:
 def main(arguments: list[str]) -> int:
     """The job's process: its last words are what is wrong."""
     (base,) = arguments
-    folder = find_model_folder(base) or PROJECT / Path(base).expanduser()
+    folder = find_model_folder(base) or find_place(base)
     if not folder.exists():
         print(f"got {base}, which is not on this machine")
         return 1

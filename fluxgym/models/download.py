@@ -5,12 +5,12 @@ import sys
 
 from fluxgym.job.begin import start_job
 from fluxgym.job.folder import DONE, Job, find_job, read_job
-from fluxgym.models.fetch import PATIENCE, Fetch
+from fluxgym.models.checksum import is_hash
+from fluxgym.models.fetch import PARTIAL, PATIENCE, Fetch
 from fluxgym.models.known import find_known
 from fluxgym.models.verify import is_whole
-from fluxgym.models.wrong import Refused, explain
-from fluxgym.run.base_model import HUB_NAME, hub_cache
-from fluxgym.run.folders import PROJECT
+from fluxgym.models.wrong import BrokenOff, Refused, explain
+from fluxgym.run.base_model import HUB_NAME, find_kind, hub_cache
 
 KIND = "download"
 
@@ -19,7 +19,7 @@ def start_download(base: str, repair: bool = False) -> Job:
     """Begins a download, or goes on with one. `repair`: what is here is read and compared, too.
 
     Raises JobIsActive, ValueError for what is no name on the Hub, OSError."""
-    if not HUB_NAME.fullmatch(base) or (PROJECT / base).exists():
+    if not HUB_NAME.fullmatch(base) or find_kind(base):
         raise ValueError(f"got {base!r}, expected a name on the Hugging Face Hub: owner/model")
     known = find_known(base)
     options = ["--repair"] if repair else []
@@ -34,7 +34,7 @@ def find_download(base: str) -> Job:
 
 def bytes_to_download(base: str) -> int | None:
     """How much a training of this base model would still download, about; None where nobody knows before the Hub is asked."""
-    if (PROJECT / base).exists() or not HUB_NAME.fullmatch(base) or is_whole(base):
+    if find_kind(base) or not HUB_NAME.fullmatch(base) or is_whole(base):
         return 0
     status = read_job(find_download(base))
     if status and status.said and status.said.total and status.state != DONE:
@@ -45,7 +45,11 @@ def bytes_to_download(base: str) -> int | None:
 
 def _count_bytes(base: str) -> int:
     blobs = hub_cache() / f"models--{base.replace('/', '--')}" / "blobs"
-    return sum(path.stat().st_size for path in blobs.iterdir()) if blobs.is_dir() else 0
+    files = blobs.iterdir() if blobs.is_dir() else iter(())
+    ours = (
+        path for path in files if is_hash(path.name.removesuffix(PARTIAL))
+    )  # what a training left of a file counts for nobody
+    return sum(path.stat().st_size for path in ours)
 
 
 def main(arguments: list[str]) -> int:
@@ -59,7 +63,7 @@ def main(arguments: list[str]) -> int:
 
     try:
         Fetch(options.base, options.repair, options.patience).run()
-    except (Refused, HTTPError, OSError, ValueError) as error:
+    except (Refused, BrokenOff, HTTPError, OSError, ValueError) as error:
         print(explain(error, options.base))
         return 1
     print(f"{options.base} is here and whole.")

@@ -9,13 +9,13 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from fluxgym.models.checksum import hash_file, is_hash
-from fluxgym.models.wrong import Refused, is_passing
+from fluxgym.models.wrong import BrokenOff, Refused, is_passing
 from fluxgym.run import lock
 from fluxgym.run.base_model import COMMIT, HUB_NAME, hub_cache
 from fluxgym.view import words
@@ -24,6 +24,7 @@ from trainer.disk import sync_folder, write_whole
 from trainer.progress import Progress
 
 AT_ONCE = 4  # files
+PARTIAL = ".incomplete"
 TIMEOUT = 30.0  # s without a byte, after which a connection is given up
 PATIENCE = 600.0  # s without a byte of any file, after which the download is
 WAITS = (0.5, 1, 2, 4, 8, 15, 30)  # s between two tries
@@ -101,10 +102,9 @@ class Fetch:
             raise Refused(f"{self.base} has no {INDEX}, {expected}; of a single file name the file itself")
         self._bring(index)
         self._link(index)
-        anatomy = find_anatomy(self._snapshot)
-        if anatomy is None:
+        if find_anatomy(self._snapshot) is None:
             raise Refused(f"{self.base} is another kind of model, expected FLUX.1 or FLUX.2 klein in diffusers format.")
-        return [file for file in files if is_wanted(file.name, anatomy)]
+        return [file for file in files if is_wanted(file.name)]
 
     @property
     def _snapshot(self) -> Path:
@@ -116,7 +116,7 @@ class Fetch:
         return next((min(path.stat().st_size, file.size) for path in (blob, partial) if path.is_file()), 0)
 
     def _partial(self, file: Wanted) -> Path:
-        return self.blobs / f"{file.hash}.incomplete"
+        return self.blobs / f"{file.hash}{PARTIAL}"
 
     def _check_room(self, files: list[Wanted]) -> None:
         missing = sum(file.size - self._count(file) for file in files)
@@ -129,7 +129,7 @@ class Fetch:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             coming = [pool.submit(self._bring, file) for file in sorted(files, key=lambda file: file.size)]
             try:
-                for each in coming:
+                for each in as_completed(coming):
                     each.result()
             except BaseException:
                 self._ended.set()
@@ -176,14 +176,14 @@ class Fetch:
                 partial.unlink()
                 here = 0
             if response.status_code == 416:
-                raise ConnectionResetError(f"{file.name} is shorter at the Hub than what is here of it")
+                raise BrokenOff(f"{file.name} is shorter at the Hub than what is here of it")
             _check_length(response, file, here)
             with partial.open("ab") as target:
                 self._write(response.iter_raw(), target, file)
                 target.flush()
                 os.fsync(target.fileno())
         if (came := partial.stat().st_size) < file.size:
-            raise ConnectionResetError(f"{file.name} ended after {came} bytes")
+            raise BrokenOff(f"{file.name} ended after {came} bytes")
 
     def _write(self, pieces: Iterator[bytes], target: BinaryIO, file: Wanted) -> None:
         """What came before a connection broke is kept, and counted."""
@@ -242,8 +242,7 @@ class Fetch:
 
     def _wait(self, error: Exception, seconds: float) -> None:
         """Before another try. Raises the error where it will not pass, or nothing came for too long."""
-        is_gone = isinstance(error, ConnectionError) or is_passing(error)
-        if not is_gone or time.monotonic() + seconds - self._heard > self.patience:
+        if not is_passing(error) or time.monotonic() + seconds - self._heard > self.patience:
             raise error
         with self._lock:
             self.progress.tell(self._done, "No answer from the Hub, trying again")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fluxgym.run.base_model import WEIGHTS
+from fluxgym.run.folders import is_text
 from trainer.anatomy import ANATOMIES, CLIP_MARKS, FLUX1, FLUX2_KLEIN, INDEX, QWEN_MARKS, T5_MARKS, VAE_MARKS, find_prefix
 from trainer.header import WeightsError, read_header
 
@@ -45,8 +46,12 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
             continue
         seen.add((there.st_dev, there.st_ino))
         is_end = depth >= DEEPEST or INDEX in files
-        folders[:] = [] if is_end else sorted(each for each in folders if each.lower() not in SKIPPED and each[:1] != ".")
+        folders[:] = [] if is_end else sorted(filter(_may_hold, folders))
         yield path, folders, files
+
+
+def _may_hold(folder: str) -> bool:
+    return folder.lower() not in SKIPPED and not folder.startswith(".") and is_text(folder)
 
 
 def list_pieces(root: Path) -> list[Piece]:
@@ -54,7 +59,7 @@ def list_pieces(root: Path) -> list[Piece]:
     if root.is_file():
         files = [root]
     else:
-        files = [path / name for path, _, names in walk(root) if INDEX not in names for name in sorted(names)]
+        files = [path / name for path, _, names in walk(root) if INDEX not in names for name in sorted(filter(is_text, names))]
     found = (read_piece(file) for file in files if file.suffix.lower() in WEIGHTS)
     return [piece for piece in found if piece]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from fluxgym.models.known import find_known
 from fluxgym.models.pieces import Piece, list_pieces, walk
 from fluxgym.models.verify import find_folder_faults
-from fluxgym.run.base_model import WEIGHTS, find_model_folder, hub_cache
+from fluxgym.run.base_model import WEIGHTS, find_kind, find_model_folder, find_place, hub_cache
 from fluxgym.run.folders import PROJECT, outputs_root, shown_path
 from trainer.anatomy import ANATOMIES, INDEX, find_anatomy
 from trainer.disk import write_whole
@@ -55,8 +55,8 @@ def add_place(text: str) -> Path:
     text = text.strip()
     if not text or "\0" in text:
         raise ValueError("got no path, expected a folder with models or a .safetensors file on this machine")
-    path = Path(os.path.normpath(PROJECT / Path(text).expanduser()))
-    if not path.exists():
+    path = Path(os.path.normpath(find_place(text)))
+    if not find_kind(text):
         raise ValueError(f"got {path}, which is not there; expected a folder with models or a .safetensors file")
     if path.is_file() and path.suffix.lower() not in WEIGHTS:
         raise ValueError(f"got the file {path}, expected a folder with models or a .safetensors file")

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from fluxgym.run.base_model import find_model_folder
-from fluxgym.run.folders import PROJECT
+from fluxgym.run.base_model import FILE, FOLDER, find_kind, find_model_folder, find_place
 from trainer.anatomy import (
     ANATOMIES,
     INDEX,
@@ -26,14 +25,14 @@ TITLES = " or ".join(anatomy.title for anatomy in ANATOMIES)
 
 def find_model_problems(config: Config) -> list[str]:
     """What is wrong with the base model of a training, one sentence each with what to do; empty when it can begin."""
-    model, path = config.model, PROJECT / Path(config.model.base).expanduser()
+    model, path = config.model, find_place(config.model.base)
     problems = [problem for name in _list_given(model) if (problem := _find_given_problem(name, getattr(model, name)))]
-    if path.is_file():
+    if find_kind(model.base) == FILE:
         return _find_file_problems(path, model) + problems
     folder = find_model_folder(model.base)
     if folder is None:
         return problems
-    if path.is_dir():
+    if find_kind(model.base) == FOLDER:
         return find_folder_faults(folder, _list_given(model)) + problems
     return _find_damage(folder) + problems
 
@@ -124,11 +123,11 @@ def _list_given(model: Model) -> list[str]:
 
 def _find_given_problem(name: str, given: str) -> str:
     """Of a part that has a setting of its own."""
-    path = PROJECT / Path(given).expanduser()
-    if path.is_dir():
+    path, kind = find_place(given), find_kind(given)
+    if kind == FOLDER:
         problems = list(find_folder_problems(path, "config.json", True))
         return f"model.{name}: {path}: {problems[0]}" if problems else ""
-    if not path.is_file():
+    if kind != FILE:
         return f"model.{name}: got {path}, which is not there; expected a .safetensors file or a folder"
     problem = find_file_problem(path)
     return f"model.{name}: {path}: {problem}" if problem else ""

@@ -14,13 +14,17 @@ class Refused(Exception):
     """A download that cannot go on by itself: its text says why and what to do."""
 
 
+class BrokenOff(Exception):
+    """An answer that ended before its time."""
+
+
 def is_passing(error: Exception) -> bool:
     """Whether it may be gone in a moment: no connection, or a server with trouble of its own."""
     from huggingface_hub.errors import HfHubHTTPError, HTTPError
 
     if isinstance(error, HfHubHTTPError):
         return find_status(error) in PASSING or find_status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return isinstance(error, HTTPError)
+    return isinstance(error, HTTPError | BrokenOff)
 
 
 def find_status(error: Exception) -> int:
@@ -50,7 +54,7 @@ def explain(error: Exception, base: str) -> str:
         return "HF_HUB_OFFLINE is set, so nothing is downloaded: start the server without it."
     if isinstance(error, HfHubHTTPError) and find_status(error):
         return _explain_status(find_status(error), base)
-    if isinstance(error, HTTPError):
+    if isinstance(error, HTTPError | BrokenOff):
         return f"The Hub could not be reached ({_shorten(error)}): look at this machine's connection. {GOES_ON}"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full: free some room, or set HF_HOME to a folder on another disk. {GOES_ON}"

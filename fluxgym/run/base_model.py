@@ -4,23 +4,42 @@ The trainer looks into a model, this does not: no torch, and nothing of the Hub'
 
 import os
 import re
+import stat
 from pathlib import Path
 
 from fluxgym.run.folders import PROJECT
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 WEIGHTS = (".safetensors", ".sft")  # ends of the names of single files; FLUX.1's first ones were .sft
+FOLDER, FILE, OTHER = "folder", "file", "other"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def find_base_problem(base: str) -> str:
     """What is wrong with `model.base`; empty where it is a folder or a file of weights, or can be a name on the Hub."""
-    path = PROJECT / Path(base).expanduser()  # the trainer is started in the project's folder
-    if path.is_dir() or (path.is_file() and path.suffix in WEIGHTS) or (HUB_NAME.fullmatch(base) and not path.exists()):
+    path, kind = find_place(base), find_kind(base)
+    if kind == FOLDER or (kind == FILE and path.suffix in WEIGHTS) or (HUB_NAME.fullmatch(base) and not kind):
         return ""
-    found = "is neither a folder nor a .safetensors file" if path.exists() else "is not there"
+    found = "is neither a folder nor a .safetensors file" if kind else "is not there"
     expected = "expected a folder, a .safetensors file, or a name on the Hugging Face Hub: owner/model"
     return f"got {base!r}, but {path} {found}; {expected}"
+
+
+def find_place(given: str) -> Path:
+    """Where a setting points to: from the project's folder, in which the trainer is started; ~ is the home folder."""
+    try:
+        return PROJECT / Path(given).expanduser()
+    except RuntimeError:  # ~somebody whom this machine does not know
+        return PROJECT / given
+
+
+def find_kind(given: str) -> str:
+    """FOLDER, FILE or OTHER; empty where nothing is there, or nothing can be, as below a name of 300 characters."""
+    try:
+        mode = find_place(given).stat().st_mode
+    except (OSError, ValueError):
+        return ""
+    return FOLDER if stat.S_ISDIR(mode) else FILE if stat.S_ISREG(mode) else OTHER
 
 
 class NotInCache(ValueError):
@@ -45,9 +64,8 @@ def hub_cache() -> Path:
 
 def find_model_folder(base: str) -> Path | None:
     """The folder of a base model: itself, or in the cache where it is a name on the Hub; None where it is not here."""
-    folder = PROJECT / Path(base).expanduser()
-    if folder.is_dir():
-        return folder
+    if find_kind(base) == FOLDER:
+        return find_place(base)
     kept = hub_cache() / f"models--{base.replace('/', '--')}"
     try:
         commit = (kept / "refs" / "main").read_text(encoding="ascii").strip()

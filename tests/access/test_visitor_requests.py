@@ -78,7 +78,7 @@ def test_nothing_of_streamlits_inside_is_sent(guarded: Guarded, asked: str) -> N
     assert is_plain(raw.ask(guarded.port, guarded.link(*BY_PART) + path, method))
 
 
-@pytest.mark.parametrize("page", ["run", "runs", "train", "settings", "compare", "shared", "run/", "train/x"])
+@pytest.mark.parametrize("page", ["run", "runs", "train", "settings", "models", "compare", "shared", "run/", "train/x"])
 def test_no_page_has_a_name_below_a_link(guarded: Guarded, page: str) -> None:
     assert is_plain(raw.ask(guarded.port, f"{guarded.link()}{page}?run={OTHER}"))
 

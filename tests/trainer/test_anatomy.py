@@ -28,9 +28,9 @@ def test_a_folder_says_its_family(tmp_path):
 
 def test_the_files_that_a_training_needs_are_all_of_flux_mini():
     names = [str(path.relative_to(mini.MODEL)) for path in mini.MODEL.rglob("*") if path.is_file()]
-    assert all(is_wanted(name, FLUX1) for name in names if name != "README.md")
+    assert all(is_wanted(name) for name in names if name != "README.md")
     unwanted = ("README.md", "flux1-dev.safetensors", "text_encoder/model.bin", "transformer", "safety_checker/config.json")
-    assert not any(is_wanted(name, FLUX1) for name in unwanted)
+    assert not any(is_wanted(name) for name in unwanted)
 
 
 def test_problems_of_a_part_that_is_not_whole(tmp_path):

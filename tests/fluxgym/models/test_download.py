@@ -1,5 +1,6 @@
 """Downloads as jobs: stopped, killed and begun again they go on; what went wrong is told in a sentence."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -69,6 +70,15 @@ def test_without_a_connection(hub, monkeypatch, capsys):
     assert "The Hub could not be reached" in capsys.readouterr().out
 
 
+def test_where_nothing_may_be_asked_it_says_so_at_once(hub):
+    command, environment = [sys.executable, "-m", "fluxgym.models.download", NAME], {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (
+        1,
+        "HF_HUB_OFFLINE is set, so nothing is downloaded: start the server without it.\n",
+    )
+
+
 def test_it_runs_as_a_module(hub):
     command = [sys.executable, "-m", "fluxgym.models.download", NAME]
     assert subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.endswith(
@@ -87,7 +97,8 @@ def test_how_much_is_to_come_before_the_hub_is_asked(home):
     assert bytes_to_download(first.base) == first.bytes
     blobs = home / "hub" / f"models--{first.base.replace('/', '--')}" / "blobs"
     blobs.mkdir(parents=True)
-    (blobs / "x.incomplete").write_bytes(b"x" * 1000)
+    (blobs / f"{'a' * 64}.incomplete").write_bytes(b"x" * 1000)
+    (blobs / f"{'a' * 64}.0badcafe.incomplete").write_bytes(b"x" * 1000)  # of the Hub's library, which begins anew
     assert bytes_to_download(first.base) == first.bytes - 1000
     assert bytes_to_download("nobody/knows") is None and bytes_to_download(str(MODEL)) == 0
 

@@ -5,7 +5,7 @@ import errno
 import pytest
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
 
-from fluxgym.models.wrong import Refused, explain, is_passing
+from fluxgym.models.wrong import BrokenOff, Refused, explain, is_passing
 
 BASE = "owner/model"
 
@@ -44,5 +44,5 @@ def test_a_sentence_with_what_to_do(error, words):
 
 
 def test_what_passes_by_itself():
-    assert all(map(is_passing, (answered(503), answered(429), answered(408), HTTPError("no route"))))
+    assert all(map(is_passing, (answered(503), answered(429), answered(408), HTTPError("no route"), BrokenOff("ended"))))
     assert not any(map(is_passing, (answered(404), answered(403), Refused("no"), OSError(errno.ENOSPC, "full"))))

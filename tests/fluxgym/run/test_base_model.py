@@ -16,7 +16,21 @@ def test_what_can_be_meant(tmp_path):
         assert find_base_problem(base) == ""
 
 
-@pytest.mark.parametrize("base", ["flux", "/no/such/folder", "./models/flux", "a/b/c", "owner/", "~/no-such-model", "a b/c"])
+@pytest.mark.parametrize(
+    "base",
+    [
+        "flux",
+        "/no/such/folder",
+        "./models/flux",
+        "a/b/c",
+        "owner/",
+        "~/no-such-model",
+        "a b/c",
+        "~nobody/x",
+        "a" * 5000,
+        "a\0b",
+    ],
+)
 def test_what_is_not_there(base):
     assert f"got {base!r}, but /" in find_base_problem(base)
     assert "is not there; expected a folder, a .safetensors file, or a name on the Hugging Face Hub" in find_base_problem(base)

@@ -42,7 +42,7 @@ def test_states(home: Path) -> None:
     assert [stock.find_state(base) for base in (DEV.base, MINI.base, "nobody/knows")] == [ABSENT, HERE, ABSENT]
     blobs = home / "hub" / f"models--{DEV.base.replace('/', '--')}" / "blobs"
     blobs.mkdir(parents=True)
-    with (blobs / "x.incomplete").open("wb") as file:
+    with (blobs / f"{'a' * 64}.incomplete").open("wb") as file:
         file.truncate(10 * 2**30)
     assert take_stock().find_state(DEV.base) == PARTLY and tell_size(stock, DEV.base) == "about 21.4 GiB to download"
     whole = Shelved(DEV.base, DEV.label, DEV.family, HUB, DEV.bytes)
