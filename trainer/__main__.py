@@ -1,6 +1,7 @@
 """Trains one LoRA: `python -m trainer outputs/<name>/config.toml [--resume <state>]`, also under `accelerate launch`.
 Writes a LoRA's file in another form: `python -m trainer convert IN OUT --to kohya`.
 Writes captions for the images of a data set: `python -m trainer caption FOLDER`.
+Tells what a training will need: `python -m trainer estimate outputs/<name>/config.toml`.
 
 Exit codes: 0 finished, 1 it broke, 2 something was wrong with what it was given, 143 stopped and resumable."""
 
@@ -22,7 +23,11 @@ if __name__ == "__main__":
         from trainer.caption import main as caption
 
         sys.exit(caption(sys.argv[2:]))
-    parser = argparse.ArgumentParser(prog="python -m trainer", description="Trains one LoRA. Also: convert, caption.")
+    if sys.argv[1:2] == ["estimate"]:
+        from trainer.estimate import main as estimate
+
+        sys.exit(estimate(sys.argv[2:]))
+    parser = argparse.ArgumentParser(prog="python -m trainer", description="Trains one LoRA. Also: convert, caption, estimate.")
     parser.add_argument("config", type=Path, help="config.toml in the run's folder")
     parser.add_argument("--resume", type=Path, help="a state in the run's folder to go on from")
     options = parser.parse_args()

@@ -66,6 +66,25 @@ def find_parts(settings: Model) -> tuple[type[Family], dict[str, Part], dict[str
     return family, parts, read_json(path / INDEX)
 
 
+def find_transformer(settings: Model) -> tuple[type[Family], Part]:
+    """The family, and the transformer alone, without a look at the other parts and without a download. Raises ModelError."""
+    path = Path(settings.base).expanduser()
+    if path.is_file():
+        family, parts = _open_single(settings.base, path)
+        part = parts["transformer"]
+    else:
+        if not path.is_dir():
+            found = try_to_load_from_cache(settings.base, INDEX) if settings.base.count("/") == 1 else None
+            if not isinstance(found, str):
+                raise ModelError(settings.base, ["it is not on this machine yet"])
+            path = Path(found).parent
+        family = choose_family(settings.base, path)
+        part = list_parts(path, family)["transformer"]
+    if settings.transformer:
+        part = _find_given(settings.base, "transformer", Path(settings.transformer).expanduser(), part)
+    return family, part
+
+
 def list_parts(folder: Path, family: type[Family]) -> dict[str, Part]:
     """The parts of a folder in diffusers format."""
     return {part: Part(folder / part) for part in family.configs}

@@ -13,6 +13,7 @@ import torch
 from accelerate import cpu_offload
 from torch import Tensor
 
+from trainer.buckets import Size
 from trainer.flow import Batch
 from trainer.model import Base, fingerprint, free, has_room, loading
 from trainer.names import Key
@@ -166,6 +167,10 @@ class Family(ABC):
         size, _, channels = img.shape
         patches = img.reshape(size, height // 2, width // 2, channels // 4, 2, 2).permute(0, 3, 1, 4, 2, 5)
         return patches.reshape(size, channels // 4, height, width)
+
+    @abstractmethod
+    def sketch(self, size: Size, transformer: Any) -> Batch:
+        """A batch of one image of so many px, without numbers: all that is known of it before it is encoded."""
 
     @abstractmethod
     def find_shift(self, tokens: int) -> float:

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
 
 from trainer.anatomy import CLIP_MARKS, FLUX1, T5_MARKS, VAE_MARKS
+from trainer.buckets import Size
 from trainer.encoders import T5_KEYS, VAE_KEYS, infer_clip, infer_t5, infer_vae
 from trainer.family import TOKENS, Family, Key, Tensors, TextEncoder, Vae
 from trainer.flow import Batch
@@ -162,6 +163,15 @@ class Flux1(Family):
         )
 
     # ---- its mathematics -----------------------------------------------------------------------------------------------------
+    def sketch(self, size: Size, transformer: Any) -> Batch:
+        (width, height), config, length = size, transformer.config, self.base.max_sequence_length
+        with torch.device("meta"):
+            texts = {
+                "txt": torch.empty(1, length, config.joint_attention_dim),
+                "pooled": torch.empty(1, config.pooled_projection_dim),
+            }
+            return Batch(torch.empty(1, 16, height // 8, width // 8), texts)
+
     def find_shift(self, tokens: int) -> float:
         """e^mu, mu a line through 0.5 at 256 and 1.15 at 4096 image tokens.
 

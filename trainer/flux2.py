@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, Qwen3Config, Qwen3Model
 
 from trainer.anatomy import FLUX2_KLEIN, QWEN_MARKS, VAE_MARKS
+from trainer.buckets import Size
 from trainer.encoders import VAE_KEYS, infer_qwen, infer_vae
 from trainer.family import TOKENS, Family, Key, Tensors, TextEncoder, Vae
 from trainer.flow import Batch
@@ -148,6 +149,12 @@ class Flux2Klein(Family):
         return Vae(model, self.base.device, lambda posterior: normalise(model, posterior.mean), lambda z: restore(model, z))
 
     # ---- its mathematics -----------------------------------------------------------------------------------------------------
+    def sketch(self, size: Size, transformer: Any) -> Batch:
+        width, height = size
+        with torch.device("meta"):
+            text = torch.empty(1, self.base.max_sequence_length, transformer.config.joint_attention_dim)
+            return Batch(torch.empty(1, 32, height // 8, width // 8), {"txt": text})
+
     def find_shift(self, tokens: int) -> float:
         """e^mu, mu FLUX.1's line: what FLUX.2's rule for sampling tends to for many steps.
 
