@@ -13,7 +13,19 @@ from tests.access.conftest import Guarded
 from tests.access.planted import OTHER, SHOWN, never, unticked
 
 ALL = ("log", "samples", "settings", "checkpoints")
-PAGES = ["run", "runs", "train", "settings", "models", "compare", "pages/run.py", "../pages/train", "dashboard", "shared", "__main__"]
+PAGES = [
+    "run",
+    "runs",
+    "train",
+    "settings",
+    "models",
+    "compare",
+    "pages/run.py",
+    "../pages/train",
+    "dashboard",
+    "shared",
+    "__main__",
+]
 QUERIES = [
     f"run={OTHER}",
     f"?run={OTHER}",

@@ -45,7 +45,7 @@ class Hub(ThreadingHTTPServer):
         self.name, self.folder, self.mood = name, folder, Mood()
         self.asked: list[tuple[str, int]] = []
         self.tokens: set[str] = set()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self) -> str:
