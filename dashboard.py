@@ -21,6 +21,7 @@ if __name__ == "__main__":
             st.Page(routes.RUNS, title="Runs", icon=":material/view_list:", default=True),
             st.Page(routes.TRAIN, title="Train", icon=":material/add_circle:"),
             st.Page(routes.RUN, title="Run", icon=":material/monitoring:"),
+            st.Page(routes.DATASETS, title="Data sets", icon=":material/photo_library:"),
             st.Page(routes.MODELS, title="Models", icon=":material/deployed_code:"),
             st.Page(routes.COMPARE, title="Compare", icon=":material/compare_arrows:"),
             st.Page(routes.SETTINGS, title="Settings", icon=":material/settings:"),

@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
+from fluxgym.dataset.captions import read_captions
 from fluxgym.dataset.images import datasets_root, expand, find_folder, is_uploaded, list_images
 from fluxgym.form.catalogue import find_setting, is_same, list_settings
 from fluxgym.models.known import BASES, Known
@@ -229,5 +230,6 @@ def upload_folder(name: str) -> str:
 
 
 def has_images(folder: str) -> bool:
+    """In whatever layout: those of an archive may lie in folders called 10_name."""
     path = find_folder(folder)
-    return bool(path and list_images(path))
+    return bool(path and (list_images(path) or read_captions(path).images))

@@ -10,7 +10,7 @@ from fluxgym.dataset.captions import find_place
 from fluxgym.dataset.sets import list_sets
 from fluxgym.form import form
 from fluxgym.run.folders import PROJECT, shown_path
-from fluxgym.ui import caption_grid, fields
+from fluxgym.ui import caption_grid, captioning_view, fields
 from fluxgym.ui.text import plain, red
 
 NEW, THERE, FOLDER = "New data set", "One that is there", "A folder on this machine"
@@ -63,6 +63,7 @@ def draw_captions() -> None:
     values = fields.values()
     place = find_place(values["data.folder"])
     if place is not None and (not place.is_dir() or any(place.iterdir())):
+        captioning_view.draw_captioning(place, values["trigger"])
         caption_grid.draw_captions(place, values["trigger"], largest(values["data.resolution"]), HEIGHT)
 
 

@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import streamlit as st
 
-RUNS, TRAIN, RUN, MODELS, COMPARE, SETTINGS, SHARED = (
-    f"pages/{name}.py" for name in ("runs", "train", "run", "models", "compare", "settings", "shared")
+RUNS, TRAIN, RUN, DATASETS, MODELS, COMPARE, SETTINGS, SHARED = (
+    f"pages/{name}.py" for name in ("runs", "train", "run", "datasets", "models", "compare", "settings", "shared")
 )
 LOGO = str(Path(__file__).parent / "logo.svg")
 ICON = str(Path(__file__).parent / "icon.svg")
