@@ -8,11 +8,9 @@ from fluxgym.job.folder import DONE, Job, find_job, read_job
 from fluxgym.models.checksum import is_hash
 from fluxgym.models.fetch import PARTIAL, PATIENCE, Fetch
 from fluxgym.models.known import find_known
-from fluxgym.models.verify import is_whole
+from fluxgym.models.verify import DOWNLOAD, is_whole
 from fluxgym.models.wrong import BrokenOff, Refused, explain
 from fluxgym.run.base_model import HUB_NAME, find_kind, hub_cache
-
-KIND = "download"
 
 
 def start_download(base: str, repair: bool = False) -> Job:
@@ -24,12 +22,12 @@ def start_download(base: str, repair: bool = False) -> Job:
     known = find_known(base)
     options = ["--repair"] if repair else []
     title = f"Downloading {known.label if known else base}"
-    return start_job(KIND, base, ["-m", "fluxgym.models.download", base, *options], title)
+    return start_job(DOWNLOAD, base, ["-m", "fluxgym.models.download", base, *options], title)
 
 
 def find_download(base: str) -> Job:
     """The job of a model, whether there is one or not."""
-    return find_job(KIND, base)
+    return find_job(DOWNLOAD, base)
 
 
 def bytes_to_download(base: str) -> int | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fluxgym.models.known import find_known
 from fluxgym.models.pieces import Piece, list_pieces, walk
-from fluxgym.models.verify import find_folder_faults
+from fluxgym.models.verify import find_folder_faults, has_tokenizers
 from fluxgym.run.base_model import WEIGHTS, find_kind, find_model_folder, find_place, hub_cache
 from fluxgym.run.folders import PROJECT, outputs_root, shown_path
 from trainer.anatomy import ANATOMIES, INDEX, find_anatomy
@@ -156,6 +156,8 @@ def _assemble(transformer: Piece, pieces: list[Piece]) -> Shelved:
             parts[setting], size = _say(best.path), size + best.size
         else:
             missing.append(setting)
+    if not has_tokenizers(anatomy):
+        parts["tokenizers"] = anatomy.sources[0]  # of which only they are downloaded
     problems = [f"there is no {', no '.join(missing)} for it: add the folder that has it"] if missing else []
     return _describe(transformer, problems, parts, size)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from fluxgym.job.folder import find_job, read_job
 from fluxgym.run.base_model import FILE, FOLDER, find_kind, find_model_folder, find_place
 from trainer.anatomy import (
     ANATOMIES,
@@ -20,6 +21,7 @@ from trainer.config import Config, Model
 from trainer.header import WeightsError, find_file_problem, read_header
 
 VOCABULARIES = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model")  # a tokenizer has one of them
+DOWNLOAD = "download"  # kind of the job that brings a model from the Hub
 TITLES = " or ".join(anatomy.title for anatomy in ANATOMIES)
 
 
@@ -30,6 +32,8 @@ def find_model_problems(config: Config) -> list[str]:
     if find_kind(model.base) == FILE:
         return _find_file_problems(path, model) + problems
     folder = find_model_folder(model.base)
+    if (job := read_job(find_job(DOWNLOAD, model.base))) and job.is_active:
+        problems.append(f"{model.base} is being downloaded right now: start when it is here, or stop its download")
     if folder is None:
         return problems
     if find_kind(model.base) == FOLDER:
@@ -104,16 +108,17 @@ def _find_file_problems(file: Path, model: Model) -> list[str]:
     if missing:
         asked = ", ".join(f"model.{name}" for name in missing)
         problems.append(f"{file} holds the transformer without all other parts; expected files for {asked} as well")
-    if not model.tokenizers and not any(_has_tokenizers(source, anatomy) for source in anatomy.sources):
+    if not model.tokenizers and not has_tokenizers(anatomy):
         said = f"set model.tokenizers to {anatomy.sources[0]}, of which only they are downloaded, or to a folder that has them"
         problems.append(f"{file}: a single file has no tokenizer, and none was downloaded before: {said}")
     return problems
 
 
-def _has_tokenizers(source: str, anatomy: Anatomy) -> bool:
-    folder = find_model_folder(source)
-    parts = [part for part in anatomy.configs if part.startswith("tokenizer")]
-    return folder is not None and all((folder / part / anatomy.configs[part]).is_file() for part in parts)
+def has_tokenizers(anatomy: Anatomy) -> bool:
+    """Whether a model was downloaded whose tokenizers are this family's: a single file has none."""
+    files = [f"{part}/{config}" for part, config in anatomy.configs.items() if part.startswith("tokenizer")]
+    folders = filter(None, map(find_model_folder, anatomy.sources))
+    return any(all((folder / file).is_file() for file in files) for folder in folders)
 
 
 def _list_given(model: Model) -> list[str]:

@@ -12,7 +12,8 @@ from fluxgym.run.folders import PROJECT
 COMMIT = re.compile(r"[0-9a-f]{40}")
 WEIGHTS = (".safetensors", ".sft")  # ends of the names of single files; FLUX.1's first ones were .sft
 FOLDER, FILE, OTHER = "folder", "file", "other"
-HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+SHOWN = 200  # characters of what was typed
 
 
 def find_base_problem(base: str) -> str:
@@ -22,7 +23,8 @@ def find_base_problem(base: str) -> str:
         return ""
     found = "is neither a folder nor a .safetensors file" if kind else "is not there"
     expected = "expected a folder, a .safetensors file, or a name on the Hugging Face Hub: owner/model"
-    return f"got {base!r}, but {path} {found}; {expected}"
+    told = f"{base!r}, but {path} {found}" if len(base) <= SHOWN else f"a path of {len(base)} characters, which {found}"
+    return f"got {told}; {expected}"
 
 
 def find_place(given: str) -> Path:

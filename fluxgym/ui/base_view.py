@@ -60,6 +60,9 @@ def _draw_chosen(stock: Stock, base: str) -> None:
         st.caption(" ".join(filter(None, (plain(known.note), model_words.tell_terms(known)))))
     elif model:
         st.caption(plain(" ".join(filter(None, (f"{model.family}, {base}.", model_words.tell_parts(model))))))
+        if find_token_problem(model.parts.get("tokenizers", "")):
+            st.caption(f":material/key: {model_words.NEEDS_TOKEN}")
+            _draw_way("Store a token")
     if state == DAMAGED and model:
         st.markdown(red(model.problems[0][:1].upper() + model.problems[0][1:]))
         _draw_way("Look at the models")
@@ -84,7 +87,7 @@ def _draw_download(base: str) -> None:
 
 def _draw_way(label: str) -> None:
     """To the Models page."""
-    if st.button(label, key="to-models", icon=":material/deployed_code:", type="tertiary"):
+    if st.button(label, key=f"to-models:{label}", icon=":material/deployed_code:", type="tertiary"):
         st.switch_page(routes.MODELS)
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fluxgym.job.folder import JobStatus, list_jobs
-from fluxgym.models.download import KIND, bytes_to_download
+from fluxgym.models.download import bytes_to_download
 from fluxgym.models.known import KNOWN, Known, find_known
 from fluxgym.models.shelf import Shelved, list_models
+from fluxgym.models.verify import DOWNLOAD
 from fluxgym.view import words
 
 NEEDS_TOKEN = "Accept its licence on its page, then store an access token of the same account."
@@ -49,7 +50,7 @@ class Stock:
 def take_stock() -> Stock:
     """Looks at disks, not at the Hub."""
     shelved = {model.base: model for model in list_models()}
-    return Stock(shelved, {status.about.subject: status for status in list_jobs(KIND)})
+    return Stock(shelved, {status.about.subject: status for status in list_jobs(DOWNLOAD)})
 
 
 def list_choices(stock: Stock) -> list[str]:
@@ -88,5 +89,8 @@ def tell_terms(known: Known) -> str:
 
 def tell_parts(model: Shelved) -> str:
     """'With ae.safetensors, clip_l.safetensors, t5xxl_fp16.safetensors.'; empty where it needs none."""
-    names = [Path(path).name for path in model.parts.values()]
-    return f"With {', '.join(names)}." if names else ""
+    names = [Path(path).name for setting, path in model.parts.items() if setting != "tokenizers"]
+    told = [f"With {', '.join(names)}."] if names else []
+    if source := model.parts.get("tokenizers"):
+        told.append(f"Its tokenizers, a few MB, are downloaded from {source}.")
+    return " ".join(told)

@@ -12,10 +12,11 @@ from fluxgym.job.begin import JobIsActive, stop_job
 from fluxgym.job.folder import DONE, FAILED, STOPPED, read_job
 from fluxgym.models.download import bytes_to_download, find_download, main, start_download
 from fluxgym.models.known import KNOWN
-from fluxgym.models.verify import is_whole
+from fluxgym.models.verify import find_model_problems, is_whole
 from fluxgym.run.folders import PROJECT
 from tests.fluxgym.models.conftest import NAME
 from tests.fluxgym.models.hub import TOKEN, Hub
+from trainer.config import parse_config
 from trainer.mini import MODEL
 
 TRANSFORMER = "transformer/diffusion_pytorch_model.safetensors"
@@ -40,7 +41,9 @@ def test_stopped_in_the_middle_it_goes_on_from_there(hub, wait_until, home):
     with pytest.raises(JobIsActive):
         start_download(NAME)
     wait_until(lambda: hub.mood.begun.is_set() and any(path.stat().st_size for path in home.rglob("*.incomplete")))
-    assert stop_job(job).state == STOPPED
+    config = parse_config({"name": "x", "model": {"base": NAME}, "data": {"folder": "x"}}, "test")
+    assert find_model_problems(config) == [f"{NAME} is being downloaded right now: start when it is here, or stop its download"]
+    assert stop_job(job).state == STOPPED and find_model_problems(config) == []
     status = read_job(job)
     assert 0 < bytes_to_download(NAME) == status.said.total - status.said.done
     hub.mood.waits.set()

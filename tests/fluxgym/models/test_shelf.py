@@ -19,6 +19,7 @@ from fluxgym.models.shelf import (
 from fluxgym.models.verify import is_whole
 from tests.fluxgym.models.conftest import NAME
 from tests.fluxgym.models.files import make_comfy
+from tests.fluxgym.models.hub import COMMIT
 from trainer.mini import MODEL
 
 
@@ -57,12 +58,25 @@ def test_comfyui_s_files_are_put_together(tmp_path):
         "vae": str(root / "vae" / "ae.safetensors"),
         "clip": str(root / "text_encoders" / "clip_l.safetensors"),
         "t5": str(root / "text_encoders" / "t5xxl_fp16.safetensors"),
+        "tokenizers": "black-forest-labs/FLUX.1-dev",
     }
-    assert klein.parts.keys() == {"vae", "qwen"} and klein.family == "FLUX.2 klein"
+    assert klein.parts.keys() == {"vae", "qwen", "tokenizers"} and klein.family == "FLUX.2 klein"
     (root / "vae" / "ae.safetensors").unlink()
     dev = find_shelved(str(root / "diffusion_models" / "flux1-dev.safetensors"))
     assert dev.problems == ("there is no vae for it: add the folder that has it",)
     assert count_pieces(root) == {"transformer": 2, "vae": 1, "clip": 1, "t5": 2, "qwen": 1}
+
+
+def test_tokenizers_that_were_downloaded_before_need_no_setting(tmp_path, home):
+    root = make_comfy(tmp_path / "ComfyUI")
+    add_place(str(root))
+    kept = home / "hub" / "models--black-forest-labs--FLUX.1-schnell"
+    for part in ("tokenizer", "tokenizer_2"):
+        shutil.copytree(MODEL / part, kept / "snapshots" / COMMIT / part)
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text(COMMIT)
+    dev = find_shelved(str(root / "diffusion_models" / "flux1-dev.safetensors"))
+    assert "tokenizers" not in dev.parts
 
 
 def test_places_are_kept_and_forgotten(tmp_path, outputs):

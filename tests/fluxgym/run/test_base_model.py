@@ -27,13 +27,17 @@ def test_what_can_be_meant(tmp_path):
         "~/no-such-model",
         "a b/c",
         "~nobody/x",
-        "a" * 5000,
         "a\0b",
     ],
 )
 def test_what_is_not_there(base):
     assert f"got {base!r}, but /" in find_base_problem(base)
     assert "is not there; expected a folder, a .safetensors file, or a name on the Hugging Face Hub" in find_base_problem(base)
+
+
+@pytest.mark.parametrize("base", ["a" * 5000, f"{'a' * 300}/b", "/" + "a" * 300])
+def test_what_can_be_nowhere_is_not_repeated(base):
+    assert find_base_problem(base).startswith(f"got a path of {len(base)} characters, which is not there; expected")
 
 
 def test_a_file(tmp_path):

@@ -1,5 +1,6 @@
 """What is said of base models."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -64,4 +65,6 @@ def test_what_can_be_chosen_and_what_each_is_called() -> None:
 def test_licences_and_parts() -> None:
     assert "given out to those only who accepted it" in tell_terms(DEV) and tell_terms(MINI) == ""
     assert tell_terms(KNOWN[3]).endswith("FLUX.2-klein-base-4B).")
+    fetched = dataclasses.replace(OWN, parts={"tokenizers": DEV.base})
+    assert tell_parts(fetched) == f"Its tokenizers, a few MB, are downloaded from {DEV.base}."
     assert tell_parts(OWN) == "With ae.sft, t5.sft." and tell_parts(Shelved("x", "x", "", FILE, 1)) == ""
