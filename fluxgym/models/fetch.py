@@ -18,11 +18,11 @@ from fluxgym.models.checksum import hash_file, is_hash
 from fluxgym.models.wrong import BrokenOff, Refused, is_passing
 from fluxgym.run import lock
 from fluxgym.run.base_model import COMMIT, HUB_NAME, hub_cache
-from fluxgym.view import words
 from trainer.anatomy import INDEX, find_anatomy, is_wanted
 from trainer.disk import sync_folder, write_whole
 from trainer.progress import Progress
 
+GIB = 2**30
 AT_ONCE = 4  # files
 PARTIAL = ".incomplete"
 TIMEOUT = 30.0  # s without a byte, after which a connection is given up
@@ -121,7 +121,7 @@ class Fetch:
     def _check_room(self, files: list[Wanted]) -> None:
         missing = sum(file.size - self._count(file) for file in files)
         if missing > (free := shutil.disk_usage(self.blobs).free):
-            got = f"{words.size(missing)} are to come, {words.size(free)} are free in {hub_cache()}"
+            got = f"{missing / GIB:.2f} GiB are to come, {free / GIB:.2f} GiB are free in {hub_cache()}"
             raise Refused(f"{got}: free some room, or set HF_HOME to a folder on another disk.")
 
     # ---- bytes -----------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def draw_known(stock: Stock) -> None:
                 st.caption(" ".join(filter(None, parts)))
             is_barred = state in (ABSENT, PARTLY) and bool(find_token_problem(known.base))
             with pressed.container(horizontal=True, horizontal_alignment="right"):
-                _draw_known_buttons(known, state, is_barred)
+                _draw_known_buttons(known, state, is_barred, _has_open_job(stock, known.base))
             if is_barred:
                 st.caption(f":material/key: {model_words.NEEDS_TOKEN}")
             _draw_trouble(_find_trouble(stock, known.base))
@@ -95,8 +95,8 @@ def _draw_title(title: str, state: str) -> None:
         st.badge(word, icon=f":material/{icon}:", color=colour)
 
 
-def _draw_known_buttons(known: Known, state: str, is_barred: bool) -> None:
-    if state in (ABSENT, PARTLY):
+def _draw_known_buttons(known: Known, state: str, is_barred: bool, has_job: bool) -> None:
+    if state in (ABSENT, PARTLY) and not has_job:  # an ended one is tried again where it says why it ended
         label = "Go on" if state == PARTLY else "Download"
         _draw_action(label, "download", known.base, partial(start_download, known.base), is_barred)
     if state == DAMAGED:
@@ -105,6 +105,11 @@ def _draw_known_buttons(known: Known, state: str, is_barred: bool) -> None:
         _draw_action("Check", "fact_check", known.base, partial(checksum.start_check, known.base))
     if state != COMING:
         _draw_use(known.base)
+
+
+def _has_open_job(stock: Stock, base: str) -> bool:
+    job = stock.jobs.get(base)
+    return job is not None and job.state != DONE
 
 
 def _draw_other_buttons(model: Shelved, state: str) -> None:

@@ -159,7 +159,7 @@ def test_other_kinds_of_models(hub, copy):
 def test_no_room_is_told_before_anything_comes(hub, monkeypatch):
     usage = shutil.disk_usage("/")
     monkeypatch.setattr("shutil.disk_usage", lambda _path: usage._replace(free=1_000_000))
-    with pytest.raises(Refused, match=r"MiB are to come, .* are free in .*: free some room, or set HF_HOME"):
+    with pytest.raises(Refused, match=r"GiB are to come, .* are free in .*: free some room, or set HF_HOME"):
         Fetch(NAME).run()
     assert {name for name, _ in hub.asked} == {"model_index.json"}
 
