@@ -3,9 +3,9 @@
 import streamlit as st
 
 from fluxgym.form import form
-from fluxgym.form.check import check_dataset, check_form
+from fluxgym.form.check import check_form
 from fluxgym.run.launch import RunError, create_run, start_run
-from fluxgym.ui import fields, live, plan_view, routes, settings_view, train_form
+from fluxgym.ui import fields, live, plan_view, preflight_view, routes, settings_view, train_form
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.text import plain
 
@@ -28,17 +28,15 @@ with steps:
 
 fields.send_while_typed()
 live.come_back()
-if not pressed:
+if pressed:
+    st.session_state.start_pressed = True
+    if checked.problems or not checked.config:
+        st.rerun()
+with beside:
+    is_on = checked.config and not checked.problems and preflight_view.look(checked.config, pressed)
+if not is_on or not checked.config:
     st.stop()
 
-st.session_state.start_pressed = True
-if checked.problems or not checked.config:
-    st.rerun()
-with beside, st.spinner("Looking at every image ..."):
-    trouble = check_dataset(checked.config)
-if trouble:
-    beside.error(f"Not started, nothing was written: {plain(trouble)}", icon=":material/error:")
-    st.stop()
 try:
     folder = create_run(checked.config)
     form.write_values(folder, fields.values())

@@ -13,12 +13,10 @@ from fluxgym.run.base_model import find_base_problem
 from fluxgym.run.folders import PROJECT, list_runs
 from trainer.buckets import UNIT, Shape, Size
 from trainer.config import Config
-from trainer.dataset import DAMAGED, read_dataset, read_size
+from trainer.dataset import DAMAGED, read_size
 from trainer.layouts import METADATA, read_layout
 from trainer.listing import DatasetError, Found, list_files
-from trainer.plan import Plan, make_plan
-
-SHOWN = 3  # problems of a data set that are told at once
+from trainer.plan import Plan, list_entries, make_plan
 
 
 @dataclass(frozen=True)
@@ -31,10 +29,11 @@ class Checked:
     lonely: list[Path] = field(default_factory=list)  # captions without an image
     config: Config | None = None
     plan: Plan | None = None
+    sizes: list[Size] = field(default_factory=list)  # px at which images are learned, each image at each of its sizes
 
 
 def check_form(values: form.Values) -> Checked:
-    """What is wrong with a form as far as a quick look tells, and what it will do. `check_dataset` looks at every byte."""
+    """What is wrong with a form as far as a quick look tells, and what it will do. fluxgym/preflight looks at every byte."""
     problems = form.find_problems(values)
     config = None if problems else form.to_config(values)
     if values["name"] in {folder.name for folder in list_runs()}:
@@ -54,22 +53,14 @@ def check_form(values: form.Values) -> Checked:
     regularisation = values["data.regularisation"]
     if regularisation and not _find_images(find_folder(regularisation) or _find_description(regularisation))[0]:
         problems["data.regularisation"] = f"got {regularisation!r}, expected a folder with images and captions"
-    try:
-        plan = make_plan(config, shapes) if config and (shapes := _list_shapes(found)) else None
-    except ValueError as error:
-        problems["data.validation_images"], plan = str(error), None
-    return Checked(problems, images, captioned, lonely, config, plan)
-
-
-def check_dataset(config: Config) -> str:
-    """What the trainer would say of its images, every byte read; empty when it would begin. Takes 0.1 s for a photo."""
-    try:
-        read_dataset(config)
-    except DatasetError as error:
-        return "; ".join(error.problems[:SHOWN]) + (
-            f"; and {len(error.problems) - SHOWN} more" if error.problems[SHOWN:] else ""
-        )
-    return ""
+    plan, sizes, shapes = None, [], _list_shapes(found) if config else []
+    if config and shapes:
+        try:
+            plan = make_plan(config, shapes)
+            sizes = [entry.bucket for shape in shapes for entry in list_entries(config.data, shape)]
+        except ValueError as error:
+            problems["data.validation_images"] = str(error)
+    return Checked(problems, images, captioned, lonely, config, plan, sizes)
 
 
 def _find_images(place: Path | None) -> tuple[list[Found], list[str]]:

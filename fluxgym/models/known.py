@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class Known:
     bytes: int  # of a download, about
     note: str
     values: dict[str, Any]
+    transformer: dict[str, Any] = field(default_factory=dict)  # its config, where it is not diffusers' default
 
     @property
     def is_here(self) -> bool:

@@ -4,12 +4,17 @@ import streamlit as st
 
 from fluxgym.form import form
 from fluxgym.form.check import Checked
+from fluxgym.preflight.checks import count_prompts, find_largest
+from fluxgym.preflight.disk import find_need
+from fluxgym.preflight.estimate import ask, begin_estimate, find_trouble, read_estimate
+from fluxgym.preflight.expected import find_expected
 from fluxgym.ui import care_fields, fields
 from fluxgym.ui.text import plain, red
-from fluxgym.view import words
+from fluxgym.view import needs_words, words
 from trainer.config import Config
 from trainer.schedules import comparable_rate
 
+EVERY = 2  # s between two looks for an estimate that is being made
 _UNWATCHED = (
     "No image is held out and no prompt is drawn, so nothing will tell whether it gets better. Write a sample prompt, "
     "or hold out an image or two under All settings, Validation images."
@@ -21,7 +26,7 @@ def draw_plan(checked: Checked) -> bool:
     with st.container(border=True, key="plan"):
         st.subheader("Plan", anchor=False)
         plan, config = checked.plan, checked.config
-        prompts = len(config.sample.prompts) if config else 0
+        prompts = count_prompts(config) if config else 0
         rows = {
             "Images": f"{plan.train_images:,}" if plan else "-",
             "Held out for validation": f"{plan.validation_images:,}" if plan else "-",
@@ -33,6 +38,7 @@ def draw_plan(checked: Checked) -> bool:
         }
         st.metric("Total steps", f"{plan.total_steps:,}" if plan else "-")
         st.html(_table(rows))
+        _draw_needs(checked, prompts)
         if plan and not plan.validation_images and not prompts:
             st.caption(_UNWATCHED)
         pressed = st.button("Start", type="primary", icon=":material/play_arrow:", width="stretch", key="start")
@@ -42,6 +48,31 @@ def draw_plan(checked: Checked) -> bool:
             _draw_obstacles(checked)
         st.caption("It goes on when you close this page, and when this server stops.")
     return pressed
+
+
+def _draw_needs(checked: Checked, prompts: int) -> None:
+    """Memory, disk and time: counted by the trainer in a process of its own, so they come a moment later."""
+    if checked.config is None or checked.plan is None:
+        st.html(_table(dict.fromkeys(needs_words.ROWS, "-")))
+        return
+    config, plan, sizes = checked.config, checked.plan, checked.sizes
+    question = ask(config, find_largest(sizes))
+    is_open = read_estimate(question) is None and not find_trouble(question)
+
+    @st.fragment(run_every=EVERY if is_open else None)
+    def draw() -> None:
+        try:
+            begin_estimate(question)
+        except OSError as error:
+            st.caption(f"Memory and time cannot be estimated: {plain(error.strerror or str(error))}")
+        estimate = read_estimate(question)
+        expected = find_expected(config, plan.total_steps, estimate.step_flops) if estimate else None
+        need = find_need(config, plan, sizes, prompts, estimate)
+        st.html(_table(needs_words.tell_rows(estimate, find_trouble(question), need, expected)))
+        for sentence in needs_words.tell_more(question.device, estimate, find_trouble(question), need, expected):
+            st.caption(plain(sentence))
+
+    draw()
 
 
 def _tell_rate(config: Config) -> str:

@@ -4,6 +4,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fluxgym.form import form
+from fluxgym.job.folder import DONE, list_jobs, read_job
+from fluxgym.preflight.estimate import KIND
 
 pytestmark = pytest.mark.usefixtures("outputs")
 
@@ -24,7 +26,7 @@ def test_the_plan_is_arithmetic() -> None:
     form.write_values(form.draft(), form.demo_values() | batch | {"train.epochs": 2})
     page = AppTest.from_function(script).run()
     assert page.metric[0].value == "24"
-    table = page.get("html")[-1].proto.body
+    table = page.get("html")[0].proto.body
     assert [f">{number}<" in table for number in (12, 2, 15)] == [True, True, True], "images, epochs, samples"
 
 
@@ -32,7 +34,7 @@ def test_the_plan_tells_the_number_that_trainings_compare_by() -> None:
     strong = {"train.learning_rate": 8e-4, "lora.rank": 4, "lora.alpha": 1.0}
     for changes, told in [(strong, "2.0e-04"), ({"train.optimizer": "prodigy"}, "found by prodigy")]:
         form.write_values(form.draft(), form.demo_values() | changes)
-        assert f">{told}<" in AppTest.from_function(script).run().get("html")[-1].proto.body
+        assert f">{told}<" in AppTest.from_function(script).run().get("html")[0].proto.body
 
 
 def test_without_images_there_is_no_plan() -> None:
@@ -54,3 +56,16 @@ def test_that_the_place_is_taken_is_said_beside_start(monkeypatch: pytest.Monkey
     page = AppTest.from_function(script).run()
     assert not page.exception
     assert any("It waits its turn for auto" in part.value.replace("\\", "") for part in page.caption)
+
+
+def test_memory_and_disk_come_when_they_were_counted(wait_until) -> None:
+    form.write_values(form.draft(), form.demo_values())
+    page = AppTest.from_function(script).run()
+    assert ">being estimated<" in page.get("html")[1].proto.body
+    (job,) = [status.job for status in list_jobs(KIND)]
+    wait_until(lambda: read_job(job).state == DONE, 120)
+    page.run()
+    assert not page.exception
+    told = page.get("html")[1].proto.body
+    assert "being estimated" not in told and "MiB" in told
+    assert any("base as it is" in part.value for part in page.caption)
