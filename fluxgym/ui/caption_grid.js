@@ -25,8 +25,12 @@ class Grid {
     this.bulk = new Bulk(this);
     this.changes = make("button", "", { type: "button", textContent: "Change captions", onclick: () => this.bulk.show(this.bulk.node.hidden) });
     this.removes = make("button", "", { type: "button", textContent: "Remove", onclick: () => this.remove() });
+    this.files = make("input", "", { type: "file", accept: "image/*", hidden: true, ariaLabel: "The image that takes its place" });
+    this.files.onchange = () => this.replace();
+    this.replaces = make("button", "", { type: "button", textContent: "Replace", onclick: () => this.files.click() });
+    this.replaces.title = "Another image in the place of the one that is selected; its caption stays";
     this.news = make("div", "news", { role: "status" });
-    this.acts = make("div", "acts", {}, make("label", "", {}, this.every, this.counted), this.changes, this.removes);
+    this.acts = make("div", "acts", {}, make("label", "", {}, this.every, this.counted), this.changes, this.replaces, this.removes, this.files);
     this.pairs = make("div", "pairs");
     this.none = make("p", "none");
     this.list = make("div", "list");
@@ -38,6 +42,7 @@ class Grid {
   use({ place, url, trigger, height }) {
     Object.assign(this, { place, url, trigger });
     this.root.style.setProperty("--height", height || "none");
+    if (this.version) this.count(); // the trigger word may be another
   }
 
   // ---- what is there -------------------------------------------------------------------------------------------------
@@ -71,7 +76,7 @@ class Grid {
     }
     if (isNew) this.compare();
     this.changes.hidden = !this.isEditable;
-    this.removes.hidden = !this.isRemovable;
+    this.removes.hidden = this.replaces.hidden = !this.isRemovable;
     this.tell();
     isFirst || isNew ? this.view() : this.count();
   }
@@ -153,6 +158,7 @@ class Grid {
     this.every.checked = Boolean(selected) && selected >= shown;
     this.every.indeterminate = Boolean(selected) && selected < shown;
     this.removes.disabled = !selected;
+    this.replaces.disabled = selected !== 1;
     this.acts.hidden = !cards.length;
   }
 
@@ -162,7 +168,7 @@ class Grid {
       this.selectAll(false);
       this.view();
     };
-    const parts = { type: "button", ariaPressed: String(key === this.filter), onclick: view };
+    const parts = { type: "button", ariaLabel: `${label}, ${count}`, ariaPressed: String(key === this.filter), onclick: view };
     return make("button", "chip", parts, label, make("span", "", { textContent: count.toLocaleString("en") }));
   }
 
@@ -202,6 +208,18 @@ class Grid {
     await this.saveAll();
     const told = await attempt(post("remove", { place: this.place, keys: [...this.selected] }));
     await this.did(told.ok ? `${plural(told.removed, "image")} removed, with ${told.removed === 1 ? "its caption" : "their captions"}.` : `Not removed: ${told.error}.`);
+  }
+
+  async replace() {
+    const [file] = this.files.files;
+    const [image] = this.selected;
+    this.files.value = "";
+    if (!file || !image) return;
+    await this.saveAll();
+    const url = new URL(`sets/replace?${new URLSearchParams({ place: this.place, image, name: file.name })}`, document.baseURI);
+    const answer = fetch(url, { method: "POST", body: file }).then(async (answer) => ({ ...(await answer.json()), ok: answer.ok }));
+    const told = await attempt(answer);
+    await this.did(told.ok ? `${file.name} took the place of ${image}.` : `Not replaced: ${told.error}.`);
   }
 
   /** What was done last, how it is taken back, and captions that have no image. */

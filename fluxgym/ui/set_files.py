@@ -1,12 +1,13 @@
-"""A data set over HTTP: /sets/board tells its images and captions, /sets/picture is one of them, /sets/alike which are alike,
-and POST /sets/do/<deed> changes it. Only the owner comes here (the gate). What is asked for is a place, as data.folder names
-it, and the key of an image in it, which is compared with those that are there.
+"""A data set over HTTP: /sets/board tells its images and captions, /sets/picture is one of them, /sets/alike which are alike;
+POST /sets/do/<deed> and /sets/replace change it. Only the owner comes here (the gate). What is asked for is a place, as
+data.folder names it, and the key of an image in it, which is compared with those that are there.
 
 A caption is written only where it still is what the writer believes: who comes second is told what it is now."""
 
 import json
+import secrets
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,6 +26,7 @@ from fluxgym.view.thumbnails import thumbnail, write_bytes
 from trainer.folder import RunFolder
 
 LONGEST = 32 * 2**20  # bytes of a change to all captions at once
+LARGEST = 200 * 2**20  # bytes of an image
 WHOLE = 1600  # px, the longer side of a picture that is looked at alone
 USUAL = 512  # px
 Answer = dict[str, Any]
@@ -168,6 +170,29 @@ async def send_deed(request: Request) -> Response:
         return JSONResponse({"error": error.strerror or str(error)}, 507)
 
 
+async def send_replaced(request: Request) -> Response:
+    """Puts the image in the body, whose file was called `name`, in the place of another, whose caption it gets."""
+    asked = request.query_params
+    place = captions.find_place(asked.get("place", ""))
+    if place is None or not is_uploaded(place) or not place.is_dir():
+        return JSONResponse({"error": "images of this folder are not replaced here"}, 400)
+    coming = place / f".{secrets.token_hex(8)}{PurePath(asked.get('name', '')).suffix.lower()[:10]}"
+    try:
+        with coming.open("wb") as file:
+            async for part in request.stream():
+                await run_in_threadpool(file.write, part)
+                if file.tell() > LARGEST:
+                    raise Wrong(f"got more than {LARGEST:,} bytes, expected an image of fewer")
+        key = await run_in_threadpool(removal.replace_image, place, asked.get("image", ""), coming)
+        return JSONResponse({"key": key})
+    except ValueError as error:
+        return JSONResponse({"error": str(error)}, 400)
+    except OSError as error:
+        return JSONResponse({"error": error.strerror or str(error)}, 507)
+    finally:
+        coming.unlink(missing_ok=True)
+
+
 async def _read_body(request: Request) -> Mapping[str, Any]:
     body = b""
     async for part in request.stream():
@@ -246,4 +271,5 @@ ROUTES: list[BaseRoute] = [
     Route("/sets/picture", send_picture),
     Route("/sets/alike", send_alike),
     Route("/sets/do/{deed}", send_deed, methods=["POST"]),
+    Route("/sets/replace", send_replaced, methods=["POST"]),
 ]

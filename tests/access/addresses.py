@@ -39,13 +39,15 @@ def ours(run: str = SHOWN) -> dict[str, str]:
         "/sets/picture": f"sets/picture?{place}&image={quote(read_captions(DATASET).images[0].key)}",
         "/sets/alike": f"sets/alike?{place}",
         "/sets/do/{deed}": "sets/do/preview",
+        "/sets/replace": f"sets/replace?{place}&image=robot_01.png&name=b.png",
     }
 
 
 SOCKETS = {"/live/{run}/{log}"}  # of ours
-POSTS = {
-    "/sets/do/{deed}": json.dumps({"place": str(DATASET), "kind": "prefix", "text": "x"}).encode()
-}  # those that change something, with what is sent
+POSTS = {  # those that change something, with what is sent
+    "/sets/do/{deed}": json.dumps({"place": str(DATASET), "kind": "prefix", "text": "x"}).encode(),
+    "/sets/replace": b"an image",
+}
 STREAMLITS = [  # "a method, an address" of each route that Streamlit has; see starlette_routes.py and its neighbours
     "GET ",
     "GET run?run=shown",

@@ -8,7 +8,7 @@ import pytest
 from tests.access import addresses, raw
 from tests.access.conftest import Guarded
 from tests.access.planted import KEY, OTHER, SHOWN, never
-from tests.access.test_stranger import HTTP, WEBSOCKETS, ask_as_owner, is_refused
+from tests.access.test_stranger import HTTP, WEBSOCKETS, ask_as_owner, is_answered, is_refused
 
 BASE = "/deep/train/"
 BESIDE = [
@@ -51,7 +51,7 @@ def test_the_owner_gets_in_and_is_led_nowhere_else(below: Guarded) -> None:
     assert f"path={BASE[:-1]};" in answer.header("set-cookie").lower()
     mine = raw.cookie(**answer.cookies)
     for asked in HTTP:
-        assert ask_as_owner(below, mine, asked).status == 200
+        assert is_answered(ask_as_owner(below, mine, asked))
     for path in WEBSOCKETS:
         assert raw.upgrade(below.port, BASE + path, mine) == 101
 

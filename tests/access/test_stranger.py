@@ -61,7 +61,12 @@ def test_every_address_is_refused_before_any_script_runs(guarded: Guarded, asked
 @pytest.mark.parametrize("asked", HTTP)
 def test_the_owner_gets_an_answer_there(guarded: Guarded, owner: raw.Headers, asked: str) -> None:
     """Without this the test before could not fail."""
-    assert ask_as_owner(guarded, owner, asked).status == 200
+    assert is_answered(ask_as_owner(guarded, owner, asked))
+
+
+def is_answered(answer: raw.Answer) -> bool:
+    """By the route, which may say why it does not change what came with FluxGym."""
+    return answer.status == 200 or (answer.status == 400 and answer.body.startswith(b'{"error":'))
 
 
 def ask_as_owner(guarded: Guarded, owner: raw.Headers, asked: str) -> raw.Answer:

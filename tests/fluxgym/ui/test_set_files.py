@@ -128,6 +128,29 @@ def test_images_go_and_come_back(cat: Path, client: TestClient) -> None:
     assert do(client, "remove", other, keys=["a.png"])[0] == 400
 
 
+def test_another_image_takes_the_place_of_one(cat: Path, client: TestClient) -> None:
+    (cat / "b &.txt").write_text("bee")
+    out = io.BytesIO()
+    Image.new("RGB", (640, 480), "blue").save(out, "JPEG")
+
+    def replace(place: Path, image: str, name: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        answer = client.post("sets/replace", params={"place": str(place), "image": image, "name": name}, content=body)
+        return answer.status_code, answer.json()
+
+    assert replace(cat, "b &.png", "new.JPG", out.getvalue()) == (200, {"key": "b &.jpg"})
+    assert [(image["key"], image["text"]) for image in board(client, cat)["images"]][1] == ("b &.jpg", "bee")
+    for place, image, name, body in [
+        (cat, "a &.png", "x.jpg", b"<html>"),
+        (cat, "a &.png", "x.txt", out.getvalue()),
+        (cat, "a &.png", "", out.getvalue()),
+        (cat, "none.png", "x.jpg", out.getvalue()),
+        (cat.parent, "cat/a &.png", "x.jpg", out.getvalue()),
+        (DATASET, "robot_01.png", "x.png", out.getvalue()),
+    ]:
+        assert replace(place, image, name, body)[0] == 400
+    assert sorted(path.name for path in cat.iterdir()) == ["a &.png", "a &.txt", "b &.jpg", "b &.txt", "c &.png"]
+
+
 def test_those_that_are_alike_are_told(cat: Path, client: TestClient) -> None:
     (cat / "copy.png").write_bytes((cat / "a &.png").read_bytes())
     assert client.get("sets/alike", params={"place": str(cat)}).json() == [{"keys": ["a &.png", "copy.png"], "is_same": True}]
