@@ -3,14 +3,13 @@
 Reads every byte of the images, as the trainer will, so it takes about 0.1 s for a photo."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from fluxgym.dataset.images import expand
 from fluxgym.models.known import find_known
 from fluxgym.models.token import find_token_problem
 from fluxgym.models.verify import find_model_problems
 from fluxgym.preflight.disk import Need, find_need
-from fluxgym.preflight.estimate import Estimate, Question, ask, find_trouble, get_estimate
+from fluxgym.preflight.estimate import CPU, Estimate, Question, ask, find_room, find_trouble, get_estimate
 from fluxgym.preflight.report import ERROR, FINE, WARNING, Bucketed, Finding, Report, sort_findings
 from fluxgym.run.base_model import find_base_problem
 from fluxgym.run.folders import PROJECT, list_runs
@@ -24,7 +23,6 @@ from trainer.plan import Plan, make_plan
 
 GB = 2**30  # bytes
 NAMED = 3  # things that are named in a sentence
-HOST = Path("/proc/meminfo")
 HIGH_RATES = {"adamw": 5e-3, "adamw8bit": 5e-3, "adafactor": 5e-3, "schedule_free": 2e-2, "lion": 1e-3}  # seen to break LoRAs
 
 Findings = Iterator[Finding]
@@ -181,10 +179,8 @@ def _look_at_memory(question: Question, estimate: Estimate | None) -> Findings:
         why = find_trouble(question) or "that depends on the GPU" * bool(estimate)
         yield Finding(FINE, "memory", f"how much it needs is not known{': ' + why if why else ''}")
         return
-    way = estimate.chosen
-    room, where = way.room, "the GPU"
-    if question.device == "cpu":
-        room, where = read_host_memory(), "this machine's memory"
+    way, room = estimate.chosen, find_room(question, estimate.chosen)
+    where = "this machine" if question.device == CPU else "the GPU"
     if room is not None and way.bytes > room:
         fix = "Lower the resolution, the batch or the rank, or choose a smaller base model."
         told = f"needs about {way.bytes / GB:.1f} GB ({way.words}), {where} has {room / GB:.1f} GB"
@@ -201,15 +197,6 @@ def _look_at_disk(need: Need) -> Findings:
         yield Finding(ERROR, "disk", f"{told}: {need.missing / GB:.1f} GB are missing", fix)
     else:
         yield Finding(FINE, "disk", told)
-
-
-def read_host_memory(file: Path = HOST) -> int | None:
-    """Bytes that programs can still have; None where the system does not tell."""
-    try:
-        lines = dict(line.split(":", 1) for line in file.read_text(encoding="ascii").splitlines())
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 def count_prompts(config: Config) -> int:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fluxgym.job.begin import JobIsActive, forget_job, start_job
@@ -18,6 +19,8 @@ from trainer.config import Config, dump_config
 from trainer.disk import write_whole
 
 KIND = "estimate"
+CPU, CUDA = "cpu", "cuda"
+HOST = Path("/proc/meminfo")
 KEPT = 30  # estimates
 WAIT = 0.2  # s between two looks
 STEP = 2**29  # bytes; free memory that differs by less is the same
@@ -32,10 +35,6 @@ class Way:
     parts: dict[str, int]  # weights, lora, activations, other
     words: str  # "base in int8, 12 of 57 blocks checkpointed"
     room: int | None = None  # bytes that it was to fit into
-
-    @property
-    def fits(self) -> bool:
-        return self.room is None or self.bytes <= self.room
 
 
 @dataclass(frozen=True)
@@ -84,10 +83,10 @@ def ask(config: Config, size: Size | None = None, gpus: list[Gpu] | None = None)
     """The question for this machine. `size`: a square of the resolution where it is not known."""
     there = list_gpus() if gpus is None else gpus
     side = max(config.data.resolutions)
-    is_cuda = bool(there) and config.model.device != "cpu"
+    is_cuda = bool(there) and config.model.device != CPU
     free = max((find_free(gpu) or 0 for gpu in there), default=0)
     room = free // STEP * STEP if is_cuda and free and config.memory.preset == "auto" else None
-    return Question(config, size or (side, side), "cuda" if is_cuda else "cpu", room)
+    return Question(config, size or (side, side), CUDA if is_cuda else CPU, room)
 
 
 def is_here(config: Config) -> bool:
@@ -144,6 +143,20 @@ def _tidy() -> None:
     for status in list_jobs(KIND)[KEPT:]:
         if not status.is_active:
             forget_job(status.job)
+
+
+def find_room(question: Question, way: Way) -> int | None:
+    """Bytes that there are for it; None where nobody knows."""
+    return read_host_memory() if question.device == CPU else way.room
+
+
+def read_host_memory(file: Path = HOST) -> int | None:
+    """Bytes that programs can still have; None where the system does not tell."""
+    try:
+        lines = dict(line.split(":", 1) for line in file.read_text(encoding="ascii").splitlines())
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def find_free(gpu: Gpu) -> int | None:

@@ -67,9 +67,10 @@ def _draw_needs(checked: Checked, prompts: int) -> None:
             st.caption(f"Memory and time cannot be estimated: {plain(error.strerror or str(error))}")
         estimate = read_estimate(question)
         expected = find_expected(config, plan.total_steps, estimate.step_flops) if estimate else None
-        need = find_need(config, plan, sizes, prompts, estimate)
-        st.html(_table(needs_words.tell_rows(estimate, find_trouble(question), need, expected)))
-        for sentence in needs_words.tell_more(question.device, estimate, find_trouble(question), need, expected):
+        disk = find_need(config, plan, sizes, prompts, estimate)
+        needs = needs_words.Needs(question, estimate, find_trouble(question), disk, expected)
+        st.html(_table(needs_words.tell_rows(needs)))
+        for sentence in needs_words.tell_more(needs):
             st.caption(plain(sentence))
 
     draw()

@@ -1,7 +1,9 @@
 """What a training will need of memory, disk and time, in words."""
 
+from dataclasses import dataclass
+
 from fluxgym.preflight.disk import Need
-from fluxgym.preflight.estimate import Estimate
+from fluxgym.preflight.estimate import CPU, Estimate, Question, find_room
 from fluxgym.preflight.expected import Expected
 from fluxgym.view import words
 
@@ -9,31 +11,43 @@ FAR = 1e13  # FLOPs of a step: minutes on a CPU
 ROWS = ("Memory", "Disk", "Time of its steps")
 
 
-def tell_rows(estimate: Estimate | None, trouble: str, need: Need, expected: Expected | None) -> dict[str, str]:
-    """'15.9 GB of 23.5 GB', '1.2 GB', 'about 52 m'; an estimate that is still being made says so."""
+@dataclass(frozen=True)
+class Needs:
+    """What was counted so far."""
+
+    question: Question
+    estimate: Estimate | None
+    trouble: str  # why there can be no estimate
+    disk: Need
+    expected: Expected | None
+
+
+def tell_rows(needs: Needs) -> dict[str, str]:
+    """'15.9 GiB of 23.5 GiB', '1.2 GiB', 'about 52 m'; an estimate that is still being made says so."""
+    estimate, need, expected = needs.estimate, needs.disk, needs.expected
     if estimate is None:
-        memory = words.UNKNOWN if trouble else "being estimated"
+        memory = words.UNKNOWN if needs.trouble else "being estimated"
     elif estimate.chosen is None:
         memory = words.UNKNOWN
     else:
-        way = estimate.chosen
-        memory = words.size(way.bytes) + (f" of {words.size(way.room)}" if way.room is not None else "")
+        room = find_room(needs.question, estimate.chosen)
+        memory = words.size(estimate.chosen.bytes) + (f" of {words.size(room)}" if room is not None else "")
     time = f"about {words.duration(expected.seconds)}" if expected else words.UNKNOWN
     download = f" + {words.size(need.download)} to download" if need.download else ""
     return dict(zip(ROWS, (memory, words.size(need.outputs) + download, time), strict=True))
 
 
-def tell_more(device: str, estimate: Estimate | None, trouble: str, need: Need, expected: Expected | None) -> list[str]:
+def tell_more(needs: Needs) -> list[str]:
     """What is behind the numbers, and what stands against them."""
-    told = []
-    if trouble:
-        told.append(f"How much memory it needs is not known: {trouble}")
+    estimate, need, expected, told = needs.estimate, needs.disk, needs.expected, []
+    if needs.trouble:
+        told.append(f"How much memory it needs is not known: {needs.trouble}")
     if estimate and estimate.chosen:
         way = estimate.chosen
         told.append(
             f"In memory: {way.words}." if way.fits else f"Memory may run out: {way.words} is the smallest way there is."
         )
-    if device == "cpu" and estimate and estimate.step_flops > FAR:
+    if needs.question.device == CPU and estimate and estimate.step_flops > FAR:
         told.append("There is no GPU on this machine: this model would take months here. flux-mini learns on a CPU.")
     if need.missing:
         told.append(f"The disk is {words.size(need.missing)} short: {words.size(need.free)} are free.")

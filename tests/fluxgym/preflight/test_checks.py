@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from fluxgym.preflight.checks import count_prompts, preflight, read_host_memory
+from fluxgym.preflight.checks import count_prompts, preflight
 from fluxgym.preflight.report import ERROR, FINE, WARNING
 from fluxgym.run.gpu import Gpu
 from trainer.folder import RunFolder
@@ -128,9 +128,3 @@ def test_prompts_of_a_file_count(make, tmp_path):
     config = make(**{"sample.prompts": ["a robo"], "sample.prompts_file": str(tmp_path / "prompts.txt")})
     assert count_prompts(config) == 3
     assert count_prompts(make(**{"sample.prompts": [], "sample.prompts_file": "/nowhere"})) == 0
-
-
-def test_what_the_host_has_left(tmp_path):
-    (tmp_path / "meminfo").write_text("MemTotal: 2000 kB\nMemAvailable: 1000 kB\n")
-    assert read_host_memory(tmp_path / "meminfo") == 1000 * 1024
-    assert read_host_memory(tmp_path / "none") is None

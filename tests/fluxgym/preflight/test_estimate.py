@@ -5,7 +5,16 @@ from dataclasses import replace
 import pytest
 
 from fluxgym.job.folder import find_job, list_jobs
-from fluxgym.preflight.estimate import KIND, ask, begin_estimate, find_trouble, get_estimate, read_estimate
+from fluxgym.preflight.estimate import (
+    KIND,
+    ask,
+    begin_estimate,
+    find_room,
+    find_trouble,
+    get_estimate,
+    read_estimate,
+    read_host_memory,
+)
 from fluxgym.run.gpu import Gpu
 
 GB = 2**30
@@ -15,7 +24,7 @@ def test_it_is_counted_once_and_kept(make):
     question = ask(make(), gpus=[])
     assert read_estimate(question) is None
     estimate = get_estimate(question, 120)
-    assert estimate.device == "cpu" and 0 < estimate.chosen.bytes < 4 * GB and estimate.chosen.fits
+    assert estimate.device == "cpu" and 0 < estimate.chosen.bytes < 4 * GB and find_room(question, estimate.chosen)
     assert estimate.lora_bytes > 0 and estimate.step_flops > 1e9
     begin_estimate(question)
     assert len(list_jobs(KIND)) == 1
@@ -31,7 +40,8 @@ def test_a_base_that_is_not_here_is_estimated_by_what_is_known_of_it(make, monke
     question = ask(config, (512, 512), [gpu])
     assert (question.device, question.free) == ("cuda", 23 * GB)
     estimate = get_estimate(question, 120)
-    assert estimate.chosen.room == 23 * GB and estimate.chosen.fits and set(estimate.presets) == {"24", "16", "12", "8"}
+    assert estimate.chosen.bytes <= estimate.chosen.room == find_room(question, estimate.chosen) == 23 * GB
+    assert set(estimate.presets) == {"24", "16", "12", "8"}
 
 
 def test_one_that_nobody_knows_says_so_and_is_not_tried_again(make, monkeypatch, tmp_path):
@@ -58,3 +68,9 @@ def test_a_preset_does_not_depend_on_what_is_free(make):
     gpus = [Gpu(0, "uuid", memory_used=GB, memory_total=24 * GB)]
     assert ask(make(**{"memory.preset": "16", "model.device": "auto"}), gpus=gpus).free is None
     assert ask(make(**{"model.device": "cpu"}), gpus=gpus).device == "cpu"
+
+
+def test_what_the_host_has_left(tmp_path):
+    (tmp_path / "meminfo").write_text("MemTotal: 2000 kB\nMemAvailable: 1000 kB\n")
+    assert read_host_memory(tmp_path / "meminfo") == 1000 * 1024
+    assert read_host_memory(tmp_path / "none") is None

@@ -3,13 +3,17 @@
 import pytest
 
 from fluxgym.preflight.disk import Need
-from fluxgym.preflight.estimate import Estimate, Way
+from fluxgym.preflight.estimate import Estimate, Question, Way
 from fluxgym.preflight.expected import Expected
-from fluxgym.view.needs_words import tell_more, tell_rows
+from fluxgym.view.needs_words import Needs, tell_more, tell_rows
 
 GB = 2**30
 NEED = Need(GB, 0, 0, 0, 33 * GB, 50 * GB, 50 * GB, True)
 FITS = Estimate("cuda", Way(16 * GB, {}, "base in int8", 24 * GB), {}, 1, 1, 1e14)
+
+
+def needs(estimate, trouble="", device="cuda", disk=NEED, expected=None):
+    return Needs(Question(None, (512, 512), device, None), estimate, trouble, disk, expected)
 
 
 @pytest.mark.parametrize(
@@ -22,20 +26,21 @@ FITS = Estimate("cuda", Way(16 * GB, {}, "base in int8", 24 * GB), {}, 1, 1, 1e1
     ],
 )
 def test_memory(estimate, trouble, told):
-    assert tell_rows(estimate, trouble, NEED, None)["Memory"] == told
+    assert tell_rows(needs(estimate, trouble))["Memory"] == told
 
 
 def test_disk_and_time():
-    rows = tell_rows(FITS, "", NEED, Expected(3120, 0.5, "before"))
+    rows = tell_rows(needs(FITS, expected=Expected(3120, 0.5, "before")))
     assert rows["Disk"] == "1.0 GiB + 33.0 GiB to download" and rows["Time of its steps"] == "about 52 m"
-    assert tell_rows(FITS, "", NEED, None)["Time of its steps"] == "-"
+    assert tell_rows(needs(FITS))["Time of its steps"] == "-"
 
 
 def test_what_stands_behind_and_against_it():
-    assert "base in int8" in tell_more("cuda", FITS, "", NEED, None)[0]
-    assert "no GPU on this machine" in " ".join(tell_more("cpu", FITS, "", NEED, None))
+    assert "base in int8" in tell_more(needs(FITS))[0]
+    assert "no GPU on this machine" in " ".join(tell_more(needs(FITS, device="cpu")))
     full = Need(GB, 0, 0, 0, 33 * GB, GB, GB, True)
-    assert "33.0 GiB short" in " ".join(tell_more("cuda", FITS, "", full, None))
+    assert "33.0 GiB short" in " ".join(tell_more(needs(FITS, disk=full)))
     small = Estimate("cuda", Way(16 * GB, {}, "base in nf4", 8 * GB), {}, 1, 1, 1.0)
-    assert tell_more("cuda", small, "", NEED, None)[0].startswith("Memory may run out")
-    assert "By the speed of before" in tell_more("cuda", FITS, "", NEED, Expected(1, 0.5, "before"))[-1]
+    assert tell_more(needs(small))[0].startswith("Memory may run out")
+    assert "By the speed of before" in tell_more(needs(FITS, expected=Expected(1, 0.5, "before")))[-1]
+    assert "not known: nobody knows" in tell_more(needs(None, "nobody knows"))[0]
