@@ -43,10 +43,9 @@ def tell_more(needs: Needs) -> list[str]:
     if needs.trouble:
         told.append(f"How much memory it needs is not known: {needs.trouble}")
     if estimate and estimate.chosen:
-        way = estimate.chosen
-        told.append(
-            f"In memory: {way.words}." if way.fits else f"Memory may run out: {way.words} is the smallest way there is."
-        )
+        way, room = estimate.chosen, find_room(needs.question, estimate.chosen)
+        fits = room is None or way.bytes <= room
+        told.append(f"In memory: {way.words}." if fits else f"Memory may run out: {way.words} is the smallest way there is.")
     if needs.question.device == CPU and estimate and estimate.step_flops > FAR:
         told.append("There is no GPU on this machine: this model would take months here. flux-mini learns on a CPU.")
     if need.missing:
