@@ -32,6 +32,7 @@ PROMPTS: dict[Detail, str] = {
 }
 BEAMS = {"florence": 3, "plain": 3, "chat": 1}  # the large ones are good and slow enough with one
 ROOM = 1.2  # of the weights' bytes, for all else that lies in memory while it writes
+REST = 1.5e9  # bytes that torch itself and the largest of its steps take of a CPU's memory, where running out is the end
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
 
 
@@ -201,11 +202,11 @@ def _choose_dtype(name: str, folder: Path, device: torch.device) -> torch.dtype:
     numbers = sum(math.prod(entry["shape"]) for file in list_files(folder) for entry in read_header(file).values())
     if device.type == "cuda":
         dtype = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-        there, where = float(torch.cuda.mem_get_info(device)[0]), "the GPU"
+        there, where, rest = float(torch.cuda.mem_get_info(device)[0]), "the GPU", 0.0
     else:
-        there, where = _free_memory(), "this machine"
-        dtype = torch.float32 if numbers * 4 * ROOM <= there else torch.bfloat16
-    needed = numbers * dtype.itemsize * ROOM
+        there, where, rest = _free_memory(), "this machine", REST
+        dtype = torch.float32 if numbers * 4 * ROOM + rest <= there else torch.bfloat16
+    needed = numbers * dtype.itemsize * ROOM + rest
     if needed > there:
         got = f"it takes about {needed / 1e9:.1f} GB of memory, and {there / 1e9:.1f} GB are free on {where}"
         cure = "stop what else runs there, choose a smaller model" + (", or the CPU" if device.type == "cuda" else "")

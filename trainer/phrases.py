@@ -26,6 +26,7 @@ ARTICLES = ("A ", "An ", "The ")
 
 def clean(text: str, is_cut: bool = False) -> str:
     """The caption in a model's answer, on one line. `is_cut`: it was broken off, so its last sentence ends it."""
+    text = text.rpartition("</think>")[2]
     text = " ".join(re.sub(r"[*_#`]{2,}|<[^<>\s]{1,40}>", " ", text).split())
     if is_cut and (ends := [match.end() for match in SENTENCE.finditer(text)]):
         text = text[: ends[-1]]

@@ -29,7 +29,7 @@ from trainer.listing import DatasetError
 OTHER = "Another model"
 DETAILS = {"short": "One sentence", "detailed": "Detailed", "long": "A paragraph"}
 PLACES = {AUTO: "A free GPU, else the CPU", ON_CPU: "The CPU"}
-PROMPT = "Left empty, it is asked for what the choice above says."
+PROMPT = "It is asked this in place of what the choice above stands for."
 
 
 def draw_captioning(place: Path, trigger: str) -> None:
@@ -123,7 +123,7 @@ def _draw_start(place: Path, order: Order, images: int) -> None:
             icon=":material/edit_note:",
             disabled=not images or not order.model,
         )
-        device = _draw_device(place)
+        device = _draw_device(place, find_kind(order.model))
     if pressed:
         try:
             start_captioning(place, replace(order, device=device))
@@ -133,10 +133,11 @@ def _draw_start(place: Path, order: Order, images: int) -> None:
         st.rerun()
 
 
-def _draw_device(place: Path) -> str:
+def _draw_device(place: Path, kind: str) -> str:
     there = find_device(AUTO)
     if not there.is_gpu:
-        st.caption(plain(there.words), width="content")
+        slow = " Models that answer to a prompt may take minutes for an image there." if kind == CHAT else ""
+        st.caption(plain(there.words + slow), width="content")
         return AUTO
     chosen = st.selectbox(
         "Where", DEVICES, key=_key(place, "device"), format_func=PLACES.__getitem__, label_visibility="collapsed", width=230

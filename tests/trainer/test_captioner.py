@@ -80,9 +80,9 @@ def test_what_is_no_captioner_says_so(florence, tmp_path):
 
 
 def test_one_that_does_not_fit_is_not_begun_with(florence, monkeypatch):
-    monkeypatch.setattr(captioner, "_free_memory", lambda: 300_000.0)
+    monkeypatch.setattr(captioner, "_free_memory", lambda: captioner.REST + 300_000)
     assert load(florence).dtype == torch.bfloat16
-    monkeypatch.setattr(captioner, "_free_memory", lambda: 100_000.0)
+    monkeypatch.setattr(captioner, "_free_memory", lambda: captioner.REST + 100_000)
     with pytest.raises(CaptionerError, match="GB are free on this machine; stop what else runs there"):
         load(florence)
 

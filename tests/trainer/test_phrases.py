@@ -18,6 +18,7 @@ from trainer.phrases import add_trigger, clean
         ('"A robot in the snow."', "A robot in the snow."),
         ('"Yes" and "no" on two doors', '"Yes" and "no" on two doors'),
         ("**A robot**\n\nin the   snow", "A robot in the snow"),
+        ("<think>The image shows a boat?</think>A robot", "A robot"),
         ("a photograph of a lighthouse", "a photograph of a lighthouse"),
         ("Imagery showing nothing", "Imagery showing nothing"),
         ("", ""),
