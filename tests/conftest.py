@@ -87,7 +87,7 @@ def full_disk() -> Callable[[], contextlib.AbstractContextManager[None]]:
     return fill
 
 
-def wait(condition: Callable[[], object], seconds: float = 20) -> object:
+def wait(condition: Callable[[], object], seconds: float = 60) -> object:
     """The first true result of the condition; fails when none comes in time."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):

@@ -1,48 +1,56 @@
-"""What the look before the start found, on the Train page: errors stop it, warnings ask once."""
+"""What the look before the start found, in a dialog of the Train page: errors stop it, warnings ask once."""
 
 import streamlit as st
 
 from fluxgym.preflight.checks import preflight
 from fluxgym.preflight.report import ERROR, FINE, WARNING, Finding, Report
 from fluxgym.ui.text import plain
+from fluxgym.view import words
 from trainer.config import Config, dump_config
 
 ICONS = {ERROR: ":red[:material/error:]", WARNING: ":orange[:material/warning:]", FINE: ":green[:material/check_circle:]"}
-TABLE = "Bucket table: which image is cropped to what"
+TABLE = "Which image is cropped to what"
 
 
 def look(config: Config, pressed: bool) -> bool:
-    """Looks at everything that a training needs once Start was `pressed`, and shows what it found for as long as the settings
-    stay as they are. Whether to begin: at once where nothing is to be said, else when Start anyway was pressed."""
+    """Looks at everything that a training needs once Start was `pressed`. Whether to begin: at once where nothing is to be
+    said, else when somebody has read it and pressed Start anyway."""
     said = dump_config(config)
-    if pressed:
-        with st.spinner("Looking at everything it needs ..."):
-            st.session_state.preflight = said, preflight(config)
-    seen, report = st.session_state.get("preflight", ("", None))
-    if report is None or seen != said:
-        return False
-    if pressed and not report.errors and not report.warnings:
+    if st.session_state.pop("was_read", None) == said:
         return True
-    return draw_report(report)
+    if not pressed:
+        return False
+    with st.spinner("Looking at everything it needs ..."):
+        report = preflight(config)
+    if report.errors or report.warnings:
+        _tell(report, said)
+        return False
+    return True
 
 
-def draw_report(report: Report) -> bool:
-    """All findings. Whether Start anyway was pressed, which is offered where there are only warnings."""
-    with st.container(border=True, key="preflight"):
-        st.markdown(f"**{_head(report)}**")
-        for finding in [*report.errors, *report.warnings]:
+@st.dialog("Before it starts", width="large", icon=":material/checklist:")
+def _tell(report: Report, said: str) -> None:
+    draw_report(report)
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Back"):
+            st.rerun()
+        if not report.errors and st.button("Start anyway", type="primary", icon=":material/play_arrow:", key="start-anyway"):
+            st.session_state.was_read = said
+            st.rerun()
+
+
+def draw_report(report: Report) -> None:
+    """All findings, the worst first, and the table of images."""
+    st.markdown(_head(report))
+    for finding in [*report.errors, *report.warnings]:
+        _draw(finding)
+    fine = [finding for finding in report.findings if finding.level == FINE]
+    with st.expander(f"What is in order ({len(fine)})"):
+        for finding in fine:
             _draw(finding)
-        fine = [finding for finding in report.findings if finding.level == FINE]
-        with st.expander(f"What is in order ({len(fine)})"):
-            for finding in fine:
-                _draw(finding)
-        if report.buckets:
-            with st.expander(TABLE):
-                st.dataframe(make_table(report), hide_index=True)
-        if report.errors:
-            return False
-        told = "The warnings were read; it is started as it is."
-        return st.button("Start anyway", icon=":material/play_arrow:", key="start-anyway", help=told, width="stretch")
+    if report.buckets:
+        with st.expander(TABLE):
+            st.dataframe(make_table(report), hide_index=True)
 
 
 def make_table(report: Report) -> list[dict[str, str]]:
@@ -61,10 +69,9 @@ def make_table(report: Report) -> list[dict[str, str]]:
 
 
 def _head(report: Report) -> str:
-    errors, warnings = len(report.errors), len(report.warnings)
-    if errors:
-        return f"Not started, nothing was written: {errors} {'thing' if errors == 1 else 'things'} to set right."
-    return f"{warnings} {'thing' if warnings == 1 else 'things'} to know before it starts." if warnings else "All is in order."
+    if report.errors:
+        return f"Not started, nothing was written: {words.plural(len(report.errors), 'thing')} to set right."
+    return f"{words.plural(len(report.warnings), 'thing')} to know; it can be started all the same."
 
 
 def _draw(finding: Finding) -> None:

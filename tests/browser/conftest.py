@@ -96,7 +96,7 @@ def page(chromium: Browser, server: Server) -> Iterator[Page]:
     """A tab of the owner's own; what the page's scripts complain about fails the test."""
     context = chromium.new_context(viewport={"width": 1440, "height": 1000})
     server.sign_in(context)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
     opened = context.new_page()
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))

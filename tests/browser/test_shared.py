@@ -25,7 +25,7 @@ VISIBLE = """[...document.querySelectorAll('button, input, select, textarea, sum
 def phone(chromium: Browser) -> Iterator[Page]:
     """A profile that has never seen this server. What its scripts complain about fails the test."""
     context = chromium.new_context(**PHONE)  # type: ignore[arg-type]
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
     opened, complaints = context.new_page(), []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     yield opened

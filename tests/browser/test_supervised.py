@@ -59,7 +59,7 @@ def test_a_stalled_run_says_so_while_somebody_looks(
     page: Page, server: Server, start_small: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLUXGYM_STALL_FACTOR", "0.05")
-    start_small("--steps", "500", "--pause", "0.1", "--hang-at", "30", care=Care(place=NONE))
+    start_small("--steps", "500", "--pause", "0.1", "--hang-at", "150", care=Care(place=NONE))
     see(page, server, "small", "Learning.")
     badge(page, "Stalled").wait_for()
     told(page, "Nothing is done about it by itself: stop it, or wait.").wait_for()

@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fluxgym.preflight.report import ERROR, FINE, WARNING, Bucketed, Finding, Report
+from fluxgym.ui import preflight_view
 from fluxgym.ui.preflight_view import make_table
 
 pytestmark = pytest.mark.usefixtures("outputs")
@@ -13,30 +14,46 @@ BUCKETS = [Bucketed("a.png", (96, 96), ((96, 96),), 0.0, False), Bucketed("b.png
 def script() -> None:
     import streamlit as st
 
-    from fluxgym.ui.preflight_view import draw_report
+    from fluxgym.ui import preflight_view
+    from trainer.config import load_config
+    from trainer.mini import DEMO
 
-    st.session_state.is_on = draw_report(st.session_state.report)
+    preflight_view.preflight = lambda _config: st.session_state.report
+    pressed = st.button("Start")
+    st.session_state.is_on = preflight_view.look(load_config(DEMO), pressed)
 
 
-def show(*findings: Finding) -> AppTest:
+@pytest.fixture(autouse=True)
+def real(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight_view, "preflight", preflight_view.preflight)  # put back after each test
+
+
+def press(*findings: Finding) -> AppTest:
     page = AppTest.from_function(script)
     page.session_state.report = Report(list(findings), BUCKETS, 10)
-    return page.run()
+    page.run().button[0].click().run()
+    assert not page.exception
+    return page
+
+
+def test_where_all_is_in_order_it_begins_at_once() -> None:
+    assert press(Finding(FINE, "name", "mine is free")).session_state.is_on is True
 
 
 def test_an_error_stops_it() -> None:
-    page = show(Finding(ERROR, "disk", "it is *full*", "Delete runs."), Finding(FINE, "name", "mine is free"))
-    assert not page.exception and not page.button
+    page = press(Finding(ERROR, "disk", "it is *full*", "Delete runs."), Finding(FINE, "name", "mine is free"))
+    assert page.session_state.is_on is False and [button.label for button in page.button] == ["Start", "Back"]
     told = " ".join(part.value for part in page.markdown)
     assert "1 thing to set right" in told and "it is \\*full\\*" in told and "Delete runs" in told
     assert page.expander[0].label == "What is in order (1)"
 
 
-def test_a_warning_asks() -> None:
-    page = show(Finding(WARNING, "trigger", "there is none"))
-    assert [button.label for button in page.button] == ["Start anyway"]
-    page.button[0].click().run()
+def test_a_warning_asks_once() -> None:
+    page = press(Finding(WARNING, "trigger", "there is none"))
+    assert page.session_state.is_on is False
+    page.button(key="start-anyway").click().run()
     assert page.session_state.is_on is True
+    assert page.run().session_state.is_on is False, "each start asks"
 
 
 def test_the_table_begins_with_what_is_cut_most() -> None:
