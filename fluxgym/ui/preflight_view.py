@@ -1,5 +1,7 @@
 """What the look before the start found, in a dialog of the Train page: errors stop it, warnings ask once."""
 
+from typing import Any
+
 import streamlit as st
 
 from fluxgym.preflight.checks import preflight
@@ -34,9 +36,13 @@ def _tell(report: Report, said: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Back"):
             st.rerun()
-        if not report.errors and st.button("Start anyway", type="primary", icon=":material/play_arrow:", key="start-anyway"):
-            st.session_state.was_read = said
+        go: dict[str, Any] = {"type": "primary", "icon": ":material/play_arrow:", "on_click": _note_read, "args": (said,)}
+        if not report.errors and st.button("Start anyway", key="start-anyway", **go):
             st.rerun()
+
+
+def _note_read(said: str) -> None:
+    st.session_state.was_read = said
 
 
 def draw_report(report: Report) -> None:
