@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from fluxgym.dataset.captioners import CHAT, FLORENCE, KNOWN, Known, find_kind, is_here
+from fluxgym.dataset.captioners import CHAT, FLORENCE, KNOWN, find_kind, is_here
 from fluxgym.dataset.captioning import (
     AUTO,
     DEVICES,
@@ -29,7 +29,6 @@ from trainer.listing import DatasetError
 OTHER = "Another model"
 DETAILS = {"short": "One sentence", "detailed": "Detailed", "long": "A paragraph"}
 PLACES = {AUTO: "A free GPU, else the CPU", ON_CPU: "The CPU"}
-PROMPT = "It is asked this in place of what the choice above stands for."
 
 
 def draw_captioning(place: Path, trigger: str) -> None:
@@ -61,21 +60,20 @@ def _draw_status(place: Path, status: JobStatus) -> None:
 
 # ---- the order -------------------------------------------------------------------------------------------------------
 def _draw_order(place: Path, trigger: str, count: Count) -> None:
+    """What was asked for the last time is filled in: as what widgets begin with, because a run of the page that is broken off
+    may have set a widget's state and never have told the browser."""
     st.markdown(_tell(count))
-    _remember(place)
+    before = last_order()
     left, right = st.columns(2)
     with left:
-        label = st.selectbox("Model", [*(known.label for known in KNOWN), OTHER], key=_key(place, "label"))
-        known = next((each for each in KNOWN if each.label == label), None)
-        model = known.model if known else _draw_other(place)
-        st.caption(_tell_model(known, model))
-    kind = find_kind(model)
+        model = _draw_model(place, before)
     with right:
-        detail, prompt = _draw_asked(place, kind)
+        detail, prompt = _draw_asked(place, find_kind(model), before)
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         help_trigger = "Each caption then begins with it, unless it says it already." if trigger else "There is none yet."
         wants_trigger = st.toggle(
             f"Begin with {plain(trigger)}" if trigger else "Begin with the trigger word",
+            value=True,
             key=_key(place, "trigger"),
             disabled=not trigger,
             help=help_trigger,
@@ -83,36 +81,56 @@ def _draw_order(place: Path, trigger: str, count: Count) -> None:
         again = False
         if count.by_model:
             again = st.toggle(f"Also rewrite the {count.by_model:,} that a model wrote", key=_key(place, "again"))
-    order = Order(model, detail, prompt, trigger if trigger and wants_trigger else "", again)
+    order = Order(model, detail, prompt, trigger if trigger and wants_trigger else "", again, before.device)
     _draw_start(place, order, count.without + (count.by_model if again else 0))
 
 
-def _draw_other(place: Path) -> str:
-    return st.text_input(
-        "Name on the Hub, or a folder",
-        key=_key(place, "model"),
-        placeholder="owner/model",
-        help="Any that transformers calls image-text-to-text, with .safetensors. Code that a model brings along is not run.",
-    ).strip()
+def _draw_model(place: Path, before: Order) -> str:
+    known = {each.label: each for each in KNOWN}
+    usual = next((each.label for each in KNOWN if each.model == before.model), OTHER)
+    labels = [*known, OTHER]
+    label = st.selectbox("Model", labels, index=labels.index(usual), key=_key(place, "label"))
+    if label in known:
+        model, note = known[label].model, known[label].note
+    else:
+        help_model = "Any that transformers calls image-text-to-text, with .safetensors. Code that a model brings is not run."
+        model = st.text_input(
+            "Name on the Hub, or a folder",
+            value=before.model if usual == OTHER else "",
+            key=_key(place, "model"),
+            placeholder="owner/model",
+            help=help_model,
+        ).strip()
+        note = "" if model else "Qwen2.5-VL, LLaVA, SmolVLM and others that look at images and answer."
+    where = "On this machine." if is_here(model) else "It is downloaded first."
+    st.caption(" ".join(filter(None, (note, where if model else ""))))
+    return model
 
 
-def _draw_asked(place: Path, kind: str) -> tuple[str, str]:
+def _draw_asked(place: Path, kind: str, before: Order) -> tuple[str, str]:
     """How much it is to say, and the prompt of one's own."""
-    detail, prompt = "detailed", ""
+    detail, prompt = before.detail, ""
     if kind in (FLORENCE, CHAT):
-        detail = st.segmented_control(
-            "How much it says", list(DETAILS), key=_key(place, "detail"), format_func=DETAILS.__getitem__, required=True
+        chosen = st.segmented_control(
+            "How much it says",
+            list(DETAILS),
+            default=before.detail,
+            key=_key(place, "detail"),
+            format_func=DETAILS.__getitem__,
+            required=True,
         )
+        detail = str(chosen)
     if kind != FLORENCE:
-        told = PROMPT if kind == CHAT else "Left empty, it says what it sees; else it goes on from here."
+        help_plain = "Left empty, it says what it sees; else it goes on from here."
         prompt = st.text_area(
             "Prompt of your own" if kind == CHAT else "Beginning of each caption",
-            key=_key(place, "prompt"),
+            value=before.prompt if find_kind(before.model) == kind else "",
+            key=_key(place, f"prompt-{kind}"),
             height=90,
             placeholder="Describe the clothes and the place, not the person." if kind == CHAT else "a photograph of",
-            help=told,
+            help="It is asked this in place of what the choice above stands for." if kind == CHAT else help_plain,
         )
-    return str(detail), prompt.strip()
+    return detail, prompt.strip()
 
 
 def _draw_start(place: Path, order: Order, images: int) -> None:
@@ -123,7 +141,7 @@ def _draw_start(place: Path, order: Order, images: int) -> None:
             icon=":material/edit_note:",
             disabled=not images or not order.model,
         )
-        device = _draw_device(place, find_kind(order.model))
+        device = _draw_device(place, order)
     if pressed:
         try:
             start_captioning(place, replace(order, device=device))
@@ -133,26 +151,22 @@ def _draw_start(place: Path, order: Order, images: int) -> None:
         st.rerun()
 
 
-def _draw_device(place: Path, kind: str) -> str:
+def _draw_device(place: Path, order: Order) -> str:
     there = find_device(AUTO)
     if not there.is_gpu:
-        slow = " Models that answer to a prompt may take minutes for an image there." if kind == CHAT else ""
+        slow = " Models that answer to a prompt may take minutes for an image there." if find_kind(order.model) == CHAT else ""
         st.caption(plain(there.words + slow), width="content")
         return AUTO
     chosen = st.selectbox(
-        "Where", DEVICES, key=_key(place, "device"), format_func=PLACES.__getitem__, label_visibility="collapsed", width=230
+        "Where",
+        DEVICES,
+        index=DEVICES.index(order.device) if order.device in DEVICES else 0,
+        key=_key(place, "device"),
+        format_func=PLACES.__getitem__,
+        label_visibility="collapsed",
+        width=230,
     )
     return str(chosen)
-
-
-def _remember(place: Path) -> None:
-    """What was asked for the last time is filled in."""
-    before = last_order()
-    label = next((known.label for known in KNOWN if known.model == before.model), OTHER)
-    filled: dict[str, object] = {"label": label, "model": before.model if label == OTHER else ""}
-    filled |= {"detail": before.detail, "prompt": before.prompt, "device": before.device, "trigger": True, "again": False}
-    for name, value in filled.items():
-        st.session_state.setdefault(_key(place, name), value)
 
 
 def _tell(count: Count) -> str:
@@ -162,13 +176,6 @@ def _tell(count: Count) -> str:
     if count.by_person:
         parts.append(f"{count.by_person:,} by you, which stay as they are")
     return f"{words.plural(count.without + count.by_model + count.by_person, 'image')}: {', '.join(parts)}."
-
-
-def _tell_model(known: Known | None, model: str) -> str:
-    note = known.note if known else ""
-    if not model:
-        return "Qwen2.5-VL, LLaVA, SmolVLM and others that look at images and answer."
-    return f"{note} {'On this machine.' if is_here(model) else 'It is downloaded first.'}".strip()
 
 
 def _key(place: Path, name: str) -> str:

@@ -90,7 +90,7 @@ def test_where_there_is_nothing_to_write_nothing_is_drawn(draw, tmp_path):
 
 def test_a_job_from_the_panel_and_what_is_filled_in_the_next_time(draw, place, tmp_path, wait_until):
     page = choose_model(draw(), place, str(make_blip(tmp_path / "blip")))
-    page.text_area(f"captioner-prompt:{place}").set_value("a red").run()
+    page.text_area(f"captioner-prompt-plain:{place}").set_value("a red").run()
     page.button(f"captioner-start:{place}").click().run(timeout=20)
     assert "Stop" in labels(page) and "Write 2 captions" not in labels(page)
     wait_until(lambda: not find_captioning(place).is_active, 60)
@@ -98,7 +98,7 @@ def test_a_job_from_the_panel_and_what_is_filled_in_the_next_time(draw, place, t
     assert "2 of 2 captions written. Those that you change are yours" in told(page).replace("\\", "")
     assert (place / "a.txt").read_text().startswith("sks, a red")
     assert page.selectbox(f"captioner-label:{place}").value == "Another model"
-    assert page.text_area(f"captioner-prompt:{place}").value == "a red"
+    assert page.text_area(f"captioner-prompt-plain:{place}").value == "a red"
     page.button(f"dismiss:captions:{place}").click().run()
     assert find_captioning(place) is None
 
