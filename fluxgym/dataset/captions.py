@@ -23,7 +23,7 @@ from trainer.listing import DatasetError, find_caption, list_files
 
 _LOCK = threading.RLock()  # two captions of one metadata.jsonl are written one after the other
 _known: dict[Path, "Captions"] = {}  # as they were last read, to find an image by its key
-MOST_KNOWN = 16
+MOST_KNOWN = 32
 
 
 @dataclass(frozen=True)

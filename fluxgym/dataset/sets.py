@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fluxgym.dataset.captioning import find_captioning
-from fluxgym.dataset.captions import forget, read_captions
+from fluxgym.dataset.captions import find_version, forget, read_captions
 from fluxgym.dataset.images import datasets_root, expand
 from fluxgym.run.folders import PROJECT, list_runs
 from fluxgym.run.settings import SettingsError, read_settings
@@ -17,6 +17,7 @@ from trainer.folder import RunFolder, check_name
 
 SETTINGS = ("folder", "regularisation", "masks")  # of [data]: those that may name a data set
 _GOING = ".going-"  # begins the name of a data set that is being deleted
+_summaries: dict[Path, tuple[str, "Summary"]] = {}  # by place, with the version that they are of
 
 
 class SetError(ValueError):
@@ -102,7 +103,15 @@ def is_named(given: str, path: Path) -> bool:
 
 
 def summarise(path: Path) -> Summary:
-    """Reads every caption, and no image."""
+    """Reads every caption, and no image; only where a file was written, added or removed since."""
+    version = find_version(path)
+    known = _summaries.get(path)
+    if known is None or known[0] != version:
+        known = _summaries[path] = (version, _summarise(path))
+    return known[1]
+
+
+def _summarise(path: Path) -> Summary:
     found = read_captions(path)
     sizes = [there.st_size for file in path.rglob("*") if (there := _look(file))]
     captioned = sum(bool(image.text or image.learned) for image in found.images)

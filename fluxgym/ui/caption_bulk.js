@@ -75,6 +75,7 @@ class Bulk {
   }
 
   async make(changes) {
+    this.result.replaceChildren(make("p", "", { textContent: `Changing ${plural(changes.length, "caption")} ...` }));
     const told = await attempt(post("change", { place: this.owner.place, changes }));
     if (!told.ok) return void this.result.replaceChildren(make("p", "bad", { textContent: `Not changed: ${told.error}.` }));
     this.forget();
