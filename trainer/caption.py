@@ -16,10 +16,10 @@ from PIL import Image
 
 from trainer import report
 from trainer.captioner_files import CaptionerError, find_model
-from trainer.dataset import DAMAGED, open_image
 from trainer.disk import NotWritten
 from trainer.listing import Found
 from trainer.phrases import DETAILS, add_trigger
+from trainer.picture import DAMAGED, open_image
 from trainer.progress import Progress
 from trainer.written import Written, choose, is_wanted
 

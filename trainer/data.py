@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainer.buckets import Size
-from trainer.dataset import DAMAGED, DatasetError, Item, crop, open_image, open_mask
+from trainer.dataset import DatasetError, Item, crop, open_mask
 from trainer.family import TOKENS, Tensors
 from trainer.feed import View
 from trainer.flow import Batch
+from trainer.picture import DAMAGED, open_image
 
 Place = tuple[str, Size]  # the digest of a picture and the size to which it was cropped
 

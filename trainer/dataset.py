@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from PIL import Image, ImageOps
 
@@ -14,10 +13,9 @@ from trainer.buckets import UNIT, Shape, Size
 from trainer.config import Config, Data
 from trainer.layouts import read_layout
 from trainer.listing import CAPTION, IMAGES, MASK, DatasetError, Found, Layout
+from trainer.picture import DAMAGED, Looked, check_image, open_file
 
 TRIGGER_MARK = "[trigger]"  # stands for the trigger word in captions and prompts
-DAMAGED = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what pillow raises, by the format of the file
-ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF's number for it, and the values that exchange width and height
 ALPHA = "alpha"  # data.masks: the see-through parts of the images themselves
 
 
@@ -46,6 +44,7 @@ class Item:
     manner: Manner = Manner()
     mask: Path | None = None  # the image itself where its see-through parts are the mask
     mask_digest: str = ""
+    is_animated: bool = False  # its first frame is what is shown
 
     @property
     def digest(self) -> str:
@@ -83,6 +82,9 @@ def read_dataset(config: Config) -> Dataset:
         notes.append(f"data.repeats: {data.repeats} is ignored, {place} says itself how often each image is shown")
     if any(item.shape.resolutions for item in images) and "resolution" in data.model_fields_set:
         notes.append(f"data.resolution: {data.resolution} is ignored where {place} has a resolution of its own")
+    if animated := sorted(item.path.name for item in images if item.is_animated):
+        others = f" and {len(animated) - 1} more" if len(animated) > 1 else ""
+        notes.append(f"{animated[0]}{others}: animated, the first frame is what is learned")
     without = [item for item in images if not item.mask]
     if data.masks and without:
         first = min(item.path.name for item in without)
@@ -97,28 +99,10 @@ def read_folder(place: Path, trigger: str, is_regularisation: bool = False) -> l
     return _read_items(read_layout(place, is_regularisation), place, trigger, Manner())
 
 
-def read_size(image: Image.Image) -> Size:
-    """Width and height as a person sees it: turned as its EXIF says. Of one that is not loaded, as far as its header tells."""
-    is_told = image.format != "PNG" or "exif" in image.info  # a PNG would be decoded to look for it behind the pixels
-    turned = is_told and image.getexif().get(ORIENTATION) in TURNED
-    return (image.height, image.width) if turned else image.size
-
-
-def open_image(file: Path | BinaryIO) -> Image.Image:
-    """The image as a person sees it, in RGB: turned as its EXIF says, see-through parts on white."""
-    with Image.open(file) as image:
-        turned = ImageOps.exif_transpose(image)
-        if not turned.has_transparency_data:
-            return turned.convert("RGB")
-        rgba = turned.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-
-
 def open_mask(item: Item) -> Image.Image:
     """The mask of an image in grey: white what counts, black what does not."""
     assert item.mask, "only of an image that has one"
-    with Image.open(item.mask) as image:
+    with open_file(item.mask) as image:
         turned = ImageOps.exif_transpose(image)
         return turned.convert("RGBA").getchannel("A") if item.mask == item.path else turned.convert("L")
 
@@ -147,7 +131,8 @@ def _read_items(layout: Layout, place: Path, trigger: str, manner: Manner) -> li
 
 
 def _read_item(found: Found, trigger: str, manner: Manner) -> Item:
-    size = _check_image(found.path)
+    looked = _check_image(found.path)
+    size = looked.size
     if min(size) < UNIT:
         raise ValueError(f"got an image of {size[0]}x{size[1]} px, expected at least {UNIT} px on each side")
     caption = fill_trigger(found.caption, trigger) or trigger
@@ -163,20 +148,16 @@ def _read_item(found: Found, trigger: str, manner: Manner) -> Item:
         manner=dataclasses.replace(manner, **found.manner),
         mask=found.mask,
         mask_digest=_check_mask(found.mask, size) if found.mask else "",
+        is_animated=looked.is_animated,
     )
 
 
-def _check_image(path: Path) -> Size:
-    """The size of an image as a person sees it. Raises ValueError unless it can be read to its last pixel."""
+def _check_image(path: Path) -> Looked:
+    """An image as a person sees it. Raises ValueError unless it can be read to its last pixel."""
     try:
-        with Image.open(path) as image:
-            size = image.size
-            image.draft("RGB", (64, 64))  # JPEG alone: an eighth of the size is read, eight times as fast
-            image.load()
-            turned = image.getexif().get(ORIENTATION) in TURNED
+        return check_image(path)
     except DAMAGED as error:
         raise ValueError(f"got a file of {path.stat().st_size} bytes that is no whole image, expected one ({error})") from error
-    return (size[1], size[0]) if turned else size
 
 
 def _digest(path: Path) -> str:
@@ -206,7 +187,7 @@ def _with_mask(found: Found, masks: dict[str, Path], data: Data) -> Found:
 def _is_see_through(path: Path) -> bool:
     """Whether an image has an alpha channel; one that cannot be opened is told of when it is read."""
     try:
-        with Image.open(path) as image:
+        with open_file(path) as image:
             return image.has_transparency_data
     except DAMAGED:
         return False
@@ -215,7 +196,7 @@ def _is_see_through(path: Path) -> bool:
 def _check_mask(path: Path, size: Size) -> str:
     """The digest of a mask. Raises ValueError when it cannot be read or has another shape than its image."""
     try:
-        width, height = _check_image(path)
+        width, height = _check_image(path).size
     except ValueError as error:
         raise ValueError(f"its mask {path.name}: {error}") from error
     if abs(width * size[1] - height * size[0]) > max(size) * max(width / size[0], 1) * 2:  # two px of rounding

@@ -10,7 +10,7 @@ from typing import Any
 
 from trainer.unusable import Unusable
 
-IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+IMAGES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
 CAPTION = ".txt"
 CAPTIONS = (*map("".join, product(".", "tT", "xX", "tT")), ".caption")  # the same in any case, .txt first
 MOST_REPEATS = 100_000

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from trainer.dataset import DAMAGED
+from trainer.picture import DAMAGED
 
 GRID = 11  # by 11 fields, each compared with the next
 NEAR = 18  # bits of 242 in which two that look alike may differ

@@ -3,10 +3,8 @@
 from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image
-
 from trainer.buckets import UNIT, Size, reaches
-from trainer.dataset import DAMAGED, read_size
+from trainer.picture import DAMAGED, open_file, read_size
 
 
 def find_size(image: Path) -> Size | None:
@@ -25,7 +23,7 @@ def is_small(size: Size, resolution: int) -> bool:
 @lru_cache(maxsize=50_000)
 def _find_size(image: Path, _modified: int) -> Size | None:
     try:
-        with Image.open(image) as opened:
+        with open_file(image) as opened:
             return read_size(opened)
     except DAMAGED:
         return None

@@ -5,17 +5,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image
-
 from fluxgym.dataset.images import check_image, expand, find_caption_problem, find_folder, is_uploaded, read_caption
 from fluxgym.form import form
 from fluxgym.run.base_model import find_base_problem
 from fluxgym.run.folders import PROJECT, list_runs
 from trainer.buckets import UNIT, Shape, Size
 from trainer.config import Config
-from trainer.dataset import DAMAGED, read_size
 from trainer.layouts import METADATA, read_layout
 from trainer.listing import DatasetError, Found, list_files
+from trainer.picture import DAMAGED, open_file, read_size
 from trainer.plan import Plan, list_entries, make_plan
 
 
@@ -112,7 +110,7 @@ def _list_shapes(found: Sequence[Found]) -> list[Shape]:
 @lru_cache(maxsize=50_000)
 def _find_size(image: Path, _modified: int) -> Size | None:
     try:
-        with Image.open(image) as opened:
+        with open_file(image) as opened:
             return read_size(opened)
     except DAMAGED:
         return None

@@ -1,5 +1,6 @@
 """Step 2 of the Train page: where the images come from, how they are uploaded, and their captions."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ from fluxgym.dataset import images
 from fluxgym.dataset.captions import find_place
 from fluxgym.dataset.sets import list_sets
 from fluxgym.form import form
-from fluxgym.run.folders import PROJECT, shown_path
+from fluxgym.run.folders import shown_path
 from fluxgym.ui import caption_grid, captioning_view, fields
-from fluxgym.ui.text import plain, red
+from fluxgym.ui.dropzone import draw_dropzone
 
 NEW, THERE, FOLDER = "New data set", "One that is there", "A folder on this machine"
 HEIGHT = "78vh"  # of the box of captions: what comes below it is not far away
@@ -39,23 +40,13 @@ def draw_source() -> None:
     fields.show_problem("data.folder")
 
 
-def draw_upload(target: str, on_arrival: Any = None) -> None:
+def draw_upload(target: str, on_arrival: Callable[[], None] = lambda: None) -> None:
     """Takes images and captions into a data set, as data.folder names it; empty while there is none."""
-    number: int = st.session_state.get("uploads", 0)
+    kinds = "with their captions as .txt files of the same names, in folders or in a zip"
     where = (
-        f"They go to {plain(target)} at once." if target else "Give the training a name first: the folder is named after it."
+        f"{kinds}. They go to {target} at once." if target else "Give the training a name first: the folder is named after it."
     )
-    st.file_uploader(
-        f"Images and, if you have them, their captions as .txt files of the same names. {where}",
-        type=[suffix[1:] for suffix in (*images.IMAGES, images.CAPTION)],
-        accept_multiple_files=True,
-        key=f"upload-{number}",
-        on_change=_save_uploads,
-        args=(target, on_arrival),
-        disabled=not target,
-    )
-    for refused in st.session_state.get("refused", []):
-        st.markdown(red(refused))
+    draw_dropzone(target, where, "drop", on_arrival)
 
 
 def draw_captions() -> None:
@@ -112,18 +103,3 @@ def _choose_source() -> None:
         fields.change({"data.folder": own})
     if source == THERE and not (is_upload and form.has_images(values["data.folder"])):
         fields.change({"data.folder": ""})
-
-
-def _save_uploads(target: str, on_arrival: Any) -> None:
-    """Writes what came in, and begins a new upload: what counts is the folder, never the widget."""
-    number: int = st.session_state.get("uploads", 0)
-    uploads: list[Any] = st.session_state[f"upload-{number}"]
-    if on_arrival:
-        on_arrival()
-    st.session_state.refused = []
-    for upload in uploads:
-        try:
-            images.save_upload(PROJECT / target, upload.name, upload.getvalue())
-        except ValueError as error:
-            st.session_state.refused.append(str(error))
-    st.session_state.uploads = number + 1

@@ -33,6 +33,7 @@ from fluxgym.ui import (
     pictures,
     routes,
     set_files,
+    uploads,
     visitor,
 )
 
@@ -44,6 +45,7 @@ ROUTES += [
     *card.ROUTES,
     *freeze.ROUTES,
     *set_files.ROUTES,
+    *uploads.ROUTES,
     Route("/favicon.png", lambda _request: FileResponse(routes.ICON)),
 ]
 COLLECTED = 15  # s between two collections of garbage

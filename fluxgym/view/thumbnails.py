@@ -9,9 +9,10 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from trainer.folder import RunFolder
+from trainer.picture import open_file, show
 
 SIDE = 384  # px, the longer side of a thumbnail: 190 px on a screen of twice the density
 LARGEST = 16_383  # px, the longer side of what a WebP can hold
@@ -66,7 +67,7 @@ def _find(folder: RunFolder, picture: Path, suffix: str, write: Callable[[Image.
 
 def _read(picture: Path, write: Callable[[Image.Image], bytes]) -> bytes | None:
     try:
-        with AT_ONCE, Image.open(picture) as image:
+        with AT_ONCE, open_file(picture) as image:
             return write(image)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
         return None
@@ -107,9 +108,9 @@ def _write_card(image: Image.Image) -> bytes:
 def _plain(image: Image.Image, side: int) -> Image.Image:
     """Its pixels alone, upright, at most `side` px long."""
     image.draft("RGB", (side, side))  # a large JPEG is decoded small
-    upright = ImageOps.exif_transpose(image)
-    upright.thumbnail((side, side))
-    plain = upright.convert("RGB")
+    image.load()
+    image.thumbnail((side, side))  # before its colours are looked at: there are fewer then
+    plain = show(image)
     plain.info.clear()  # from which Pillow would write some of it into the new file
     return plain
 

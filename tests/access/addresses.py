@@ -39,6 +39,8 @@ def ours(run: str = SHOWN) -> dict[str, str]:
         "/sets/picture": f"sets/picture?{place}&image={quote(read_captions(DATASET).images[0].key)}",
         "/sets/alike": f"sets/alike?{place}",
         "/sets/do/{deed}": "sets/do/preview",
+        "/sets/plan": "sets/plan",
+        "/sets/arrive": "sets/arrive?place=datasets/cat&name=a.png",
         "/sets/replace": f"sets/replace?{place}&image=robot_01.png&name=b.png",
     }
 
@@ -47,6 +49,8 @@ SOCKETS = {"/live/{run}/{log}"}  # of ours
 POSTS = {  # those that change something, with what is sent
     "/sets/do/{deed}": json.dumps({"place": str(DATASET), "kind": "prefix", "text": "x"}).encode(),
     "/sets/replace": b"an image",
+    "/sets/plan": b"no list",
+    "/sets/arrive": b"an image",
 }
 STREAMLITS = [  # "a method, an address" of each route that Streamlit has; see starlette_routes.py and its neighbours
     "GET ",

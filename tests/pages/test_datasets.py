@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from fluxgym.dataset.sets import find_set, make_set
 from fluxgym.form import form
 from tests.pages.opened import open_page, press, primary, told
-from tests.pages.test_train import shown_sets
+from tests.pages.test_train import arrive, shown_sets
 from trainer.folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("outputs")
@@ -61,7 +61,7 @@ def test_images_are_added_there(cat: Path) -> None:
     page = open_page("datasets", set="cat")
     out = io.BytesIO()
     Image.new("RGB", (64, 64)).save(out, "PNG")
-    page.file_uploader[0].set_value([("new.png", out.getvalue(), "image/png")]).run()
+    assert arrive(page, {"new.png": out.getvalue()}) == cat
     assert (cat / "new.png").is_file()
     assert "4 images, 1 with a caption" in told(page)
 

@@ -8,8 +8,9 @@ from PIL import Image
 
 from trainer.buckets import Shape
 from trainer.config import parse_config
-from trainer.dataset import Manner, crop, open_image, open_mask, read_dataset, read_folder, read_size
+from trainer.dataset import Manner, crop, open_mask, read_dataset, read_folder
 from trainer.listing import DatasetError
+from trainer.picture import open_image, read_size
 
 
 def test_images_and_captions(make_folder):
