@@ -11,30 +11,45 @@ from fluxgym.view import words
 from trainer.config import Config, dump_config
 
 ICONS = {ERROR: ":red[:material/error:]", WARNING: ":orange[:material/warning:]", FINE: ":green[:material/check_circle:]"}
+ASKED, FOUND, READ = "look-asked", "look-found", "look-read"  # of the session: settings, a report, settings
 TABLE = "Which image is cropped to what"
 
 
 def look(config: Config, pressed: bool) -> bool:
     """Looks at everything that a training needs once Start was `pressed`. Whether to begin: at once where nothing is to be
-    said, else when somebody has read it and pressed Start anyway."""
+    said, else when somebody has read it and pressed Start anyway.
+
+    What was pressed and what was found are kept: an image that arrives or a caption that is kept begins the page anew."""
     said = dump_config(config)
-    if st.session_state.pop("was_read", None) == said:
+    if st.session_state.pop(READ, None) == said:
         return True
-    if not pressed:
+    if pressed:
+        st.session_state[ASKED] = said
+        st.session_state.pop(FOUND, None)
+    if st.session_state.get(ASKED) != said:
         return False
-    with st.spinner("Looking at everything it needs ..."):
-        report = preflight(config)
+    report = st.session_state.get(FOUND)
+    if report is None:
+        with st.spinner("Looking at everything it needs ..."):
+            report = preflight(config)
     if report.errors or report.warnings:
+        st.session_state[FOUND] = report
         _tell(report, said)
         return False
+    _close()
     return True
 
 
-@st.dialog("Before it starts", width="large", icon=":material/checklist:")
+def _close() -> None:
+    for key in (ASKED, FOUND):
+        st.session_state.pop(key, None)
+
+
+@st.dialog("Before it starts", width="large", icon=":material/checklist:", on_dismiss=_close)
 def _tell(report: Report, said: str) -> None:
     draw_report(report)
     with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Back"):
+        if st.button("Back", on_click=_close):
             st.rerun()
         go: dict[str, Any] = {"type": "primary", "icon": ":material/play_arrow:", "on_click": _note_read, "args": (said,)}
         if not report.errors and st.button("Start anyway", key="start-anyway", **go):
@@ -42,7 +57,8 @@ def _tell(report: Report, said: str) -> None:
 
 
 def _note_read(said: str) -> None:
-    st.session_state.was_read = said
+    _close()
+    st.session_state[READ] = said
 
 
 def draw_report(report: Report) -> None:

@@ -56,6 +56,16 @@ def test_a_warning_asks_once() -> None:
     assert page.run().session_state.is_on is False, "each start asks"
 
 
+def test_what_it_found_stays_until_it_was_read_whatever_begins_the_page_anew() -> None:
+    page = press(Finding(WARNING, "trigger", "there is none"))
+    for _ in range(2):
+        page.run()
+        assert [button.label for button in page.button] == ["Start", "Back", "Start anyway"]
+    page.button[1].click().run()
+    assert [button.label for button in page.run().button] == ["Start"], "somebody closed it"
+    assert page.session_state.is_on is False
+
+
 def test_the_table_begins_with_what_is_cut_most() -> None:
     rows = make_table(Report([], BUCKETS))
     assert [(row["Image"], row["Cut off"], row["Note"]) for row in rows] == [
