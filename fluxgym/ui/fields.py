@@ -53,16 +53,16 @@ def send_while_typed() -> None:
 
 def text(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
     """One line, kept while it is typed."""
-    widget = _bind(key, values()[key] or "", place)
-    st.text_input(label or _find(key).label, key=widget, live=True, on_change=_keep, args=(key, place), **_common(key, options))
+    bound = _bind(key, values()[key] or "", place)
+    st.text_input(label or _find(key).label, live=True, on_change=_keep, args=(key, place), **bound, **_common(key, options))
     show_problem(key)
 
 
 def lines(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
     """A list of texts, one a line."""
-    widget = _bind_typed(key, _split, "\n".join(values()[key]), place)
+    bound = _bind_typed(key, _split, "\n".join(values()[key]), place)
     given = _common(key, options)
-    st.text_area(label or _find(key).label, key=widget, on_change=_keep, args=(key, place, _split), **given)
+    st.text_area(label or _find(key).label, on_change=_keep, args=(key, place, _split), **bound, **given)
     show_problem(key)
 
 
@@ -70,17 +70,17 @@ def number(key: str, label: str = "", place: str = FORM, **options: Any) -> None
     """A number that may be out of its range or empty: the problem is told below it, not typed over."""
     setting = _find(key)
     is_whole, value = setting.kind == WHOLE, values()[key]
-    widget = _bind(key, value if value is None or is_whole else float(value), place)
-    given = {"step": int(setting.step) if is_whole else setting.step, "format": setting.format, "value": None, **options}
+    bound = _bind(key, value if value is None or is_whole else float(value), place)
+    given = {"step": int(setting.step) if is_whole else setting.step, "format": setting.format, "value": None, **bound}
     given |= {"placeholder": "unset"} if setting.is_optional else {}
-    st.number_input(label or setting.label, key=widget, on_change=_keep, args=(key, place), **_common(key, given))
+    st.number_input(label or setting.label, on_change=_keep, args=(key, place), **given, **_common(key, options))
     show_problem(key)
 
 
 def switch(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
     """True or false."""
-    widget = _bind(key, values()[key], place)
-    st.toggle(label or _find(key).label, key=widget, on_change=_keep, args=(key, place), **_common(key, options))
+    bound = _bind(key, values()[key], place)
+    st.toggle(label or _find(key).label, on_change=_keep, args=(key, place), **bound, **_common(key, options))
     show_problem(key)
 
 
@@ -88,9 +88,9 @@ def choice(key: str, label: str = "", place: str = FORM, **options: Any) -> None
     """One of the values that a setting may have, by what each is called here; a wrong one that is there can be seen too."""
     setting, value = _find(key), values()[key]
     choices = list(setting.choices) if value in setting.choices else [*setting.choices, value]
-    given = {"format_func": setting.show, **_common(key, options)}
-    widget = _bind(key, value, place)
-    st.selectbox(label or setting.label, choices, key=widget, on_change=_keep, args=(key, place), **given)
+    given = {"format_func": setting.show, "on_change": _keep, "args": (key, place), **_common(key, options)}
+    bound = _place(_bind(key, value, place), choices)
+    st.selectbox(label or setting.label, choices, **bound, **given)
     show_problem(key)
 
 
@@ -98,13 +98,13 @@ def word(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
     """A choice by its name, or something else that is typed: 'auto' or 3, 512 or '512, 768'."""
     setting = _find(key)
     shown = "" if values()[key] in ("", []) else setting.show(values()[key])
-    widget = _bind_typed(key, setting.read, shown, place)
-    given = {"on_change": _keep, "args": (key, place, setting.read), "key": widget, **_common(key, options)}
+    bound = _bind_typed(key, setting.read, shown, place)
+    given = {"on_change": _keep, "args": (key, place, setting.read), **_common(key, options)}
     if setting.choices:
-        names = dict.fromkeys([*setting.choices.values(), st.session_state[widget] or shown])
-        st.selectbox(label or setting.label, list(names), accept_new_options=True, **given)
+        names = list(dict.fromkeys([*setting.choices.values(), st.session_state[bound["key"]] or shown]))
+        st.selectbox(label or setting.label, names, accept_new_options=True, **_place(bound, names), **given)
     else:
-        st.text_input(label or setting.label, live=True, **given)
+        st.text_input(label or setting.label, live=True, **bound, **given)
     show_problem(key)
 
 
@@ -145,18 +145,28 @@ def _name(key: str, place: str = FORM) -> str:
     return f"{place}:{key}"
 
 
-def _bind(key: str, value: Any, place: str) -> str:
-    """The widget's key, its state set to the value. Only where they differ: setting it drops what is typed and not yet sent."""
+def _bind(key: str, value: Any, place: str) -> dict[str, Any]:
+    """A widget's key and what it begins with, its state set to the value. Only where they differ: setting it drops what is
+    typed and not yet sent.
+
+    A browser that missed the run in which the state was set, because another came in between, would begin with the widget's
+    default and send that: so it is the value, too."""
     name = _name(key, place)
-    if name not in st.session_state or not is_same(st.session_state[name], value):
-        st.session_state[name] = value
-    return name
+    if name in st.session_state and is_same(st.session_state[name], value):
+        return {"key": name, "value": value}
+    st.session_state[name] = value
+    return {"key": name}
 
 
-def _bind_typed(key: str, read: Callable[[str], Any], shown: str, place: str) -> str:
+def _bind_typed(key: str, read: Callable[[str], Any], shown: str, place: str) -> dict[str, Any]:
     """As _bind, of a value that can be typed in several ways: a blank line, or a comma at the end, stays while one types."""
     typed = st.session_state.get(_name(key, place)) or ""
     return _bind(key, typed if typed and is_same(read(typed), values()[key]) else shown, place)
+
+
+def _place(bound: dict[str, Any], choices: list[Any]) -> dict[str, Any]:
+    """The same for a choice, which begins with a place among its choices."""
+    return {"key": bound["key"], **({"index": choices.index(bound["value"])} if "value" in bound else {})}
 
 
 def _keep(key: str, place: str = FORM, read: Callable[[str], Any] | None = None) -> None:

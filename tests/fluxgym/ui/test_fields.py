@@ -54,6 +54,16 @@ def test_a_setting_that_is_on_the_page_twice_says_the_same_twice() -> None:
     assert page.number_input(key="all:train.epochs").value == 6
 
 
+def test_a_browser_that_missed_how_a_widget_began_does_not_send_something_else() -> None:
+    """What a browser that draws it for the first time begins with, in a run in which its state is not set anew."""
+    form.write_values(form.draft(), form.default_values() | {"train.epochs": 7, "train.gradient_checkpointing": 3})
+    page = open_fields().run()
+    assert page.number_input(key="form:train.epochs").proto.default == 7
+    blocks = page.selectbox(key="form:train.gradient_checkpointing").proto
+    assert blocks.options[blocks.default] == "3"
+    assert page.text_input(key="form:data.resolution").proto.default == "512"
+
+
 def test_what_is_typed_in_place_of_a_name_becomes_what_it_means() -> None:
     page = open_fields()
     page.text_input(key="form:data.resolution").set_value("512, 768,").run()
