@@ -199,7 +199,7 @@ def test_images_are_uploaded_captioned_and_removed(
     page.goto(f"{server.url}/train")
     page.get_by_label("Name", exact=True).fill("cat")
     page.get_by_text("They go to").wait_for()
-    page.locator("input[type=file]").set_input_files([tmp_path / "red.png", tmp_path / "blue.png"])
+    page.locator("input[type=file][multiple]").first.set_input_files([tmp_path / "red.png", tmp_path / "blue.png"])
     page.get_by_text("2 images, 0 with a caption").wait_for()
     folder = outputs.parent / "datasets" / "cat"
     assert sorted(path.name for path in folder.iterdir()) == ["blue.png", "red.png"]
