@@ -10,7 +10,7 @@ from itertools import chain, count
 from pathlib import Path, PurePath, PurePosixPath
 
 from trainer.layouts import NUMBERED
-from trainer.listing import CAPTIONS, IMAGES, MASK
+from trainer.listing import CAPTIONS, IMAGES, MASK, list_files
 
 ZIP = ".zip"
 JUNK = ("thumbs.db", "desktop.ini")  # what systems leave in folders, in lower case
@@ -19,12 +19,13 @@ LONGEST = 80  # characters of a stem
 LETTERS = re.compile(r"[^\w.-]+")
 
 
-def name_all(paths: Sequence[str], taken: Collection[str] = ()) -> list[PurePath]:
+def name_all(paths: Sequence[str], taken: Collection[str] = (), flatten: bool = False) -> list[PurePath]:
     """A name for each of the images and captions that arrive together, by the paths from which they come.
 
-    `taken`: stems that are in use for something else. Folders as kohya numbers them stay, others are left out of the names."""
+    `taken`: stems that are in use for something else. Folders as kohya numbers them stay unless `flatten`, others
+    are left out of the names."""
     parts = [PurePosixPath(path.replace("\\", "/")) for path in paths]
-    keeps = _is_numbered(parts)
+    keeps = not flatten and _is_numbered(parts)
     used: dict[str, set[str]] = defaultdict(set, {"": {stem.casefold() for stem in taken}})
     stems: dict[tuple[PurePosixPath, str], tuple[str, str]] = {}
     for group in sorted({(path.parent, stem_of(path)) for path in parts}):
@@ -75,6 +76,11 @@ def stem_of(path: PurePath) -> str:
 def list_stems(place: Path) -> frozenset[str]:
     """Those that are in use in a data set."""
     return frozenset(stem_of(path) for path in place.iterdir()) if place.is_dir() else frozenset()
+
+
+def is_flat(place: Path) -> bool:
+    """Whether a data set has its images in no folder: then the trainer would not look into one."""
+    return place.is_dir() and bool(list_files(place).images)
 
 
 def safe_name(name: str) -> PurePath:

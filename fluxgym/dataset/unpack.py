@@ -11,7 +11,7 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from fluxgym.dataset import incoming
 from fluxgym.dataset.incoming import DIFFERS, Refused, Taken
-from fluxgym.dataset.naming import ZIP, find_reason, is_junk, list_stems, name_all, stem_of
+from fluxgym.dataset.naming import ZIP, find_reason, is_flat, is_junk, list_stems, name_all, stem_of
 from trainer.listing import CAPTIONS
 
 MOST_FILES = 50_000
@@ -52,14 +52,15 @@ def _unpack(place: Path, archive: zipfile.ZipFile, size: int, replaces: bool, is
         got = f"got a zip of {size / 2**20:,.1f} MiB that unpacks to {total / 2**20:,.0f} MiB"
         raise Refused(f"{got}, expected at most {MOST_TIMES} times its size")
     incoming.check_room(place, total)
-    names = name_all([entry.filename for entry in wanted])
+    flatten = is_flat(place)
+    names = name_all([entry.filename for entry in wanted], flatten=flatten)
     _take_all(place, archive, zip(wanted, names, strict=True), replaces, result)
     if is_beside and (taken := {each.name for each in result.taken if each.outcome == DIFFERS}):
         stems = {stem_of(PurePath(name)) for name in taken}
         again = [entry for entry, name in zip(wanted, names, strict=True) if stem_of(name) in stems]
         paths = {entry.filename for entry in again}
         result.taken = [each for each in result.taken if each.path not in paths]
-        names = name_all([entry.filename for entry in again], list_stems(place))
+        names = name_all([entry.filename for entry in again], list_stems(place), flatten)
         _take_all(place, archive, zip(again, names, strict=True), False, result)
     return result
 

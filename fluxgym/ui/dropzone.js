@@ -80,7 +80,8 @@ class Upload {
     this.show();
     const told = await this.plan(files, how);
     if (told.error) this.said = `Nothing was taken: ${told.error}.`;
-    const planned = (told.files ?? []).map((row, number) => ({ ...row, ...files[number], how }));
+    const drop = {}; // what came together gets its names together
+    const planned = (told.files ?? []).map((row, number) => ({ ...row, ...files[number], how, drop }));
     this.refused.push(...planned.map((job) => job.why).filter(Boolean));
     await this.run(planned.filter((job) => job.name));
   }
@@ -223,9 +224,10 @@ class Upload {
 
   /** With all that belongs to it: an image and its caption get a new name together. */
   async addBeside() {
-    const stems = new Set(this.differing.map(({ job }) => stem(job)));
-    const jobs = this.planned.filter((job) => stems.has(stem(job)));
-    await this.add(jobs.map(({ path, file }) => ({ path, file })), { beside: 1 });
+    const { planned, differing } = this;
+    const isOne = (job) => differing.some((other) => other.job.drop === job.drop && stem(other.job) === stem(job));
+    const drops = Map.groupBy(planned.filter(isOne), (job) => job.drop);
+    await Promise.all([...drops.values()].map((jobs) => this.add(jobs.map(({ path, file }) => ({ path, file })), { beside: 1 })));
   }
 
   forget() {

@@ -94,7 +94,7 @@ class View {
       upload.said,
       added ? `${many(added, "file")} added.` : "",
       replaced ? `${many(replaced, "file")} replaced.` : "",
-      same ? `${same.toLocaleString("en")} ${same === 1 ? "was" : "were"} here already.` : "",
+      same ? `${many(same, "file")} ${same === 1 ? "was" : "were"} here already.` : "",
     ].filter(Boolean);
     const lines = said.length ? [this.line("", said.join(" "))] : [];
     if (upload.notes.length) lines.push(this.list("", `${many(upload.notes.length, "remark")}`, upload.notes));

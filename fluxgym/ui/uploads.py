@@ -56,7 +56,8 @@ def _plan(said: Mapping[str, Any]) -> Answer:
     place = incoming.find_target(given)
     reasons = [naming.find_reason(path) for path, _ in files]
     wanted = [path for (path, _), why in zip(files, reasons, strict=True) if why is None]
-    names = iter(naming.name_all(wanted, naming.list_stems(place) if said.get("beside") is True else ()))
+    taken = naming.list_stems(place) if said.get("beside") is True else ()
+    names = iter(naming.name_all(wanted, taken, naming.is_flat(place)))
     return {
         "files": [
             _tell(place, next(names), size) if why is None else {"why": why}

@@ -65,6 +65,15 @@ def test_whether_it_is_there_is_asked_by_its_digest(client: TestClient, place: P
     )
 
 
+def test_folders_with_repeats_stay_where_the_trainer_looks_into_them(client: TestClient, place: Path) -> None:
+    files = {"10_sks cat/a.png": picture()}
+    assert plan(client, place, files)[0]["name"] == "10_sks_cat/a.png"
+    assert send(client, place, "10_sks_cat/a.png", picture())[1]["outcome"] == "added"
+    assert plan(client, place, files)[0] == {"name": "10_sks_cat/a.png", "is_there": True}
+    send(client, place, "b.png", picture("red"))
+    assert plan(client, place, files)[0] == {"name": "a.png", "is_there": False}
+
+
 def test_what_differs_is_left_replaced_or_put_beside(client: TestClient, place: Path) -> None:
     send(client, place, "a.png", picture("red"))
     assert send(client, place, "a.png", picture("blue"))[1]["outcome"] == "differs"
