@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from fluxgym.form.catalogue import find_setting
 from fluxgym.preflight.checks import preflight
 from fluxgym.preflight.report import ERROR, FINE, WARNING, Finding, Report
 from fluxgym.ui.text import plain
@@ -90,6 +91,12 @@ def make_table(report: Report) -> list[dict[str, str]]:
     ]
 
 
+def name_subject(subject: str) -> str:
+    """A setting as the form calls it; anything else as it is."""
+    setting = find_setting(subject)
+    return setting.label if setting else subject[:1].upper() + subject[1:]
+
+
 def _head(report: Report) -> str:
     if report.errors:
         return f"Not started, nothing was written: {words.plural(len(report.errors), 'thing')} to set right."
@@ -98,4 +105,4 @@ def _head(report: Report) -> str:
 
 def _draw(finding: Finding) -> None:
     fix = f"  \n:small[{plain(finding.fix)}]" if finding.fix else ""
-    st.markdown(f"{ICONS[finding.level]} **{plain(finding.subject)}**: {plain(finding.what)}{fix}")
+    st.markdown(f"{ICONS[finding.level]} **{plain(name_subject(finding.subject))}**: {plain(finding.what)}{fix}")

@@ -72,3 +72,8 @@ def test_the_table_begins_with_what_is_cut_most() -> None:
         ("b.png", "36%", "smaller than the resolution"),
         ("a.png", "0%", ""),
     ]
+
+
+def test_settings_are_called_as_the_form_calls_them() -> None:
+    assert preflight_view.name_subject("train.learning_rate") == "Learning rate"
+    assert preflight_view.name_subject("disk") == "Disk"
