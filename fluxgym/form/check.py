@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fluxgym.dataset.images import check_image, expand, find_caption_problem, find_folder, is_uploaded, read_caption
+from fluxgym.dataset.looks import find_size
 from fluxgym.form import form
 from fluxgym.run.base_model import find_base_problem
 from fluxgym.run.folders import PROJECT, list_runs
@@ -13,7 +14,6 @@ from trainer.buckets import UNIT, Shape, Size
 from trainer.config import Config
 from trainer.layouts import METADATA, read_layout
 from trainer.listing import DatasetError, Found, list_files
-from trainer.picture import DAMAGED, open_file, read_size
 from trainer.plan import Plan, list_entries, make_plan
 
 
@@ -103,17 +103,8 @@ def _check_images(given: str, folder: Path | None, found: list[Found], lonely: l
 
 def _list_shapes(found: Sequence[Found]) -> list[Shape]:
     """What a plan needs, of the images that `find_problem` finds nothing wrong with."""
-    sizes = ((each, _find_size(each.path, each.path.stat().st_mtime_ns)) for each in found if not find_problem(each.path))
+    sizes = ((each, find_size(each.path)) for each in found if not find_problem(each.path))
     return [Shape(size, each.repeats, each.resolutions) for each, size in sizes if size]
-
-
-@lru_cache(maxsize=50_000)
-def _find_size(image: Path, _modified: int) -> Size | None:
-    try:
-        with open_file(image) as opened:
-            return read_size(opened)
-    except DAMAGED:
-        return None
 
 
 def _and_more(things: Sequence[object]) -> str:
@@ -129,12 +120,12 @@ def find_problem(image: Path) -> str:
 
 
 @lru_cache(maxsize=5000)
-def _find_problem(image: Path, modified: int) -> str:
+def _find_problem(image: Path, _modified: int) -> str:
     try:
         check_image(image.name, image)
     except ValueError as error:
         return str(error)
-    size = _find_size(image, modified)
+    size = find_size(image)
     if size and min(size) < UNIT:
         return f"{image.name}: got an image of {size[0]}x{size[1]} px, expected at least {UNIT} px on each side"
     return ""
