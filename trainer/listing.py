@@ -13,6 +13,7 @@ from trainer.unusable import Unusable
 IMAGES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
 CAPTION = ".txt"
 CAPTIONS = (*map("".join, product(".", "tT", "xX", "tT")), ".caption")  # the same in any case, .txt first
+LONGEST = 2**16  # bytes of a caption: what is longer was put there by mistake
 MOST_REPEATS = 100_000
 MASK = "-masklabel"  # end of the stem of a mask that lies beside its image, as OneTrainer calls them
 
@@ -81,6 +82,11 @@ def read_caption(path: Path) -> str:
     if not path.is_file():
         return ""
     try:
-        return " ".join(path.read_text(encoding="utf-8-sig").split())
+        if (size := path.stat().st_size) > LONGEST:
+            raise ValueError(f"its caption {path.name} has {size:,} bytes, expected at most {LONGEST:,}")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"its caption {path.name} cannot be read, expected UTF-8 text ({error})") from error
+    if "\0" in text:
+        raise ValueError(f"its caption {path.name} holds zero bytes, expected UTF-8 text")
+    return " ".join(text.split())

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fluxgym.run.folders import PROJECT, outputs_root
-from trainer import picture
+from trainer import listing, picture
 from trainer.listing import find_caption, list_files
 
 CAPTION_LIMIT = 10_000  # characters
@@ -63,11 +63,9 @@ def find_caption_problem(image: Path) -> str:
     """Why an image's caption cannot be read as the trainer reads it; empty when it can, or there is none."""
     caption = find_caption(image)
     try:
-        caption.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        return f"{caption.name} cannot be read: {error.strerror}"
-    except UnicodeDecodeError:
-        return f"got the caption {caption.name} in another encoding, expected UTF-8 text"
+        listing.read_caption(caption)
+    except ValueError as error:
+        if isinstance(error.__cause__, UnicodeDecodeError):
+            return f"got the caption {caption.name} in another encoding, expected UTF-8 text"
+        return f"{image.name}: {error}"
     return ""

@@ -35,3 +35,11 @@ def test_a_caption_is_one_line(tmp_path):
     (tmp_path / "b.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"its caption b\.txt cannot be read, expected UTF-8 text"):
         read_caption(tmp_path / "b.txt")
+
+
+def test_a_caption_that_is_no_text_or_far_too_long_is_named(make_folder):
+    folder = make_folder({"a.png": "one"})
+    for data, told in [(b"a\0cat", "holds zero bytes"), (b"cat " * 2**18, "has 1,048,576 bytes, expected at most 65,536")]:
+        (folder / "a.txt").write_bytes(data)
+        with pytest.raises(ValueError, match=rf"its caption a\.txt {told}"):
+            read_caption(folder / "a.txt")

@@ -30,3 +30,13 @@ def test_images_are_listed_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", ["", "no/such", "x\0y", "~nobody-at-all/x"])
 def test_a_folder_that_is_not_there(folder: str) -> None:
     assert images.find_folder(folder) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [(b"a\0cat", "zero bytes"), (b"x" * 2**20, "expected at most 65,536"), (b"caf\xe9", "another encoding"), (b"cat", "")],
+)
+def test_a_caption_in_a_folder_that_cannot_be_learned_is_named(tmp_path: Path, data: bytes, told: str) -> None:
+    (tmp_path / "a.txt").write_bytes(data)
+    found = images.find_caption_problem(tmp_path / "a.png")
+    assert told in found and bool(told) == bool(found)
