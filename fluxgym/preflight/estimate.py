@@ -14,6 +14,7 @@ from fluxgym.job.folder import DONE, FAILED, Job, find_job, list_jobs, read_job
 from fluxgym.models.known import find_known
 from fluxgym.run.base_model import find_kind, find_model_folder
 from fluxgym.run.gpu import Gpu, list_gpus
+from fluxgym.run.places import Place, PlaceError
 from trainer.buckets import Size
 from trainer.config import Config, dump_config
 from trainer.disk import write_whole
@@ -160,8 +161,19 @@ def read_host_memory(file: Path = HOST) -> int | None:
 
 
 def find_free(gpu: Gpu) -> int | None:
-    """Bytes of its memory that nothing has taken; None where it does not tell."""
-    return None if gpu.memory_total is None or gpu.memory_used is None else gpu.memory_total - gpu.memory_used
+    """Bytes of its memory that nothing will have taken when a training begins; None where it does not tell.
+
+    A run that holds it now is waited for, and gives back what it has."""
+    if gpu.memory_total is None or gpu.memory_used is None:
+        return None
+    return gpu.memory_total - (gpu.memory_used if _is_free(gpu) else 0)
+
+
+def _is_free(gpu: Gpu) -> bool:
+    try:
+        return Place(f"GPU {gpu.index}", gpu.uuid).is_free
+    except PlaceError:  # the locks are somebody else's: told by the look before the start
+        return True
 
 
 def _parse(said: dict[str, Any]) -> Estimate:

@@ -15,7 +15,9 @@ from fluxgym.preflight.estimate import (
     read_estimate,
     read_host_memory,
 )
+from fluxgym.run import lock
 from fluxgym.run.gpu import Gpu
+from fluxgym.run.places import Place
 
 GB = 2**30
 
@@ -68,6 +70,14 @@ def test_a_preset_does_not_depend_on_what_is_free(make):
     gpus = [Gpu(0, "uuid", memory_used=GB, memory_total=24 * GB)]
     assert ask(make(**{"memory.preset": "16", "model.device": "auto"}), gpus=gpus).free is None
     assert ask(make(**{"model.device": "cpu"}), gpus=gpus).device == "cpu"
+
+
+def test_memory_that_a_run_has_now_will_be_free_when_its_turn_comes(make):
+    gpu = Gpu(0, "uuid", memory_used=20 * GB, memory_total=24 * GB)
+    config = make(**{"model.device": "auto"})
+    assert ask(config, gpus=[gpu]).free == 4 * GB, "another program has it"
+    with lock.hold(Place("GPU 0", "uuid").lock, 0):
+        assert ask(config, gpus=[gpu]).free == 24 * GB
 
 
 def test_what_the_host_has_left(tmp_path):
