@@ -39,7 +39,7 @@ with right:
     actions.draw_moves(folder, look.status)
     actions.draw_stop(folder, look.status)
     if look.status.state != "failed":
-        actions.draw_again(folder, look.status)
+        actions.draw_again(folder)
         actions.draw_choose_state(folder, look.status)
         actions.draw_resume(folder, look.status, "primary")
     share_dialog.draw_button(folder)

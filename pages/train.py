@@ -5,7 +5,7 @@ import streamlit as st
 from fluxgym.form import form
 from fluxgym.form.check import check_form
 from fluxgym.run.launch import RunError, create_run, start_run
-from fluxgym.ui import fields, live, plan_view, preflight_view, routes, settings_view, train_form
+from fluxgym.ui import fields, import_view, live, plan_view, preflight_view, routes, settings_view, train_form
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.text import plain
 
@@ -17,6 +17,9 @@ with right:
 
 checked = check_form(fields.values())
 st.session_state.problems = checked.problems
+with right:
+    import_view.draw_buttons(checked)
+import_view.draw_report()
 
 steps, beside = st.columns([2.4, 1], gap="medium")
 with beside:

@@ -51,12 +51,15 @@ def fill_in(imported: Imported) -> form.Values:
     return form.usual_values(form.find_base(values)) | values
 
 
-def another(folder: RunFolder) -> form.Values:
-    """The form of another run like this one, under a name that no run has. Raises ConfigError, or ImportFailed."""
+def another(folder: RunFolder) -> tuple[form.Values, Imported | None]:
+    """The form of another run like this one, under a name that no run has; of a folder that is not ours what was taken over.
+
+    Raises ConfigError, or ImportFailed."""
     if folder.config.is_file() and not folder.is_read_only:
-        return form.again(folder)
-    values = fill_in(read_folder(folder.path))
-    return values | {"name": form.free_name(values["name"] or folder.title)}
+        return form.again(folder), None
+    imported = read_folder(folder.path)
+    values = fill_in(imported)
+    return values | {"name": form.free_name(values["name"] or folder.title)}, imported
 
 
 def _find_kind(source: Source) -> str:

@@ -7,7 +7,8 @@ from typing import Literal
 
 import streamlit as st
 
-from fluxgym.form import form
+from fluxgym.form.imported import ImportFailed
+from fluxgym.form.take_over import another, find_file
 from fluxgym.log.history import History
 from fluxgym.run.base_model import forget_damaged
 from fluxgym.run.guarded import GRACE
@@ -27,6 +28,7 @@ from trainer.folder import RunFolder
 
 Kind = Literal["primary", "secondary", "tertiary"]
 STOP, REMOVE, STAY = "Stop", "Remove", "Do not resume"
+ANOTHER = "Another like this"
 STOP_ICONS = {STOP: "stop_circle", REMOVE: "playlist_remove", STAY: "cancel"}
 WISH = 150  # px; the button keeps its width when it says that the wish was heard
 
@@ -131,7 +133,7 @@ def draw_way_on(folder: RunFolder, status: Status) -> WayOn | None:
     way = find_way_on(folder, status)
     kind: Kind = "primary" if way and way.is_cure else "secondary"
     if way is None:
-        draw_again(folder, status, "primary")
+        draw_again(folder, "primary")
     elif st.button(way.label, icon=":material/resume:", key=f"way-on:{folder.name}", type=kind):
         if way.does == ANEW:
             _open_again(folder, way)
@@ -139,10 +141,11 @@ def draw_way_on(folder: RunFolder, status: Status) -> WayOn | None:
     return way
 
 
-def draw_again(folder: RunFolder, status: Status, kind: Kind = "tertiary") -> None:
-    """Again: the Train page with this run's settings and a name that is free."""
-    can_repeat = not status.is_active and not folder.is_read_only and folder.config.is_file()
-    if can_repeat and st.button("Again", icon=":material/content_copy:", key=f"again:{folder.name}", type=kind):
+def draw_again(folder: RunFolder, kind: Kind = "tertiary") -> None:
+    """The Train page with this run's settings and a name that is free; also of one that is under way, or of another tool."""
+    told = "Fills in the Train page with the settings of this run, under another name."
+    can_repeat = find_file(folder.path) is not None
+    if can_repeat and st.button(ANOTHER, icon=":material/content_copy:", key=f"again:{folder.name}", type=kind, help=told):
         _open_again(folder)
 
 
@@ -165,11 +168,13 @@ def answer() -> None:
 
 def _open_again(folder: RunFolder, way: WayOn | None = None) -> None:
     try:
-        values = form.again(folder)
-    except ConfigError as error:
+        values, imported = another(folder)
+    except (ConfigError, ImportFailed) as error:
         st.session_state.refusal = str(error)
         st.rerun()
     fields.fill(values | dict(way.changes if way else {}))
+    if imported:
+        st.session_state.imported = imported  # import_view tells what was taken over
     st.switch_page(routes.TRAIN)
 
 

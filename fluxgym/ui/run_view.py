@@ -60,7 +60,7 @@ def _draw_failure(look: cards.Look) -> None:
                     actions.draw_resume(look.folder, status)
                 actions.draw_choose_state(look.folder, status)
                 if way:
-                    actions.draw_again(look.folder, status)
+                    actions.draw_again(look.folder)
             if way and way.told:
                 st.caption(plain(way.told))
         with right:

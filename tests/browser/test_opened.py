@@ -71,7 +71,7 @@ def test_it_is_opened_looked_at_and_left_as_it_was(
     [folder] = list_opened()
     wait_until(lambda: any(mark.star for mark in read_marks(folder).values()))
     expect(page.get_by_role("button", name="Delete")).to_have_count(0)
-    for nothing in ("Stop", "Resume", "Train longer", "Again"):
+    for nothing in ("Stop", "Resume", "Train longer", "Another like this"):
         expect(page.get_by_role("button", name=nothing)).to_have_count(0)
     assert page.evaluate("document.body.dataset.hurt") is None
     assert stamps(kohya) == before

@@ -15,7 +15,18 @@ from tests.pages.opened import open_page, press, primary, told
 from trainer.folder import RunFolder
 
 TABS = ["Progress", "Samples", "Checkpoints", "Log", "Settings"]
-DOING = {"Stop", "Remove", "Resume", "Again", "Train longer", "Save now", "Sample now", "Move up", "Start next", "Delete"}
+DOING = {
+    "Stop",
+    "Remove",
+    "Resume",
+    "Another like this",
+    "Train longer",
+    "Save now",
+    "Sample now",
+    "Move up",
+    "Start next",
+    "Delete",
+}
 KOHYA = "running training\n  num epochs / x: 4\n" + "".join(
     f"\rsteps:  50%|##### | {step}/40 [01:00<01:00,  3.00s/it, avr_loss=0.5]" for step in range(1, 21)
 )

@@ -106,7 +106,7 @@ def test_again_brings_a_run_s_settings_under_a_name_that_is_free(start_small: Ca
     folder = start_small(name="small")
     wait_for_end(folder, 30)
     folder.config.write_text(dump_config(load_config(DEMO).model_copy(update={"name": "small"})), encoding="utf-8")
-    page = press(open_page("run", run="small"), "Again")
+    page = press(open_page("run", run="small"), "Another like this")
     assert page.title[0].value == "New training"
     assert page.text_input(key="form:name").value == "small-2"
     assert page.metric[0].value == "300"

@@ -281,7 +281,7 @@ def test_the_switches_are_back_after_a_refresh_and_go_with_the_run(outputs: Path
         assert load_config(folder.config).save.state_every_epochs == 0
     finally:
         stop_run(folder, wait=60)
-    repeated = press(open_page("run", run="demo"), "Again")
+    repeated = press(open_page("run", run="demo"), "Another like this")
     assert form.to_care(repeated.session_state.form) == chosen
     assert not repeated.toggle(key="checkpointing").value
 

@@ -73,11 +73,13 @@ def test_what_holds_no_settings(given: list[Source], words: str) -> None:
 
 def test_another_like_a_run_of_ours_and_of_another_tool(outputs: Path, tmp_path: Path) -> None:
     run = RunFolder(write(outputs / "cat", config__toml=dump_config(form.to_config(form.demo_values() | {"name": "cat"}))))
-    assert another(run) == form.demo_values() | {"name": "cat-2"}
+    assert another(run) == (form.demo_values() | {"name": "cat-2"}, None)
     folder = write(tmp_path / "my-cat", train__sh=FLUXGYM, dataset__toml=DATASET)
     opened = place(outputs / ".opened", folder, None)
-    assert another(opened)["name"] == "my-cat"
-    assert another(place(outputs / ".opened", run.path, None)) | {"name": ""} == form.demo_values() | {"name": ""}
+    values, imported = another(opened)
+    assert values["name"] == "my-cat" and imported and len(imported.left) == 3
+    values, _ = another(place(outputs / ".opened", run.path, None))
+    assert values | {"name": ""} == form.demo_values() | {"name": ""}
     assert find_file(tmp_path) is None
     with pytest.raises(ImportFailed, match=r"expected a folder with config\.toml"):
         another(place(outputs / ".opened", tmp_path, None))

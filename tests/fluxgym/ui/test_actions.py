@@ -28,7 +28,7 @@ def script() -> None:
     status = st.session_state.get("status") or read_status(folder)
     actions.draw_stop(folder, status)
     actions.draw_resume(folder, status, "primary")
-    actions.draw_again(folder, status)
+    actions.draw_again(folder)
     actions.draw_download(folder, status)
 
 
