@@ -18,6 +18,7 @@ MOST_FILES = 50_000
 MOST_TIMES = 100  # as large as the zip: images hardly get smaller
 FREE_SIZE = 2**30  # bytes: what is no larger may be any times as large
 LARGEST_LIST = 32 * 2**20  # bytes of the list of its files
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)  # LZMA takes as much memory as a file says
 BLOCK = 2**20  # bytes
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error)
 
@@ -102,6 +103,8 @@ def _find_wrong(entry: zipfile.ZipInfo) -> str | None:
         return f"{name[:200]}: got a link, expected a file"
     if entry.flag_bits & 1:
         return f"{name[:200]}: got a file with a password, expected one without"
+    if entry.compress_type not in METHODS:
+        return f"{name[:200]}: got a file packed by method {entry.compress_type}, expected deflate"
     if path.suffix.lower() == ZIP:
         return f"{name[:200]}: got a zip in a zip, expected its files themselves"
     limit = incoming.LARGEST_TEXT if path.suffix.lower() in CAPTIONS else incoming.LARGEST

@@ -180,3 +180,9 @@ def test_a_zip_of_more_than_4_gb_says_so_elsewhere(tmp_path: Path, place: Path) 
     end = struct.pack("<4sHHHHLLH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
     (tmp_path / "a.zip").write_bytes(data[:at] + record + locator + end)
     assert count(unpack.unpack(place, tmp_path / "a.zip"), "added") == 1
+
+
+def test_a_method_that_takes_as_much_memory_as_a_file_says_is_refused(place: Path, tmp_path: Path) -> None:
+    done = unpack.unpack(place, pack(tmp_path / "x.zip", {"a.txt": b"a cat"}, zipfile.ZIP_LZMA))
+    assert not done.taken and "a.txt: got a file packed by method 14" in done.refused[0]
+    assert unpack.unpack(place, pack(tmp_path / "y.zip", {"a.txt": b"a cat"}, zipfile.ZIP_BZIP2)).taken
