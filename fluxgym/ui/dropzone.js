@@ -5,6 +5,7 @@ const AT_ONCE = 3;
 const AGAIN = [1000, 2000, 4000, 5000]; // ms until the next try, the last one for ever
 const TOLD = 2500; // ms: as often the page counts anew while files arrive
 const SMALL = 256 * 2 ** 20; // bytes: a larger file is not read to find whether it is there
+const DESCRIBES = 16 * 2 ** 20; // bytes of a metadata.jsonl
 const NAMED = 5; // files that are named in one line
 const uploads = new Map(); // place -> Upload: other pages may be looked at meanwhile
 const many = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
@@ -83,7 +84,8 @@ class Upload {
     const drop = {}; // what came together gets its names together
     const planned = (told.files ?? []).map((row, number) => ({ ...row, ...files[number], how, drop }));
     this.refused.push(...planned.map((job) => job.why).filter(Boolean));
-    await this.run(planned.filter((job) => job.name));
+    const captions = (told.captions ?? []).map(({ name, path, text }) => ({ name, path, file: new File([text], name), how, drop }));
+    await this.run([...planned.filter((job) => job.name), ...captions]);
   }
 
   async run(jobs) {
@@ -99,7 +101,11 @@ class Upload {
   }
 
   async plan(files, how) {
-    const asked = { place: this.place, files: files.map(({ path, file }) => [path, file.size]), beside: Boolean(how.beside) };
+    const isDescription = ({ path, file }) => /(^|\/)metadata\.jsonl$/.test(path) && file.size < DESCRIBES;
+    const read = files.filter(isDescription).map(async ({ path, file }) => [path, await file.text()]);
+    const described = await Promise.all(read).catch(() => []);
+    const rows = files.map(({ path, file }) => [path, file.size]);
+    const asked = { place: this.place, files: rows, described, beside: Boolean(how.beside) };
     for (let tries = 0; !this.isStopped; tries++) {
       const answer = await fetch(address("sets/plan"), { method: "POST", body: JSON.stringify(asked) }).catch(() => null);
       this.isAway = !answer;

@@ -1,13 +1,14 @@
 """Files into a data set over HTTP, each straight to disk: the server's memory does not grow with what arrives.
 
-POST /sets/plan says how the files that somebody drops will be called, and which seem to be there already; POST /sets/arrive
+POST /sets/plan says how the files that somebody drops will be called, which seem to be there already, and what the text of a
+metadata.jsonl among them (`described`) says of the others; POST /sets/arrive
 takes one of them, as its body. With `digest` (SHA-256) in place of a body it only says whether it is there. Only the owner
 comes here (the gate)."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -15,11 +16,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from fluxgym.dataset import incoming, naming
+from fluxgym.dataset.described import is_description, list_captions
 from fluxgym.dataset.incoming import Refused, Taken
 from fluxgym.dataset.unpack import unpack
 
 MOST_PATHS = 50_000  # of one plan
-LONGEST_PLAN = 16 * 2**20  # bytes
+LONGEST_PLAN = 64 * 2**20  # bytes
 BLOCK = 2**20  # bytes that are written at once
 Answer = dict[str, Any]
 
@@ -48,22 +50,29 @@ async def _read_plan(request: Request) -> Mapping[str, Any]:
 
 
 def _plan(said: Mapping[str, Any]) -> Answer:
-    given, files = said.get("place"), said.get("files")
-    if not isinstance(given, str) or not isinstance(files, list) or len(files) > MOST_PATHS:
+    given, files, described = said.get("place"), said.get("files"), said.get("described", [])
+    if not isinstance(given, str) or not _is_rows(files, [str, int]) or not _is_rows(described, [str, str]):
         _refuse_plan()
-    if not all(isinstance(row, list) and [*map(type, row)] == [str, int] for row in files):
-        _refuse_plan()
-    place = incoming.find_target(given)
-    reasons = [naming.find_reason(path) for path, _ in files]
+    place, paths = incoming.find_target(given), {path for path, _ in files}
+    captions = {name: text for path, told in described for name, text in list_captions(path, told, paths).items()}
+    reasons = ["" if is_description(path) else naming.find_reason(path) for path, _ in files]
     wanted = [path for (path, _), why in zip(files, reasons, strict=True) if why is None]
     taken = naming.list_stems(place) if said.get("beside") is True else ()
-    names = iter(naming.name_all(wanted, taken, naming.is_flat(place)))
+    names = iter(naming.name_all([*wanted, *captions], taken, naming.is_flat(place)))
+    rows = zip(files, reasons, strict=True)
+    told = [_tell(place, next(names), size) if why is None else {"why": why} for (_, size), why in rows]
     return {
-        "files": [
-            _tell(place, next(names), size) if why is None else {"why": why}
-            for (_, size), why in zip(files, reasons, strict=True)
-        ]
+        "files": told,
+        "captions": [{"name": next(names).as_posix(), "path": path, "text": captions[path]} for path in captions],
     }
+
+
+def _is_rows(rows: object, kinds: list[type]) -> TypeGuard[list[list[Any]]]:
+    return (
+        isinstance(rows, list)
+        and len(rows) <= MOST_PATHS
+        and all(isinstance(row, list) and [*map(type, row)] == kinds for row in rows)
+    )
 
 
 def _tell(place: Path, name: PurePath, size: int) -> Answer:

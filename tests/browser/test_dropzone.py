@@ -34,32 +34,39 @@ def colour_of(path: Path) -> object:
     return Image.open(path).getpixel((0, 0))
 
 
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with folders in it, what macOS leaves and what is no image."""
+    folder = tmp_path / "photos"
+    draw(folder / "one" / "1.png", "red")
+    (folder / "one" / "1.txt").write_bytes("caf\u00e9".encode("latin-1"))
+    draw(folder / "two" / "1.png", "blue")
+    (folder / "two" / "metadata.jsonl").write_text('{"file_name": "1.png", "text": "blue"}')
+    (folder / ".DS_Store").write_text("junk")
+    (folder / "page.png").write_text("<!doctype html><b>")
+    return folder
+
+
 def test_folders_zips_and_files_that_are_there(
-    page: Page, server: Server, cat: Path, tmp_path: Path, wait_until: Callable[..., object]
+    page: Page, server: Server, cat: Path, photos: Path, tmp_path: Path, wait_until: Callable[..., object]
 ) -> None:
     page.goto(f"{server.url}/datasets?set=cat")
     files, folders = (page.locator(".fluxgym-drop input").nth(number) for number in (0, 1))
     told = page.locator(".fluxgym-drop .told")
 
-    # a folder with folders in it, what macOS leaves and what is no image
-    draw(tmp_path / "photos" / "one" / "1.png", "red")
-    (tmp_path / "photos" / "one" / "1.txt").write_bytes("caf\u00e9".encode("latin-1"))
-    draw(tmp_path / "photos" / "two" / "1.png", "blue")
-    (tmp_path / "photos" / ".DS_Store").write_text("junk")
-    (tmp_path / "photos" / "page.png").write_text("<!doctype html><b>")
-    folders.set_input_files(tmp_path / "photos")
-    expect(told).to_contain_text("3 files added.")
+    folders.set_input_files(photos)
+    expect(told).to_contain_text("4 files added.")
     expect(told).to_contain_text("one/1.txt was written in Windows-1252, it is UTF-8 now")
     expect(told).to_contain_text("page.png cannot be opened as an image: it is a web page")
-    assert names(cat) == ["1.png", "1.txt", "two_1.png"]
+    assert names(cat) == ["1.png", "1.txt", "two_1.png", "two_1.txt"]
     expect(page.get_by_label("Caption of 1.png", exact=True)).to_have_value("caf\u00e9")
-    expect(page.get_by_text("2 images, 1 with a caption")).to_be_visible()
+    expect(page.get_by_text("2 images, 2 with a caption")).to_be_visible()
 
     # once more: nothing is written; a person's caption stays
     page.get_by_label("Caption of 1.png", exact=True).fill("mine")
     wait_until(lambda: (cat / "1.txt").read_text() == "mine\n", 20)
-    folders.set_input_files(tmp_path / "photos")
-    expect(told).to_contain_text("2 files were here already.")
+    folders.set_input_files(photos)
+    expect(told).to_contain_text("3 files were here already.")
     expect(told).to_contain_text("1 file of these names is here with another content, and was left as it is: 1.txt")
     assert (cat / "1.txt").read_text() == "mine\n"
 
@@ -80,7 +87,12 @@ def test_folders_zips_and_files_that_are_there(
     expect(told).to_contain_text("2 files replaced.")
     assert (colour_of(cat / "1.png"), (cat / "1.txt").read_text()) == ((0, 128, 0), "green\n")
 
-    # it goes on while another page is looked at
+
+def test_an_upload_goes_on_while_another_page_is_looked_at(
+    page: Page, server: Server, cat: Path, tmp_path: Path, wait_until: Callable[..., object]
+) -> None:
+    page.goto(f"{server.url}/datasets?set=cat")
+    told = page.locator(".fluxgym-drop .told")
     held: list[Route] = []
     begun: list[str] = []
 
@@ -89,7 +101,9 @@ def test_folders_zips_and_files_that_are_there(
         begun.append(route.request.url)
 
     page.route(re.compile("sets/arrive"), hold)
-    files.set_input_files([draw(tmp_path / "late" / f"{number}.png", "teal") for number in range(10, 16)])
+    page.locator(".fluxgym-drop input").first.set_input_files(
+        [draw(tmp_path / "late" / f"{number}.png", "teal") for number in range(10, 16)]
+    )
     wait_until(lambda: page.wait_for_timeout(50) or len(held) == 3, 20)
     page.get_by_role("link", name="Runs").click()
     expect(page.locator(".fluxgym-drop")).to_have_count(0)

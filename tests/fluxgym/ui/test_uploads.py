@@ -74,6 +74,18 @@ def test_folders_with_repeats_stay_where_the_trainer_looks_into_them(client: Tes
     assert plan(client, place, files)[0] == {"name": "a.png", "is_there": False}
 
 
+def test_what_a_metadata_jsonl_says_becomes_captions(client: TestClient, place: Path) -> None:
+    told = '{"file_name": "A 1.png", "text": "one cat"}'
+    body = {
+        "place": str(place),
+        "files": [["x/A 1.png", 9], ["x/metadata.jsonl", 40]],
+        "described": [["x/metadata.jsonl", told]],
+    }
+    answer = client.post("sets/plan", json=body).json()
+    assert [each.get("name") for each in answer["files"]] == ["A_1.png", None]
+    assert answer["captions"] == [{"name": "A_1.txt", "path": "x/A 1.txt", "text": "one cat"}]
+
+
 def test_what_differs_is_left_replaced_or_put_beside(client: TestClient, place: Path) -> None:
     send(client, place, "a.png", picture("red"))
     assert send(client, place, "a.png", picture("blue"))[1]["outcome"] == "differs"
