@@ -65,6 +65,15 @@ def open_tab(chromium: Browser, server: Server) -> tuple[BrowserContext, Page]:
     return context, page
 
 
+def fill_in(page: Page) -> None:
+    """The demo, but with images of one's own."""
+    page.get_by_role("button", name="Try the demo").click()
+    page.get_by_text("12 images, 12 with a caption").wait_for()
+    page.get_by_label("Name", exact=True).fill("cat")
+    page.get_by_role("radio", name="New data set").click()
+    page.get_by_text("datasets/cat").first.wait_for()
+
+
 def read_memory(server: Server) -> int:
     """Bytes of the server's memory that are in use."""
     assert server.process
@@ -77,11 +86,7 @@ def test_150_photos_become_a_training_whatever_happens(
     folder = outputs.parent / "datasets" / "cat"
     arrived = lambda: list(folder.glob("*.jpg")) if folder.is_dir() else []  # noqa: E731
     context, page = open_tab(chromium, server)
-    page.get_by_role("button", name="Try the demo").click()
-    page.get_by_text("12 images, 12 with a caption").wait_for()
-    page.get_by_label("Name", exact=True).fill("cat")
-    page.get_by_role("radio", name="New data set").click()
-    page.get_by_text("datasets/cat").first.wait_for()
+    fill_in(page)
 
     # it is reloaded in the middle: what arrived is there, and the page says how far it came
     drop(page, photos)
