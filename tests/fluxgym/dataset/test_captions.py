@@ -137,6 +137,8 @@ def test_another_encoding_is_read_as_it_was_meant_and_mended_by_an_edit(tmp_path
         write_caption(tmp_path, "d.png", "x", before=long.text)
     write_caption(tmp_path, "a.png", "h\u00fcbscher", before="h\u00fcbsch")
     write_caption(tmp_path, "b.png", "h\u00fcbscher")
+    assert "d.txt has 1,000,000 bytes" in read_layout(tmp_path).problems[0]
+    (tmp_path / "d.txt").unlink()
     assert learned(tmp_path)["a.png"] == learned(tmp_path)["b.png"] == "h\u00fcbscher"
 
 
