@@ -127,7 +127,7 @@ class Setting:
             return "on" if value else "off"
         if isinstance(value, list):
             return (", " if self.kind == WORD else " | ").join(str(each) for each in value)
-        return f"{value:g}" if isinstance(value, float) else str(value)
+        return _show_number(value) if isinstance(value, float) else str(value)
 
     def read(self, text: Any) -> Any:
         """What was typed as a value; what cannot be one stays as it is, for the config to refuse it with its reasons."""
@@ -170,6 +170,12 @@ class Setting:
         if isinstance(value, bool):
             return bool in self.types
         return isinstance(value, str) or (self.kind == WORD and _is_number(value))
+
+
+def _show_number(value: float) -> str:
+    """As the field shows it: 0.05, 8e-4."""
+    mantissa, _, exponent = f"{value:e}".partition("e")
+    return f"{value:g}" if not 0 < abs(value) < 1e-3 else f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 def _is_number(value: Any) -> bool:

@@ -81,10 +81,14 @@ def _draw_groups(shown: Iterable[Setting], changes: form.Values) -> None:
             st.markdown(f"**{SECTIONS[section]}**")
         with st.grid(3, min_column_width=190):
             for setting in settings:
-                with st.container(gap="xsmall"):
-                    fields.draw(setting.key, PLACE)
-                    if setting.key in changes:
-                        _draw_way_back(setting, changes)
+                _draw_cell(setting, changes)
+
+
+def _draw_cell(setting: Setting, changes: form.Values) -> None:
+    with st.container(gap="xsmall"):
+        fields.draw(setting.key, PLACE)
+        if setting.key in changes:
+            _draw_way_back(setting, changes)
 
 
 def _draw_way_back(setting: Setting, changes: form.Values) -> None:

@@ -35,7 +35,7 @@ def fill(everything: form.Values) -> None:
     """Puts other values into the whole form. What it held can be brought back with `draw_undo`."""
     form.set_aside(values())
     change(everything)
-    for key in ("source", "base", "refused", "start_pressed", "preset-applied"):
+    for key in ("source", "base", "refused", "start_pressed", "preset-applied", "imported"):
         st.session_state.pop(key, None)
 
 

@@ -10,6 +10,7 @@ from fluxgym.view import words
 
 GROUPS = {MEMORY: "By GPU memory", PURPOSE: "By purpose", OWN: "Your own"}
 APPLIED, REFUSED, NAME, SAVED = "preset-applied", "preset-refused", "preset-name", "preset-saved"  # in the session
+DONE = "preset-done"  # there: the dialog has done its work, and closes
 SHOWN = 8  # changes that are told by name
 
 
@@ -17,7 +18,7 @@ def draw_button() -> None:
     """Opens the dialog."""
     told = "Settings that go together, for a GPU's memory, for a purpose, or your own. Says what each would change."
     if st.button("Presets", icon=":material/bookmarks:", key="presets", help=told):
-        for key in (REFUSED, SAVED):
+        for key in (REFUSED, SAVED, DONE):
             st.session_state.pop(key, None)
         _choose()
 
@@ -34,6 +35,8 @@ def draw_applied() -> None:
 
 @st.dialog("Presets", width="large", icon=":material/bookmarks:")
 def _choose() -> None:
+    if st.session_state.pop(DONE, False):
+        st.rerun()
     found = preset.list_presets()
     for kind, title in GROUPS.items():
         presets = [each for each in found if each.kind == kind]
@@ -57,8 +60,8 @@ def _draw(each: Preset) -> None:
         st.markdown(f":small[{plain(_tell(changes)) if changes else 'All as it is already.'}]")
     with st.container(horizontal=True, gap="small"):
         key = each.path.stem
-        if not each.problem and st.button("Apply", key=f"apply:{key}", disabled=not changes, on_click=_apply, args=(each,)):
-            st.rerun()
+        if not each.problem:
+            st.button("Apply", key=f"apply:{key}", disabled=not changes, on_click=_apply, args=(each,))
         if each.is_own:
             with st.popover("Delete", icon=":material/delete:", type="tertiary"):
                 st.caption("The preset is deleted; no run and no form changes.")
@@ -96,6 +99,7 @@ def _apply(each: Preset) -> None:
     before = {change.setting.key: change.before for change in changes}
     fields.change({change.setting.key: change.after for change in changes})
     st.session_state[APPLIED] = (each.label, _tell(changes), before)
+    st.session_state[DONE] = True
 
 
 def _take_back() -> None:

@@ -128,6 +128,7 @@ def test_steps_and_formats() -> None:
     ]
     assert find("train.learning_rate").format % 1 and find("train.eps").format == "%e"
     assert find("train.ema").format == "%g", "0.99999 is not rounded"
+    assert [find("train.eps").show(value) for value in (8e-4, 1.25e-8, 0.05, 3.0, 0.0)] == ["8e-4", "1.25e-8", "0.05", "3", "0"]
 
 
 def test_search_looks_at_labels_names_and_meanings() -> None:
