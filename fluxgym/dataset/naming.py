@@ -73,6 +73,11 @@ def stem_of(path: PurePath) -> str:
     return path.stem.removesuffix(MASK)
 
 
+def is_about(path: PurePath) -> bool:
+    """Whether it belongs to an image: a caption or a mask."""
+    return path.suffix.lower() in CAPTIONS or path.stem.endswith(MASK)
+
+
 def list_stems(place: Path) -> frozenset[str]:
     """Those that are in use in a data set."""
     return frozenset(stem_of(path) for path in place.iterdir()) if place.is_dir() else frozenset()

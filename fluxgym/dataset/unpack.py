@@ -5,13 +5,14 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
 from fluxgym.dataset import incoming
+from fluxgym.dataset.described import LARGEST, is_description, list_captions
 from fluxgym.dataset.incoming import DIFFERS, Refused, Taken
-from fluxgym.dataset.naming import ZIP, find_reason, is_flat, is_junk, list_stems, name_all, stem_of
+from fluxgym.dataset.naming import ZIP, find_reason, is_about, is_flat, is_junk, list_stems, name_all, stem_of
 from trainer.listing import CAPTIONS
 
 MOST_FILES = 50_000
@@ -21,6 +22,14 @@ LARGEST_LIST = 32 * 2**20  # bytes of the list of its files
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)  # LZMA takes as much memory as a file says
 BLOCK = 2**20  # bytes
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file of a zip, or a caption that a file of it tells."""
+
+    path: str
+    source: zipfile.ZipInfo | str
 
 
 @dataclass
@@ -47,39 +56,62 @@ def unpack(place: Path, archive: Path, replaces: bool = False, is_beside: bool =
 def _unpack(place: Path, archive: zipfile.ZipFile, size: int, replaces: bool, is_beside: bool) -> Unpacked:
     result = Unpacked()
     entries = [entry for entry in archive.infolist() if not entry.is_dir() and not is_junk(entry.filename)]
-    wanted = list(_choose(entries, result))
-    total = sum(entry.file_size for entry in wanted)
+    items = [Item(entry.filename, entry) for entry in _choose(entries, result)]
+    total = sum(item.source.file_size for item in items if isinstance(item.source, zipfile.ZipInfo))
     if total > max(FREE_SIZE, MOST_TIMES * size):
         got = f"got a zip of {size / 2**20:,.1f} MiB that unpacks to {total / 2**20:,.0f} MiB"
         raise Refused(f"{got}, expected at most {MOST_TIMES} times its size")
     incoming.check_room(place, total)
+    items += _read_described(archive, entries, {item.path for item in items})
+    items.sort(key=lambda item: is_about(PurePath(item.path)))  # what is about an image comes after it
     flatten = is_flat(place)
-    names = name_all([entry.filename for entry in wanted], flatten=flatten)
-    _take_all(place, archive, zip(wanted, names, strict=True), replaces, result)
-    if is_beside and (taken := {each.name for each in result.taken if each.outcome == DIFFERS}):
-        stems = {stem_of(PurePath(name)) for name in taken}
-        again = [entry for entry, name in zip(wanted, names, strict=True) if stem_of(name) in stems]
-        paths = {entry.filename for entry in again}
+    names = name_all([item.path for item in items], flatten=flatten)
+    _take_all(place, archive, list(zip(items, names, strict=True)), replaces, result)
+    if is_beside and (stems := {_group(PurePath(each.name)) for each in result.taken if each.outcome == DIFFERS}):
+        again = [item for item, name in zip(items, names, strict=True) if _group(name) in stems]
+        paths = {item.path for item in again}
         result.taken = [each for each in result.taken if each.path not in paths]
-        names = name_all([entry.filename for entry in again], list_stems(place), flatten)
-        _take_all(place, archive, zip(again, names, strict=True), False, result)
+        names = name_all([item.path for item in again], list_stems(place), flatten)
+        _take_all(place, archive, list(zip(again, names, strict=True)), False, result)
     return result
 
 
 def _take_all(
-    place: Path,
-    archive: zipfile.ZipFile,
-    entries: Iterable[tuple[zipfile.ZipInfo, PurePath]],
-    replaces: bool,
-    result: Unpacked,
+    place: Path, archive: zipfile.ZipFile, items: Sequence[tuple[Item, PurePath]], replaces: bool, result: Unpacked
 ) -> None:
-    for entry, name in entries:
+    left: set[tuple[PurePath, str]] = set()  # images that stay out: their captions must not become another's
+    for item, name in items:
+        if is_about(name) and _group(name) in left:
+            result.taken.append(Taken(item.path, name.as_posix(), DIFFERS))
+            continue
         try:
             with incoming.arriving(place, name.suffix) as arrived:
-                _extract(archive, entry, arrived)
-                result.taken.append(incoming.take(place, name, arrived, entry.filename, replaces))
+                _extract(archive, item, arrived)
+                taken = incoming.take(place, name, arrived, item.path, replaces)
         except Refused as error:
             result.refused.append(str(error))
+            continue
+        result.taken.append(taken)
+        if taken.outcome == DIFFERS and not is_about(name):
+            left.add(_group(name))
+
+
+def _group(name: PurePath) -> tuple[PurePath, str]:
+    return name.parent, stem_of(name)
+
+
+def _read_described(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], paths: set[str]) -> list[Item]:
+    """The captions that a metadata.jsonl in it tells."""
+    items = []
+    for entry in entries:
+        if not is_description(entry.filename) or entry.file_size > LARGEST or entry.compress_type not in METHODS:
+            continue
+        try:
+            told = archive.read(entry).decode("utf-8")
+        except BROKEN:
+            told = ""
+        items += [Item(path, text) for path, text in list_captions(entry.filename, told, paths).items()]
+    return items
 
 
 def _choose(entries: list[zipfile.ZipInfo], result: Unpacked) -> Iterator[zipfile.ZipInfo]:
@@ -87,6 +119,8 @@ def _choose(entries: list[zipfile.ZipInfo], result: Unpacked) -> Iterator[zipfil
     if len(entries) > MOST_FILES:
         raise Refused(f"got a zip of {len(entries):,} files, expected at most {MOST_FILES:,}")
     for entry in entries:
+        if is_description(entry.filename):
+            continue
         if why := _find_wrong(entry):
             result.refused.append(why)
         else:
@@ -113,14 +147,17 @@ def _find_wrong(entry: zipfile.ZipInfo) -> str | None:
     return find_reason(name)
 
 
-def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+def _extract(archive: zipfile.ZipFile, item: Item, target: Path) -> None:
     """Writes no more than the entry says it is, and its checksum must be right."""
+    if isinstance(item.source, str):
+        target.write_text(item.source, encoding="utf-8")
+        return
     try:
-        with archive.open(entry) as source, target.open("wb") as file:
+        with archive.open(item.source) as source, target.open("wb") as file:
             while block := source.read(BLOCK):
                 file.write(block)
     except BROKEN as error:
-        raise Refused(f"{entry.filename[:200]}: it cannot be unpacked ({error})") from error
+        raise Refused(f"{item.path[:200]}: it cannot be unpacked ({error})") from error
 
 
 def _check_list(archive: Path) -> None:

@@ -33,7 +33,7 @@ function address(path, asked = {}) {
 /** What is done and to be done for one data set. */
 class Upload {
   constructor(place) {
-    Object.assign(this, { place, views: new Set(), jobs: [], running: 0, isAway: false, isStopped: false });
+    Object.assign(this, { place, views: new Set(), running: 0, isAway: false, isStopped: false });
     this.begin();
     this.broken = this.recall();
   }
@@ -88,16 +88,40 @@ class Upload {
     await this.run([...planned.filter((job) => job.name), ...captions]);
   }
 
+  /** Images first: the caption of one that stays out must not become that of the one that is there. */
   async run(jobs) {
     this.planned.push(...jobs);
     this.total += jobs.length;
     this.bytes += jobs.reduce((sum, job) => sum + job.file.size, 0);
     this.since ||= performance.now();
-    this.jobs.push(...jobs);
     if (jobs.length) this.tell("began");
-    await Promise.all(Array.from({ length: AT_ONCE }, () => this.work()));
+    await this.sendAll(jobs.filter((job) => !isAbout(job)));
+    const isOut = (job) => this.differing.some((other) => other.job.drop === job.drop && stem(other.job) === stem(job));
+    const rest = jobs.filter(isAbout);
+    const left = rest.filter((job) => !this.isStopped && !job.how.replace && isOut(job));
+    for (const job of left) {
+      this.sent += job.file.size;
+      this.take(job, { outcome: "differs", name: job.name });
+    }
+    await this.sendAll(rest.filter((job) => !left.includes(job)));
     this.running -= 1;
     if (!this.isBusy) this.end();
+  }
+
+  async sendAll(jobs) {
+    const waiting = [...jobs];
+    const work = async () => {
+      while (waiting.length && !this.isStopped) {
+        const job = waiting.shift();
+        const told = await this.send(job);
+        this.sent += job.file.size - (job.sent ?? 0);
+        job.sent = job.file.size;
+        if (told) this.take(job, told);
+        this.remember();
+        this.show();
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
   }
 
   async plan(files, how) {
@@ -114,18 +138,6 @@ class Upload {
       await wait(AGAIN[Math.min(tries, AGAIN.length - 1)]);
     }
     return {};
-  }
-
-  async work() {
-    while (this.jobs.length && !this.isStopped) {
-      const job = this.jobs.shift();
-      const told = await this.send(job);
-      this.sent += job.file.size - (job.sent ?? 0);
-      job.sent = job.file.size;
-      if (told) this.take(job, told);
-      this.remember();
-      this.show();
-    }
   }
 
   take(job, told) {
@@ -197,7 +209,6 @@ class Upload {
 
   stop(said = "Stopped. What arrived stays.") {
     this.isStopped = true;
-    this.jobs = [];
     this.said = said;
     this.requests?.forEach((request) => request.abort());
   }
@@ -244,6 +255,7 @@ class Upload {
   }
 }
 
+const isAbout = ({ name }) => /(\.txt|\.caption|-masklabel\.\w+)$/i.test(name);
 const stem = ({ name }) => name.replace(/\.\w+$/, "").replace(/-masklabel$/, "");
 
 async function isReadable(file) {

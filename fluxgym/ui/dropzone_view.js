@@ -107,7 +107,7 @@ class View {
     const count = upload.differing.length;
     if (!count) return [];
     const named = upload.differing.slice(0, NAMED).map(({ name }) => name).join(", ") + (count > NAMED ? " ..." : "");
-    const said = `${many(count, "file")} of these names ${count === 1 ? "is" : "are"} here with another content, and ${count === 1 ? "was" : "were"} left as ${count === 1 ? "it is" : "they are"}: ${named}`;
+    const said = `${many(count, "file")} left out, something else is here under ${count === 1 ? "this name" : "these names"}: ${named}`;
     const replaces = this.button("Replace", () => upload.replace());
     return [this.line("warns", said, replaces, this.button("Add beside", () => upload.addBeside()))];
   }

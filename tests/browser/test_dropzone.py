@@ -67,7 +67,7 @@ def test_folders_zips_and_files_that_are_there(
     wait_until(lambda: (cat / "1.txt").read_text() == "mine\n", 20)
     folders.set_input_files(photos)
     expect(told).to_contain_text("3 files were here already.")
-    expect(told).to_contain_text("1 file of these names is here with another content, and was left as it is: 1.txt")
+    expect(told).to_contain_text("1 file left out, something else is here under this name: 1.txt")
     assert (cat / "1.txt").read_text() == "mine\n"
 
     # a zip whose image has a name that is taken: beside it, then in its place
@@ -76,12 +76,17 @@ def test_folders_zips_and_files_that_are_there(
         archive.writestr("x/1.txt", "green")
         archive.writestr("../evil.png", b"x")
     files.set_input_files(tmp_path / "more.zip")
-    expect(told).to_contain_text("2 files of these names are here with another content")
+    expect(told).to_contain_text("2 files left out, something else is here under these names")
     expect(told).to_contain_text("../evil.png: got a name that leads out of the zip")
     told.get_by_role("button", name="Add beside").click()
     expect(told).to_contain_text("2 files added.")
     assert (colour_of(cat / "1.png"), colour_of(cat / "x_1.png")) == ((255, 0, 0), (0, 128, 0))
     assert ((cat / "1.txt").read_text(), (cat / "x_1.txt").read_text()) == ("mine\n", "green\n")
+    draw(tmp_path / "again" / "two_1.png", "white")
+    (tmp_path / "again" / "two_1.caption").write_text("white")
+    files.set_input_files([tmp_path / "again" / name for name in ("two_1.caption", "two_1.png")])
+    expect(told).to_contain_text("2 files left out, something else is here under these names")
+    assert "two_1.caption" not in names(cat), "the caption of an image that stays out does not become another's"
     files.set_input_files(tmp_path / "more.zip")
     told.get_by_role("button", name="Replace").click()
     expect(told).to_contain_text("2 files replaced.")

@@ -159,7 +159,7 @@ def test_what_is_there_with_another_content_is_left_replaced_or_kept_beside(plac
         (place / name).write_bytes(data)
     archive = pack(tmp_path / "a.zip", {"a.png": picture("green"), "a.txt": b"mine", "b.png": picture("blue")})
     done = unpack.unpack(place, archive)
-    assert [each.outcome for each in done.taken] == ["differs", "same", "same"]
+    assert [each.outcome for each in done.taken] == ["differs", "same", "differs"], "the caption stays with its image"
     assert (place / "a.png").read_bytes() == picture("red")
     unpack.unpack(place, archive, is_beside=True)
     assert names(place) == ["a-2.png", "a-2.txt", "a.png", "a.txt", "b.png"]
@@ -186,3 +186,20 @@ def test_a_method_that_takes_as_much_memory_as_a_file_says_is_refused(place: Pat
     done = unpack.unpack(place, pack(tmp_path / "x.zip", {"a.txt": b"a cat"}, zipfile.ZIP_LZMA))
     assert not done.taken and "a.txt: got a file packed by method 14" in done.refused[0]
     assert unpack.unpack(place, pack(tmp_path / "y.zip", {"a.txt": b"a cat"}, zipfile.ZIP_BZIP2)).taken
+
+
+def test_the_caption_of_an_image_that_stays_out_does_not_become_another_s(place: Path, tmp_path: Path) -> None:
+    (place / "a.png").write_bytes(picture("red"))
+    archive = pack(tmp_path / "a.zip", {"a.txt": b"green", "a.png": picture("green"), "a-masklabel.png": picture("white")})
+    done = unpack.unpack(place, archive)
+    assert [each.outcome for each in done.taken] == ["differs"] * 3 and names(place) == ["a.png"]
+    unpack.unpack(place, archive, is_beside=True)
+    assert names(place) == ["a-2-masklabel.png", "a-2.png", "a-2.txt", "a.png"]
+
+
+def test_what_a_metadata_jsonl_says_goes_with_its_images(place: Path, tmp_path: Path) -> None:
+    told = b'{"file_name": "a 1.png", "text": "one"}\n{"file_name": "b.png", "text": "not this"}'
+    files = {"x/metadata.jsonl": told, "x/a 1.png": picture("red"), "x/b.png": picture("blue"), "x/b.txt": b"two"}
+    done = unpack.unpack(place, pack(tmp_path / "a.zip", files))
+    assert done.refused == [] and names(place) == ["a_1.png", "a_1.txt", "b.png", "b.txt"]
+    assert [(place / name).read_text() for name in ("a_1.txt", "b.txt")] == ["one\n", "two\n"]
