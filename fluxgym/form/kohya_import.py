@@ -346,10 +346,12 @@ def _read_samples(reading: _Reading) -> None:
 
 
 def _read_saving(reading: _Reading) -> None:
-    """A state goes with each LoRA file in theirs, where there are any."""
-    is_on = reading.options.pop("save_state", None) is not None
-    every = reading.out.values.get("save.every_epochs", 0) if is_on else 0
-    reading.out.take("--save_state" if is_on else "--save_state is not given", "save.state_every_epochs", every)
+    """A state goes with each LoRA file in theirs, where that is asked for; else as it is usual here, for safety."""
+    every = reading.out.values.get("save.every_epochs", 0)
+    if reading.options.pop("save_state", None) is not None and every:
+        reading.out.take("--save_state", "save.state_every_epochs", every)
+    else:
+        reading.out.same.append("save_state")
 
 
 def _split_pairs(words: list[str]) -> list[tuple[str, str]]:

@@ -35,7 +35,7 @@ SWITCHES = {  # option: setting, what it is with it, what it is without it; None
     "enable_bucket": ("data.buckets", True, False),
     "shuffle_caption": ("data.shuffle_tags", True, None),
     "flip_aug": ("data.flip", True, None),
-    "gradient_checkpointing": ("train.gradient_checkpointing", True, False),
+    "gradient_checkpointing": ("train.gradient_checkpointing", True, None),  # else as memory needs: the numbers stay the same
     "fp8_base": ("model.quantise", "fp8", None),
     "fp8_base_unet": ("model.quantise", "fp8", None),
     "torch_compile": ("speed.compile", True, None),

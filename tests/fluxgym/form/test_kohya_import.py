@@ -127,7 +127,6 @@ def test_a_folder_of_fluxgym() -> None:
         "sample.every_epochs": 0,
         "sample.every_steps": 250,
         "save.every_epochs": 4,
-        "save.state_every_epochs": 0,
         "save.dtype": "bf16",
     }
     assert [entry.theirs for entry in imported.left] == ["--network_train_unet_only is not given", "--split_mode"]
@@ -171,6 +170,7 @@ def test_what_a_script_does_not_say_is_their_default() -> None:
     values = imported.values
     assert (values["lora.rank"], values["lora.alpha"], values["train.learning_rate"]) == (4, 1, 2e-6)
     assert (values["train.guidance"], values["save.dtype"], values["train.weight_decay"]) == (3.5, "fp32", 0.01)
+    assert "train.gradient_checkpointing" not in values and "save.state_every_epochs" not in values, "ours are the safer ones"
     assert "lora.alpha = 1 (their default)" in "\n".join(map(str, imported.taken))
     assert "sigma_scaled (their default)" in left(imported)
     assert "max_train_steps 1600 (their default)" in left(imported)
