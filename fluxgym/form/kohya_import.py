@@ -347,8 +347,9 @@ def _read_samples(reading: _Reading) -> None:
 
 def _read_saving(reading: _Reading) -> None:
     """A state goes with each LoRA file in theirs, where that is asked for; else as it is usual here, for safety."""
-    every = reading.out.values.get("save.every_epochs", 0)
-    if reading.options.pop("save_state", None) is not None and every:
+    if reading.options.pop("save_state", None) is None:
+        return
+    if every := reading.out.values.get("save.every_epochs"):
         reading.out.take("--save_state", "save.state_every_epochs", every)
     else:
         reading.out.same.append("save_state")
