@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from fluxgym.run.folders import NoSuchRun, find_run, is_text, list_runs
-from fluxgym.ui import actions, cards, checkpoint_list, old_logs_view, opened_view, routes, run_settings, run_view, share_dialog
+from fluxgym.ui import actions, cards, checkpoint_list, old_logs_view, opened_view, publish_dialog, routes, run_settings, run_view, share_dialog
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.live import live
 from fluxgym.ui.text import plain
@@ -46,6 +46,7 @@ with right:
     actions.draw_download(folder, look.status)
 actions.answer()
 checkpoint_list.answer(folder)
+publish_dialog.answer(folder)
 old_logs_view.answer(folder)
 opened_view.draw_where(folder)
 share_dialog.answer(folder)

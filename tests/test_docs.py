@@ -37,6 +37,12 @@ def test_verbs_in_readme_exist() -> None:
         assert done.returncode == 0, done.stderr
 
 
+def test_verbs_in_the_manuals_are_those_of_readme() -> None:
+    for page in PAGES:
+        verbs = set(re.findall(r"python -m fluxgym (\w+)", page.read_text(encoding="utf-8")))
+        assert verbs <= set(re.findall(r"python -m fluxgym (\w+)", README)), page.name
+
+
 def test_run_folder_table_names_every_path() -> None:
     folder = RunFolder(Path("outputs/<name>"))
     paths = [value.fget(folder) for value in vars(RunFolder).values() if isinstance(value, property)]

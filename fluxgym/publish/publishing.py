@@ -17,7 +17,7 @@ from trainer.folder import RunFolder
 
 KIND = "publish"
 NAME = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
-MOST_SAMPLES = 12
+MOST_SAMPLES, USUAL_SAMPLES = 12, 6
 
 
 class NotPublished(ValueError):

@@ -37,14 +37,14 @@ def freeze(options: argparse.Namespace) -> int:
     path = path / file_name(folder) if path.is_dir() else path
     if path.exists() and not options.force:
         raise ValueError(f"{path} is there already; --force writes over it, --out names another")
-    size = _write(path, write_snapshot(folder, parts))
+    size = write_pieces(path, write_snapshot(folder, parts))
     inside = " and ".join(", ".join(["progress", "charts", *parts]).rsplit(", ", 1))
     print(f"{shown(folder.title)}: frozen into {path}, {words.size(size)}, with {inside}.")
     print("It opens in any browser, without a network. Keys, paths and names of this machine are taken out of its texts.")
     return DONE
 
 
-def _write(path: Path, pieces: Iterator[bytes]) -> int:
+def write_pieces(path: Path, pieces: Iterator[bytes]) -> int:
     """There as a whole or not at all. How many bytes it has."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -11,6 +11,7 @@ import streamlit as st
 from fluxgym.log.history import get_history
 from fluxgym.run.folders import log_of
 from fluxgym.run.record import ENDED
+from fluxgym.ui import publish_dialog
 from fluxgym.ui.board_files import board_url
 from fluxgym.ui.cards import Look
 from fluxgym.ui.component import declare
@@ -64,6 +65,7 @@ def draw(look: Look) -> None:
             _draw_board(look.folder, told["version"])
         else:
             st.caption(_tell_none(look, f"None yet. {_when_saved(look.folder)}"))
+        publish_dialog.draw_buttons(look.folder)
     with st.container(border=True):
         st.markdown("**States to resume from**")
         if states:

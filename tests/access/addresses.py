@@ -29,6 +29,7 @@ def ours(run: str = SHOWN) -> dict[str, str]:
         "/charts/{run}/{group}": f"charts/{run}/learns",
         "/csv/{run}/{table}.csv": f"csv/{run}/steps.csv",
         "/freeze/{run}.html": f"freeze/{run}.html",
+        "/zip/{run}.zip": f"zip/{run}.zip",
         "/lines/{run}/{log}": f"lines/{run}/training?lines=100",
         "/log/{run}/{log}": f"log/{run}/training",
         "/live/{run}/{log}": f"live/{run}/training?lines=100",

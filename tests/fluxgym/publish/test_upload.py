@@ -6,7 +6,7 @@ import pytest
 
 from fluxgym.job.folder import DONE, FAILED, read_job
 from fluxgym.publish.publishing import Wish, list_published, start_publishing, suggest_samples
-from tests.fluxgym.publish.conftest import SECRET
+from tests.fluxgym.publish.a_run import SECRET
 from tests.fluxgym.publish.hub import READS, TOKEN
 
 

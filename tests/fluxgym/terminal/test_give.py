@@ -67,7 +67,7 @@ def test_half_a_file_is_none(tmp_path):
         raise OSError("no more")
 
     with pytest.raises(OSError, match="no more"):
-        give._write(tmp_path / "a.html", pieces())
+        give.write_pieces(tmp_path / "a.html", pieces())
     assert list(tmp_path.iterdir()) == []
 
 
