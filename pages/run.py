@@ -5,7 +5,18 @@ from functools import partial
 import streamlit as st
 
 from fluxgym.run.folders import NoSuchRun, find_run, is_text, list_runs
-from fluxgym.ui import actions, cards, checkpoint_list, old_logs_view, opened_view, publish_dialog, routes, run_settings, run_view, share_dialog
+from fluxgym.ui import (
+    actions,
+    cards,
+    checkpoint_list,
+    old_logs_view,
+    opened_view,
+    publish_dialog,
+    routes,
+    run_settings,
+    run_view,
+    share_dialog,
+)
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.live import live
 from fluxgym.ui.text import plain
