@@ -26,6 +26,7 @@ TOLD = (  # settings that a reader wants to know
 )
 LICENCES = {"apache-2.0": ("apache-2.0", "")}  # by the beginning of what known.toml says, in the Hub's words
 NON_COMMERCIAL = "flux-1-dev-non-commercial-license"
+NO_BASE = "path/to/the/base-model"  # in the lines of code, where it is on no Hub
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Card:
     """What a card is made of."""
 
     title: str
+    repository: str  # where it is published: owner/name
     lora: str  # name of its file
     trigger: str
     settings: dict[str, Any]  # config.toml
@@ -56,11 +58,11 @@ def make_card(card: Card) -> str:
     is_on_hub = bool(HUB_NAME.fullmatch(named)) and not find_kind(named)
     parts = [
         _front(card, named if is_on_hub else "", known.licence if known else ""),
-        f"# {card.title}",
+        f"# {_flat(card.title)}",
         f"A LoRA for {known.label if known else named if is_on_hub else 'FLUX'}, made with FluxGym.",
         _trigger(card.trigger),
         _samples(card.samples),
-        _usage(card, named if is_on_hub else "black-forest-labs/FLUX.1-dev"),
+        _usage(card, named if is_on_hub else NO_BASE),
         _settings(card),
         _licence(known.label if known else "", known.licence if known else "", known.page if known else ""),
     ]
@@ -105,8 +107,8 @@ def _usage(card: Card, base: str) -> str:
         "import torch",
         "",
         f"pipe = DiffusionPipeline.from_pretrained({base!r}, torch_dtype=torch.bfloat16).to('cuda')",
-        f"pipe.load_lora_weights('OWNER/REPOSITORY', weight_name={card.lora!r})",
-        f"image = pipe({_flat(prompt)!r}).images[0]",
+        f"pipe.load_lora_weights({card.repository!r}, weight_name={card.lora!r})",
+        f"image = pipe({' '.join(prompt.split())!r}).images[0]",
     ]
     tools = f"In ComfyUI, Forge and InvokeAI: put `{card.lora}` into the folder of LoRAs."
     return "\n".join(["## How to use it", "", tools, "", "With diffusers:", "", "```python", *code, "```"])
@@ -120,13 +122,15 @@ def _settings(card: Card) -> str:
 
 
 def _licence(label: str, licence: str, page: str) -> str:
-    if not licence or not page:
+    if not licence:
+        return "## Licence\n\nThe licence of the base model holds for it too."
+    if not page:
         return ""
     return f"## Licence\n\nMade from [{label}]({page}), whose licence holds for it too: {licence}."
 
 
 def _flat(text: str) -> str:
-    """On one line, without what would end a cell, a picture's text or a line of code."""
+    """On one line, without what would end a cell or a picture's text."""
     return " ".join(text.split()).replace("|", "\\|").replace("[", "(").replace("]", ")").replace("*", "")
 
 

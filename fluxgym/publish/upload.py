@@ -69,7 +69,7 @@ def publish(folder: RunFolder, wish: Wish) -> str:
     with lora.open("rb") as file:
         counted = CountedFile(file, progress, lora.name)
         given: Any = counted  # a stream of ours is one, though it is not typing's BinaryIO
-        operations = [CommitOperationAdd(lora.name, given), CommitOperationAdd(CARD, _card(folder, wish, lora.name))]
+        operations = [CommitOperationAdd(lora.name, given), CommitOperationAdd(CARD, _card(folder, wish, repository))]
         operations += [CommitOperationAdd(said.name, path) for said, path in _samples(folder, wish)]
         counted.is_sent = True
         api.create_commit(repository, operations, commit_message=f"Add {lora.name}")
@@ -87,6 +87,7 @@ def _make(api: Any, repository: str, wish: Wish) -> None:
     except HfHubHTTPError as error:
         if find_status(error) != 409:
             raise
+        _compare_visibility(api, repository, wish)
         held = set(api.list_repo_files(repository)) - FRESH
         if held and not wish.adds:
             raise NotPublished(
@@ -95,14 +96,29 @@ def _make(api: Any, repository: str, wish: Wish) -> None:
             ) from None
 
 
-def _card(folder: RunFolder, wish: Wish, lora: str) -> bytes:
+def _compare_visibility(api: Any, repository: str, wish: Wish) -> None:
+    """What is there stays as visible as it is, so a LoRA that nobody was to see must not go where everybody looks."""
+    is_public = not api.model_info(repository).private
+    if is_public and not wish.is_public:
+        raise NotPublished(
+            f"everybody may see what is in {repository}, and this was to be private: choose another name, or say that "
+            "everybody may see it"
+        )
+    if wish.is_public and not is_public:
+        raise NotPublished(
+            f"only you may see what is in {repository}, and this was to be public: choose another name, or publish it "
+            "privately and make the repository public on the Hub"
+        )
+
+
+def _card(folder: RunFolder, wish: Wish, repository: str) -> bytes:
     try:
         settings = read_settings(folder)
     except SettingsError:  # of another tool
         settings = {}
     said = [sample for sample, _ in _samples(folder, wish)]
     steps = get_history(log_of(folder)).total_steps
-    card = Card(folder.title, lora, str(settings.get("trigger", "")), settings, said, steps)
+    card = Card(folder.title, repository, Path(wish.lora).name, str(settings.get("trigger", "")), settings, said, steps)
     return redactor_of(folder).text(make_card(card)).encode()
 
 

@@ -42,7 +42,9 @@ class _Answer(BaseHTTPRequestHandler):
             return self._say({"error": "who"}, 401)
         if path == "/api/whoami-v2":
             return self._say({"name": "somebody", "type": "user"})
-        repository = path.removeprefix("/api/models/").split("/tree/")[0]
+        repository, _, listed = path.removeprefix("/api/models/").partition("/tree/")
+        if not listed:
+            return self._say({"id": repository, "private": hub.private.get(repository, True), "siblings": []})
         files = [{"type": "file", "path": name, "oid": "0" * 40, "size": 1} for name in hub.held.get(repository, {})]
         return self._say(files)
 

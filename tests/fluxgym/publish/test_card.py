@@ -18,7 +18,9 @@ def read(card):
 
 def test_the_hub_can_read_it_whatever_is_in_it():
     nasty = 'a "robot": [x] | \n---\n# y'
-    front, text = read(Card("my lora", "my.safetensors", nasty, SETTINGS, [Sample("images/sample_00.png", nasty)], 300))
+    front, text = read(
+        Card(f"my lora\n{nasty}", "me/my", "my.safetensors", nasty, SETTINGS, [Sample("images/sample_00.png", nasty)], 300)
+    )
     assert front["base_model"] == "black-forest-labs/FLUX.1-dev" and front["base_model_relation"] == "adapter"
     assert front["license"] == "other" and front["license_name"] == "flux-1-dev-non-commercial-license"
     assert front["instance_prompt"] == nasty and front["widget"][0]["output"] == {"url": "images/sample_00.png"}
@@ -27,14 +29,15 @@ def test_the_hub_can_read_it_whatever_is_in_it():
 
 
 def test_a_free_licence_is_told_as_the_hub_calls_it():
-    front, text = read(Card("x", "x.safetensors", "", {"model": {"base": "black-forest-labs/FLUX.1-schnell"}}, []))
+    front, text = read(Card("x", "me/x", "x.safetensors", "", {"model": {"base": "black-forest-labs/FLUX.1-schnell"}}, []))
     assert front["license"] == "apache-2.0" and "instance_prompt" not in front and "Trigger word" not in text
 
 
 def test_a_base_on_this_machine_is_not_named_by_its_path():
     for base in ("/home/somebody/flux", "trainer/mini/flux-mini"):
-        front, text = read(Card("x", "x.safetensors", "", {"model": {"base": base}}, []))
+        front, text = read(Card("x", "me/x", "x.safetensors", "", {"model": {"base": base}}, []))
         assert "base_model" not in front and base not in text
+        assert "FLUX.1-dev" not in text, "what is not known is not guessed"
 
 
 def test_a_sample_is_called_by_its_number():

@@ -31,6 +31,7 @@ def test_the_lora_its_card_and_its_samples_are_there_and_private(folder, hub, pu
     assert set(held) == {".gitattributes", "README.md", "robot.safetensors", "images/sample_00.png", "images/sample_01.png"}
     assert held["robot.safetensors"] == folder.lora.read_bytes()
     card = held["README.md"].decode()
+    assert "load_lora_weights('somebody/my-robot', weight_name='robot.safetensors')" in card
     assert "instance_prompt" in card and "images/sample_00.png" in card
     assert SECRET not in card and str(folder.path) not in card
     assert (status.said.done, status.said.total) == (folder.lora.stat().st_size,) * 2
@@ -54,6 +55,14 @@ def test_what_is_there_is_not_replaced_unasked(folder, hub, publish):
     assert hub.held["somebody/my-robot"] == {"README.md": b"mine"}
     assert publish(adds=True).state == DONE
     assert "robot.safetensors" in hub.held["somebody/my-robot"]
+
+
+@pytest.mark.parametrize(("is_public", "said"), [(True, "this was to be private"), (False, "this was to be public")])
+def test_nothing_goes_where_others_look_than_was_said(hub, publish, is_public, said):
+    hub.held["somebody/my-robot"], hub.private["somebody/my-robot"] = {".gitattributes": b""}, not is_public
+    status = publish(is_public=not is_public, adds=True)
+    assert status.state == FAILED and said in status.message
+    assert set(hub.held["somebody/my-robot"]) == {".gitattributes"} and hub.sent == []
 
 
 def test_another_try_sends_only_what_is_not_there(folder, hub, publish):
