@@ -21,7 +21,7 @@ from trainer.disk import write_whole
 from trainer.layouts import METADATA, NUMBERED, TEXTS, read_layout
 from trainer.listing import DatasetError, find_caption, list_files
 
-_LOCK = threading.RLock()  # two captions of one metadata.jsonl are written one after the other
+WRITING = threading.RLock()  # one after the other: two change one metadata.jsonl
 _known: dict[Path, "Captions"] = {}  # as they were last read, to find an image by its key
 MOST_KNOWN = 32
 
@@ -133,13 +133,13 @@ def write_caption(place: Path, key: str, text: str, before: str | None = None) -
     """Keeps one caption, an empty one as none at all. Returns it as it is kept.
 
     `before`: what the writer believes it to be. Raises CaptionChanged where it is not, ValueError, OSError."""
-    with _LOCK:
+    with WRITING:
         return _write(place, {key: text}, {} if before is None else {key: before})[key]
 
 
 def write_captions(place: Path, texts: Mapping[str, str], before: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """Keeps many at once. Returns them as they are kept, and the keys of those that were changed elsewhere and are left."""
-    with _LOCK:
+    with WRITING:
         named = _metadata_of(place)
         changed = [key for key in texts if before.get(key, "") != _current(find_image(place, key), named)]
         return _write(place, {key: text for key, text in texts.items() if key not in changed}, {}), changed
@@ -265,10 +265,10 @@ def _write(place: Path, texts: Mapping[str, str], before: Mapping[str, str]) -> 
         if (now := _current(images[key], named)) not in (believed, kept[key]):
             raise CaptionChanged(images[key].name, now)
     moved: dict[Path, str] = {}
-    for key, text in kept.items():
+    for key, text in list(kept.items()):
         image, file = images[key], _file_of(images[key])
         if image.path in named and (not text or not _read_text(file)[0]):
-            moved[image.path] = " ".join(text.split())
+            moved[image.path] = kept[key] = " ".join(text.split())  # on one line, and so the writer is told
         if not text:
             file.unlink(missing_ok=True)
         elif image.path not in moved:

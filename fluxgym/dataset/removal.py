@@ -5,8 +5,9 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fluxgym.dataset.captions import find_image, forget
+from fluxgym.dataset.captions import WRITING, find_image, forget
 from fluxgym.dataset.images import check_image, is_uploaded
+from fluxgym.dataset.naming import stem_of
 from trainer.disk import write_whole
 from trainer.layouts import METADATA
 from trainer.listing import CAPTIONS, IMAGES, MASK, find_mask, list_files
@@ -38,21 +39,19 @@ def find_removed(place: Path) -> int:
 
 def bring_back(place: Path) -> list[str]:
     """Puts back what was removed last. Returns the names of what stays away: something of its name is there again."""
-    removed, left = _check(place) / REMOVED, []
-    for path in _list_files(removed):
-        target = place / path.relative_to(removed)
-        if target.exists():
-            left.append(path.name)
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(target)
-    lines = removed / LINES
-    if lines.is_file() and not left:
-        _add_lines(place / METADATA, json.loads(lines.read_bytes()))
-    if not left:
-        shutil.rmtree(removed, ignore_errors=True)
-    forget([place])
-    return left
+    removed = _check(place) / REMOVED
+    with WRITING:
+        there = {path: place / path.relative_to(removed) for path in _list_files(removed)}
+        others = {_group(path) for path, target in there.items() if target.exists() and _has_image(target)}
+        back = {path: to for path, to in there.items() if not to.exists() and _group(path) not in others}
+        _bring_lines(place, removed / LINES, set(back.values()))
+        for path, target in back.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
+        if len(back) == len(there):
+            shutil.rmtree(removed, ignore_errors=True)
+        forget([place])
+    return [path.name for path in there if path not in back]
 
 
 def replace_image(place: Path, key: str, data: Path) -> str:
@@ -66,11 +65,12 @@ def replace_image(place: Path, key: str, data: Path) -> str:
     target = image.path.with_suffix(suffix)
     if target != image.path and target.exists():
         raise ValueError(f"got a {suffix} for {image.name}, expected another kind: there is a {target.name} already")
-    data.replace(target)
-    if target != image.path:
-        _rename_in_metadata(place, image.path, target)
-        image.path.unlink()
-    forget([place])
+    with WRITING:
+        data.replace(target)
+        if target != image.path:
+            _rename_in_metadata(place, image.path, target)
+            image.path.unlink()
+        forget([place])
     return target.relative_to(place).as_posix()
 
 
@@ -88,17 +88,30 @@ def _files_of(image: Path, going: Sequence[Path]) -> list[Path]:
     return [image] if is_shared else [image, *filter(Path.is_file, captions), *([mask] if mask else [])]
 
 
+def _group(path: Path) -> Path:
+    """The same for an image, its caption and its mask."""
+    return path.with_name(stem_of(path))
+
+
+def _has_image(file: Path) -> bool:
+    """Whether an image is there that this caption or mask, or the caption of this image, is about."""
+    return any(_group(path) == _group(file) for path in list_files(file.parent).images)
+
+
 def _set_aside(place: Path, files: Sequence[Path], images: Sequence[Path]) -> int:
     removed = place / REMOVED
-    shutil.rmtree(removed, ignore_errors=True)
-    removed.mkdir()
-    if images and (place / METADATA).is_file():
-        write_whole(removed / LINES, json.dumps(_take_lines(place / METADATA, set(images))).encode())
-    for path in dict.fromkeys(files):
-        target = removed / path.relative_to(place)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(target)
-    forget([place])
+    with WRITING:
+        shutil.rmtree(removed, ignore_errors=True)
+        removed.mkdir()
+        if images and (place / METADATA).is_file():
+            lines = _list_lines(place / METADATA, set(images))
+            write_whole(removed / LINES, json.dumps(lines).encode())  # first: what is interrupted can be brought back, too
+            _take_lines(place / METADATA, set(images))
+        for path in dict.fromkeys(files):
+            target = removed / path.relative_to(place)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
+        forget([place])
     return len(images) or len(files)
 
 
@@ -107,11 +120,25 @@ def _list_files(folder: Path) -> list[Path]:
 
 
 # ---- metadata.jsonl ----------------------------------------------------------------------------------------------------
+def _list_lines(file: Path, images: set[Path]) -> list[str]:
+    return [line for line in file.read_text(encoding="utf-8-sig").split("\n") if _named(file, line) in images]
+
+
+def _bring_lines(place: Path, kept: Path, images: set[Path]) -> None:
+    """Those of images that come back; the others are kept on."""
+    lines = json.loads(kept.read_bytes()) if kept.is_file() else []
+    file = place / METADATA
+    coming = [line for line in lines if _named(file, line) in images]
+    if coming:
+        _add_lines(file, coming)
+        write_whole(kept, json.dumps([line for line in lines if line not in coming]).encode())
+
+
 def _take_lines(file: Path, images: set[Path]) -> list[str]:
     """Takes the lines that name these images out of it: a line without its image stops a training."""
-    lines = file.read_text(encoding="utf-8-sig").split("\n")
-    taken = [line for line in lines if _named(file, line) in images]
+    taken = _list_lines(file, images)
     if taken:
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
         write_whole(file, "\n".join(line for line in lines if _named(file, line) not in images).encode())
     return taken
 

@@ -179,3 +179,11 @@ def test_a_file_that_came_later_is_found_and_makes_another_version(tmp_path: Pat
     (tmp_path / "b.png").unlink()
     with pytest.raises(ValueError, match="expected one of"):
         find_image(tmp_path, "b.png")
+
+
+def test_a_caption_of_several_lines_in_metadata_jsonl_is_told_as_it_is_kept(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png")
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "a"}\n')
+    kept = write_caption(tmp_path, "a.png", "two\nlines", "a")
+    assert kept == current_text(tmp_path, "a.png") == "two lines"
+    assert write_caption(tmp_path, "a.png", "three", kept) == "three", "who wrote it is no stranger to it"

@@ -53,6 +53,25 @@ def test_what_is_there_again_is_not_written_over(cat: Path) -> None:
     assert find_removed(cat), "it is still there to be looked at"
 
 
+def test_an_image_does_not_come_back_under_the_caption_of_another(cat: Path) -> None:
+    remove_images(cat, ["a.png"])
+    Image.new("RGB", (48, 48)).save(cat / "a.jpg")
+    (cat / "a.txt").write_text("of another")
+    assert bring_back(cat) == ["a-masklabel.png", "a.png", "a.txt"]
+    assert (cat / ".removed" / "a.txt").read_text() == "a" and "a.png" not in names(cat)
+
+
+def test_the_lines_of_what_comes_back_come_though_others_stay_away(cat: Path) -> None:
+    (cat / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "A"}\n{"file_name": "b.png", "text": "B"}\n')
+    remove_images(cat, ["a.png", "b.png"])
+    Image.new("RGB", (48, 48)).save(cat / "a.png")
+    assert "a.png" in bring_back(cat) and "b.png" in names(cat)
+    assert (cat / "metadata.jsonl").read_text().strip() == '{"file_name": "b.png", "text": "B"}'
+    (cat / "a.png").unlink()
+    assert bring_back(cat) == []
+    assert '"text": "A"' in (cat / "metadata.jsonl").read_text()
+
+
 def test_the_lines_of_metadata_go_and_come_with_their_images(cat: Path) -> None:
     (cat / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "A"}\nbroken\n{"file_name": "b.png", "text": "B"}\n')
     remove_images(cat, ["a.png"])
