@@ -14,7 +14,7 @@ def test_publish_to_its_end(folder, hub, capsys):
     assert main(["publish", "robot", "--to", "team/robot", "--public", "--wait"]) == 0
     assert f"{hub.url}/team/robot" in capsys.readouterr().out
     assert set(hub.held["team/robot"]) > {"robot.safetensors", "README.md"} and hub.private == {"team/robot": False}
-    assert main(["publish", "robot", "--to", "team/robot", "--wait"]) == 2
+    assert main(["publish", "robot", "--to", "team/robot", "--public", "--wait"]) == 2
     assert "there is a repository team/robot already" in capsys.readouterr().err
 
 
