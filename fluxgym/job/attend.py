@@ -43,7 +43,11 @@ def main(arguments: list[str]) -> int:
             process_group=0,
             pass_fds=(int(handle),),
         )
-    write_process(job, Identity.of_child(os.getpid()), Identity.of_child(worker.pid))
+    try:
+        write_process(job, Identity.of_child(os.getpid()), Identity.of_child(worker.pid))
+    except OSError:  # nobody could ever stop it
+        os.killpg(worker.pid, signal.SIGKILL)
+        raise
     code = _wait(worker, asked)
     write_end(job, code, bool(asked) and code != 0, time.time())
     return 0

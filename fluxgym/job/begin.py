@@ -1,5 +1,6 @@
 """Starting and stopping a job. It is a process of its own, which outlives whoever started it."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -7,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fluxgym.job.folder import About, Job, JobStatus, find_job, jobs_root, read_job, read_process, write_about
 from fluxgym.run import lock
 from fluxgym.run.folders import PROJECT
 
+LOOKED_AT = 1.0  # s in which pages that look at a job let its lock go
 PATIENCE = 20.0  # s in which a job that was asked to end has ended, or was killed
 
 
@@ -41,17 +43,23 @@ def start_job(
     job = find_job(kind, subject)
     jobs_root().mkdir(parents=True, exist_ok=True)
     job.path.mkdir(exist_ok=True)
-    held = lock.take(job.lock)
-    if held is None:
-        raise JobIsActive(job, title)
-    try:
+    with _hold(job, title) as held:  # the process has it, too
         for path in (job.end, job.progress, job.process, job.log):
             path.unlink(missing_ok=True)
         write_about(job, About(kind, subject, title, command, time.time(), dict(details or {})))
         _send(job, held, {**os.environ, **(secrets or {})})
-    finally:
-        os.close(held.handle)  # the process has it too
     return job
+
+
+@contextlib.contextmanager
+def _hold(job: Job, title: str) -> Iterator[lock.Held]:
+    """The job's lock. Raises JobIsActive where a job has it; whoever only looks at one has it for an instant."""
+    with contextlib.ExitStack() as stack:
+        try:
+            held = stack.enter_context(lock.hold(job.lock, LOOKED_AT))
+        except lock.LockHeld as error:
+            raise JobIsActive(job, title) from error
+        yield held
 
 
 def _send(job: Job, held: lock.Held, environment: dict[str, str]) -> None:
@@ -82,6 +90,8 @@ def stop_job(job: Job, wait: float = PATIENCE) -> JobStatus | None:
 
 def forget_job(job: Job) -> None:
     """Takes away what is known of a job that has ended. Raises JobIsActive, OSError."""
-    if (status := read_job(job)) and status.is_active:
-        raise JobIsActive(job, status.about.title)
-    shutil.rmtree(job.path, ignore_errors=True)
+    if not job.path.is_dir():
+        return
+    status = read_job(job)
+    with _hold(job, status.about.title if status else "It"):  # it may be just being started by somebody else
+        shutil.rmtree(job.path, ignore_errors=True)

@@ -1,11 +1,15 @@
 """Jobs as real processes: how they end, who may end them, what outlives whom."""
 
+import fcntl
+import os
 import signal
+import threading
 
 import pytest
 
 from fluxgym.job.begin import JobIsActive, forget_job, start_job, stop_job
 from fluxgym.job.folder import DONE, FAILED, LOST, RUNNING, STOPPED, find_job, list_jobs, read_job, read_process
+from fluxgym.run import lock
 
 pytestmark = pytest.mark.usefixtures("outputs")
 
@@ -94,3 +98,26 @@ def test_secrets_are_in_the_environment_of_its_process_alone(wait_until):
     job = start("import os; assert os.environ['HF_TOKEN'][::-1] == 'terces_fh'", secrets={"HF_TOKEN": "hf_secret"})
     wait_until(lambda: state_of(job) == DONE)
     assert not any("hf_secret" in path.read_text() for path in job.path.iterdir())
+
+
+def test_one_that_is_just_being_started_is_not_taken_away():
+    job = find_job("captions", "datasets/cats")
+    job.path.mkdir(parents=True)
+    held = lock.take(job.lock)
+    with pytest.raises(JobIsActive):
+        forget_job(job)
+    assert job.lock.is_file()
+    held.free()
+    forget_job(job)
+    forget_job(job)
+    assert not job.path.exists()
+
+
+def test_a_page_that_looks_at_a_job_keeps_nobody_from_starting_it(wait_until):
+    job = find_job("captions", "datasets/cats")
+    job.path.mkdir(parents=True)
+    reader = os.open(job.lock, os.O_CREAT | os.O_RDONLY)
+    fcntl.flock(reader, fcntl.LOCK_SH)
+    threading.Timer(0.1, os.close, [reader]).start()
+    start()
+    wait_until(lambda: state_of(job) == DONE)
