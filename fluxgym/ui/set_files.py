@@ -5,19 +5,18 @@ data.folder names it, and the key of an image in it, which is compared with thos
 A caption is written only where it still is what the writer believes: who comes second is told what it is now."""
 
 import json
-import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
-from fluxgym.dataset import bulk, captions, likeness, looks, removal
+from fluxgym.dataset import bulk, captions, incoming, likeness, looks, removal
 from fluxgym.dataset.captions import CaptionChanged, Captioned
 from fluxgym.dataset.images import is_uploaded
 from fluxgym.run.folders import outputs_root
@@ -176,21 +175,27 @@ async def send_replaced(request: Request) -> Response:
     place = captions.find_place(asked.get("place", ""))
     if place is None or not is_uploaded(place) or not place.is_dir():
         return JSONResponse({"error": "images of this folder are not replaced here"}, 400)
-    coming = place / f".{secrets.token_hex(8)}{PurePath(asked.get('name', '')).suffix.lower()[:10]}"
+    suffix, length = PurePath(asked.get("name", "")).suffix.lower()[:10], request.headers.get("content-length", "")
     try:
-        with coming.open("wb") as file:
-            async for part in request.stream():
-                await run_in_threadpool(file.write, part)
-                if file.tell() > LARGEST:
-                    raise Wrong(f"got more than {LARGEST:,} bytes, expected an image of fewer")
-        key = await run_in_threadpool(removal.replace_image, place, asked.get("image", ""), coming)
+        incoming.check_room(place, int(length) if length.isdecimal() else 0)
+        with incoming.arriving(place, suffix) as coming:
+            await _write(request, coming)
+            key = await run_in_threadpool(removal.replace_image, place, asked.get("image", ""), coming)
         return JSONResponse({"key": key})
+    except ClientDisconnect:
+        return JSONResponse({"error": "it broke off"}, 400)
     except ValueError as error:
         return JSONResponse({"error": str(error)}, 400)
     except OSError as error:
         return JSONResponse({"error": error.strerror or str(error)}, 507)
-    finally:
-        coming.unlink(missing_ok=True)
+
+
+async def _write(request: Request, target: Path) -> None:
+    with target.open("wb") as file:
+        async for part in request.stream():
+            await run_in_threadpool(file.write, part)
+            if file.tell() > LARGEST:
+                raise Wrong(f"got more than {LARGEST:,} bytes, expected an image of fewer")
 
 
 async def _read_body(request: Request) -> Mapping[str, Any]:

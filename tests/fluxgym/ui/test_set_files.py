@@ -9,6 +9,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from fluxgym.dataset import incoming, removal
 from fluxgym.dataset.sets import make_set
 from fluxgym.ui.set_files import ROUTES, board_url, find_version
 from trainer.mini import DATASET
@@ -143,12 +144,20 @@ def test_another_image_takes_the_place_of_one(cat: Path, client: TestClient) -> 
         (cat, "a &.png", "x.jpg", b"<html>"),
         (cat, "a &.png", "x.txt", out.getvalue()),
         (cat, "a &.png", "", out.getvalue()),
+        (cat, "a &.png", "x.\0", out.getvalue()),
         (cat, "none.png", "x.jpg", out.getvalue()),
         (cat.parent, "cat/a &.png", "x.jpg", out.getvalue()),
         (DATASET, "robot_01.png", "x.png", out.getvalue()),
     ]:
         assert replace(place, image, name, body)[0] == 400
     assert sorted(path.name for path in cat.iterdir()) == ["a &.png", "a &.txt", "b &.jpg", "b &.txt", "c &.png"]
+
+
+def test_what_a_server_that_died_left_of_one_goes(cat: Path, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrived: list[Path] = []
+    monkeypatch.setattr(removal, "replace_image", lambda place, key, data: arrived.append(data) or key)
+    client.post("sets/replace", params={"place": str(cat), "image": "b &.png", "name": "x.jpg"}, content=b"x")
+    assert [path.parent.name for path in arrived] == [incoming.ARRIVING], "old files there are thrown away"
 
 
 def test_those_that_are_alike_are_told(cat: Path, client: TestClient) -> None:
