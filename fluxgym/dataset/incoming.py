@@ -21,7 +21,7 @@ from fluxgym.run.folders import PROJECT
 from trainer import picture
 from trainer.buckets import UNIT
 from trainer.disk import sync_folder, write_whole
-from trainer.listing import CAPTIONS
+from trainer.listing import CAPTIONS, IMAGES, MASK, find_caption
 
 ARRIVING = ".incoming"  # in the data set: files that are not whole yet
 LEFT = 24 * 60 * 60  # s after which one that nobody finished is thrown away
@@ -108,7 +108,9 @@ def take(place: Path, name: PurePath, arrived: Path, path: str, replaces: bool =
     target = place / name
     with _PLACING:
         outcome = _compare(target, arrived, is_caption)
-        if outcome == DIFFERS and replaces:
+        if outcome == ADDED and not is_caption and not replaces and _is_another_s(target):
+            outcome = DIFFERS
+        elif outcome == DIFFERS and replaces:
             outcome = REPLACED
         if outcome in (ADDED, REPLACED):
             _put(arrived, target)
@@ -179,6 +181,13 @@ def _compare(target: Path, arrived: Path, is_caption: bool) -> str:
     else:
         is_same = is_there(target.parent, PurePath(target.name), arrived.stat().st_size, digest_of(arrived))
     return SAME if is_same else DIFFERS
+
+
+def _is_another_s(target: Path) -> bool:
+    """Whether an image of this name would get the caption of another, a.jpg that of a.png."""
+    if target.stem.endswith(MASK) or not find_caption(target).is_file():
+        return False
+    return any(path.stem == target.stem and path.suffix.lower() in IMAGES for path in target.parent.iterdir())
 
 
 def _put(arrived: Path, target: Path) -> None:

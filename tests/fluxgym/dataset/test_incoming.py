@@ -134,3 +134,14 @@ def test_a_data_set_need_not_be_there_and_is_no_way_out(outputs: Path, tmp_path:
     (root / "link").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Refused, match="a link to another folder"):
         find_target(str(root / "link"))
+
+
+def test_an_image_does_not_come_under_the_caption_of_one_of_another_kind(place: Path) -> None:
+    assert put(place, "a.png", picture()) == put(place, "a.jpg", picture("red", "JPEG")) == ("added", "")
+    assert put(place, "a.txt", b"of both, which came together") == put(place, "b.png", picture()) == ("added", "")
+    assert put(place, "a.webp", picture("blue", "WEBP")) == ("differs", "")
+    assert not (place / "a.webp").exists()
+    assert put(place, "b.webp", picture("blue", "WEBP")) == ("added", ""), "there is no caption yet"
+    assert put(place, "a.webp", picture("blue", "WEBP"), replaces=True) == ("added", "")
+    put(place, "c.txt", b"came first")
+    assert put(place, "c.png", picture()) == put(place, "a-masklabel.png", picture("white")) == ("added", "")
