@@ -1,0 +1,45 @@
+"""All settings and presets in a real browser, where a value that a widget only shows could be replaced by its default."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from fluxgym.form import form
+from tests.browser.conftest import Server
+
+pytestmark = pytest.mark.usefixtures("outputs")
+
+
+def kept(key: str) -> object:
+    return form.read_values(form.draft())[key]
+
+
+def test_settings_are_searched_changed_and_taken_back_and_presets_come_and_go(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/train")
+    page.get_by_text("All settings").first.click()
+    search = page.get_by_placeholder("Search by name")
+    search.fill("warm")
+    warm = page.get_by_role("spinbutton", name="Warm-up, steps")
+    warm.fill("20")
+    warm.press("Enter")
+    page.get_by_role("button", name="Back to 0").wait_for()
+    search.fill("")
+    page.get_by_role("radio", name="Training").first.click()
+    expect(warm).to_have_value("20")
+    expect(page.get_by_role("spinbutton", name="Cycles")).to_have_value("3")
+    page.reload()
+    page.get_by_text("All settings").first.click()
+    page.get_by_text("Changed only").first.click()
+    expect(warm).to_have_value("20")
+    page.get_by_role("button", name="Back to 0").click()
+    expect(warm).to_have_count(0)
+    assert (kept("train.warmup_steps"), kept("train.cycles"), kept("memory.preset")) == (0, 3, "auto")
+
+    page.get_by_role("button", name="Presets").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Apply").first.click()
+    expect(dialog).to_have_count(0)
+    page.get_by_text("24 GB").first.wait_for()
+    assert kept("memory.preset") == "24"
+    page.locator(".st-key-undo-preset button").click()
+    expect(page.locator(".st-key-undo-preset")).to_have_count(0)
+    assert kept("memory.preset") == "auto"
