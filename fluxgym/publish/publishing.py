@@ -10,8 +10,9 @@ from fluxgym.log.history import get_history
 from fluxgym.models.token import TOKENS_PAGE, find_token
 from fluxgym.run.folders import log_of
 from fluxgym.run.lora_file import read_header
+from fluxgym.view.board import find_column
 from fluxgym.view.checkpoints import Checkpoint, list_loras, place_of
-from fluxgym.view.samples import Column, Picture, grid
+from fluxgym.view.samples import Picture, grid
 from fluxgym.view.samples import place_of as place_of_sample
 from trainer.folder import RunFolder
 
@@ -76,13 +77,12 @@ def list_published(folder: RunFolder) -> list[Checkpoint]:
 
 
 def suggest_samples(folder: RunFolder, lora: Checkpoint) -> list[tuple[str, str]]:
-    """(place, prompt) of one picture for each prompt: that of the LoRA's own epoch where there is one, else the last."""
-    found = []
-    for row in grid(folder).rows:
-        own = [picture for picture in row.pictures.values() if picture.column == Column(lora.epoch or 0)]
-        last = max(row.pictures.values(), key=lambda picture: picture.time, default=None)
-        if picture := (own[-1] if own else last):
-            found.append((place_of_sample(folder, picture), row.prompt))
+    """(place, prompt) of a picture for each prompt that this LoRA drew; the final one stands for the last that was drawn."""
+    drawn = grid(folder)
+    trained = [column for column in drawn.columns if column.number]
+    column = find_column(lora, drawn.columns) or (trained[-1] if lora.is_final and trained else None)
+    pictures = [(row.pictures.get(column), row.prompt) for row in drawn.rows] if column else []
+    found = [(place_of_sample(folder, picture), prompt) for picture, prompt in pictures if picture]
     return found[:MOST_SAMPLES]
 
 

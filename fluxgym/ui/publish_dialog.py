@@ -36,7 +36,8 @@ def draw_buttons(folder: RunFolder) -> None:
             if status.is_active:
                 st.caption(f"Publishing: {plain(tell_progress(status))}", width="content")
             elif status.state == DONE and status.said and (url := status.said.result.get("url")):
-                st.link_button(f"Open {plain(str(status.said.result.get('repository', '')))}", str(url), type="tertiary")
+                label = f"Open {plain(str(status.said.result.get('repository', '')))}"
+                st.link_button(label, str(url), icon=":material/open_in_new:", type="tertiary")
             else:
                 st.caption(f"Not published: {plain(status.message)}", width="content")
 
@@ -72,9 +73,8 @@ def _publish(folder: RunFolder) -> None:
     st.text_input("Repository", folder.title.replace(" ", "-"), key="publish-repository", help=help_name)
     found = dict(publishing.suggest_samples(folder, lora))
     usual = list(found)[: publishing.USUAL_SAMPLES]
-    st.multiselect(
-        "Samples", list(found), default=usual, format_func=lambda place: found[place] or place, key="publish-samples"
-    )
+    shown = {"default": usual, "format_func": lambda place: found[place] or place, "key": _samples_key(lora)}
+    st.multiselect("Samples", list(found), **shown)
     private = "Otherwise only you may, until you change that on the Hub."
     st.toggle("Everybody may see it", key="publish-public", help=private)
     st.toggle("Add to a repository that is there", key="publish-adds", help="Its card, README.md, is replaced.")
@@ -88,14 +88,19 @@ def _publish(folder: RunFolder) -> None:
 
 
 def _start(folder: RunFolder) -> None:
-    said = {name: st.session_state[f"publish-{name}"] for name in ("lora", "repository", "public", "samples", "adds")}
-    lora = place_of(folder, said["lora"].path)
-    wish = Wish(lora, said["repository"].strip(), said["public"], tuple(said["samples"]), said["adds"])
+    said = {name: st.session_state[f"publish-{name}"] for name in ("lora", "repository", "public", "adds")}
+    lora, samples = place_of(folder, said["lora"].path), st.session_state[_samples_key(said["lora"])]
+    wish = Wish(lora, said["repository"].strip(), said["public"], tuple(samples), said["adds"])
     st.session_state.pop(REFUSED, None)
     try:
         publishing.start_publishing(folder, wish)
     except (NotPublished, JobIsActive, OSError) as error:
         st.session_state[REFUSED] = str(error)
+
+
+def _samples_key(lora: Checkpoint) -> str:
+    """One for each LoRA: those of another are not among its own, so that a choice of them would be lost."""
+    return f"publish-samples:{lora.path.name}"
 
 
 def _name_lora(lora: Checkpoint) -> str:

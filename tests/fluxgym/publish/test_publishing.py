@@ -16,6 +16,12 @@ def test_a_picture_for_each_prompt(folder):
     assert find_sample(folder, found[0][0]).is_file() and find_sample(folder, "../config.toml") is None
 
 
+def test_no_picture_of_another_lora_or_of_the_base_model(folder):
+    for picture in list(folder.samples.iterdir()):
+        picture.rename(picture.with_name(picture.name.replace("e000002", "e000000")))
+    assert [suggest_samples(folder, lora) for lora in list_published(folder)] == [[], []]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -37,6 +37,17 @@ def test_it_is_published_and_its_address_is_shown(folder, hub, wait_until):
     assert "robot.safetensors" in hub.held["somebody/my-robot"]
 
 
+def test_each_lora_comes_with_its_own_samples(folder, hub):
+    (folder.path / "robot-000002.safetensors").write_bytes(folder.lora.read_bytes())
+    for picture in list(folder.samples.iterdir()):
+        picture.with_name(picture.name.replace("e000002", "e000001")).write_bytes(picture.read_bytes())
+    page = press("publish")
+    assert ["e000002" in place for place in page.multiselect[0].value] == [True, True]
+    page.selectbox(key="publish-lora").select_index(2)
+    page.button(key="publish:robot").click().run()  # a test's page has no parts that run by themselves: asked for anew
+    assert ["e000001" in place for place in page.multiselect[0].value] == [True, True]
+
+
 def test_without_a_token_it_says_what_to_do(folder, hub, monkeypatch):
     monkeypatch.delenv("HF_TOKEN")
     page = press("publish")
