@@ -145,11 +145,6 @@ def write_captions(place: Path, texts: Mapping[str, str], before: Mapping[str, s
         return _write(place, {key: text for key, text in texts.items() if key not in changed}, {}), changed
 
 
-def current_text(place: Path, key: str) -> str:
-    """A caption as it is on disk now."""
-    return _current(find_image(place, key), _metadata_of(place))
-
-
 # ---- reading ---------------------------------------------------------------------------------------------------------
 def _list_own(folder: Path, images: list[Path]) -> list[Path]:
     """The images that the folder's layout takes up, whether their captions can be read or not."""

@@ -88,12 +88,6 @@ def is_flat(place: Path) -> bool:
     return place.is_dir() and bool(list_files(place).images)
 
 
-def safe_name(name: str) -> PurePath:
-    """A name that is plain on every system, the same for an image and its caption: 'Ma photo!.PNG' -> 'Ma_photo.png'."""
-    last = PurePosixPath(name.replace("\\", "/"))
-    return PurePath(_plain(last.stem) + last.suffix.lower())
-
-
 def _plain(stem: str) -> str:
     ends = MASK if stem.endswith(MASK) else ""
     plain = unicodedata.normalize("NFKC", stem.removesuffix(ends))

@@ -74,14 +74,3 @@ def seek_part(file: Part, offset: int) -> bool:
         return file.seek(0, 2) >= offset and file.seek(offset) == offset
     except (EOFError, zlib.error, gzip.BadGzipFile):
         return False
-
-
-def unpacked_size(path: Path) -> int:
-    """Bytes of a part; a packed one says it in its last four, which is right below 4 GiB."""
-    if not is_packed(path):
-        return path.stat().st_size
-    with path.open("rb") as file:
-        if file.seek(0, 2) < 18:  # no packed file is shorter
-            return 0
-        file.seek(-4, 2)
-        return int.from_bytes(file.read(4), "little")

@@ -91,11 +91,6 @@ def list_models() -> list[Shelved]:
     return list({each.base: each for each in found}.values())
 
 
-def find_shelved(base: str) -> Shelved | None:
-    """The model that config.toml's model.base means, where it is here."""
-    return next((each for each in list_models() if each.base == base), None)
-
-
 def count_pieces(place: Path) -> Counter[str]:
     """How many files of each kind a place holds: transformer, vae, clip, t5, qwen; folders in diffusers format as models."""
     counted = Counter(piece.setting for piece in list_pieces(place))

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from urllib.parse import quote
 
 import streamlit as st
 
@@ -163,11 +162,6 @@ def _put(name: str) -> None:
 def _show(name: str) -> None:
     _put(name)
     st.rerun()
-
-
-def set_url(name: str) -> str:
-    """The address of one, from any page."""
-    return f"datasets?{QUERY}={quote(name, safe='')}"
 
 
 # ---- dialogs -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from PIL import Image
 
 from fluxgym.dataset.captions import (
     CaptionChanged,
-    current_text,
     find_image,
     find_version,
     is_editable,
@@ -18,6 +17,10 @@ from fluxgym.dataset.captions import (
 )
 from trainer.layouts import read_layout
 from trainer.mini import DATASET
+
+
+def current_text(place: Path, key: str) -> str:
+    return next(image.text for image in read_captions(place).images if image.key == key)
 
 
 def draw(*paths: Path) -> None:

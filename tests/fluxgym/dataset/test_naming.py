@@ -2,7 +2,7 @@
 
 import pytest
 
-from fluxgym.dataset.naming import check, find_reason, name_all, safe_name
+from fluxgym.dataset.naming import check, find_reason, name_all
 
 
 def names(*paths: str, taken: tuple[str, ...] = ()) -> list[str]:
@@ -26,7 +26,6 @@ def names(*paths: str, taken: tuple[str, ...] = ()) -> list[str]:
     ],
 )
 def test_a_name_becomes_plain(name: str, safe: str) -> None:
-    assert safe_name(name).as_posix() == safe
     assert names(name) == [safe]
     assert check(safe).as_posix() == safe
 

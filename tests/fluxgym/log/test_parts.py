@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from fluxgym.log.parts import find_parts, list_parts, open_part, read_part, seek_part, unpacked_size
+from fluxgym.log.parts import find_parts, list_parts, open_part, read_part, seek_part
 
 from .rotated import append, move, pack
 
@@ -68,7 +68,6 @@ def test_of_a_damaged_part_the_beginning_is_read(log):
     whole = b"".join(b"line %d\n" % number for number in range(100_000))
     append(log, whole)
     packed = pack(move(log, 1))
-    assert unpacked_size(packed) == len(whole)
     packed.write_bytes(packed.read_bytes()[:-5000])
     file, read = open_part(packed), b""
     while data := read_part(file, 10_000):
@@ -80,7 +79,7 @@ def test_of_a_damaged_part_the_beginning_is_read(log):
     assert read_part(open_part(packed), 99) == b""
     assert not seek_part(open_part(packed), 5)
     packed.write_bytes(b"")
-    assert (read_part(open_part(packed), 99), unpacked_size(packed)) == (b"", 0)
+    assert read_part(open_part(packed), 99) == b""
 
 
 def test_a_place_in_a_part(log):

@@ -10,7 +10,6 @@ from fluxgym.models.shelf import (
     HUB,
     add_place,
     count_pieces,
-    find_shelved,
     list_models,
     list_places,
     models_root,
@@ -21,6 +20,10 @@ from tests.fluxgym.models.conftest import NAME
 from tests.fluxgym.models.files import make_comfy
 from tests.fluxgym.models.hub import COMMIT
 from trainer.mini import MODEL
+
+
+def find_shelved(base):
+    return next((each for each in list_models() if each.base == base), None)
 
 
 @pytest.fixture(autouse=True)

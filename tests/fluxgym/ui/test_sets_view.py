@@ -7,7 +7,7 @@ from PIL import Image
 
 from fluxgym.dataset.sets import Summary, make_set
 from fluxgym.form import form
-from fluxgym.ui.sets_view import find_trigger, set_url, tell, tell_users
+from fluxgym.ui.sets_view import find_trigger, tell, tell_users
 from trainer.folder import RunFolder
 
 
@@ -40,7 +40,3 @@ def test_the_trigger_is_that_of_the_form_or_of_the_last_run(outputs: Path) -> No
     st.session_state.pop("form", None)
     assert find_trigger(cat, [run]) == "of the form"
     st.session_state.pop("form", None)
-
-
-def test_an_address_holds_any_name() -> None:
-    assert set_url("a b&c") == "datasets?set=a%20b%26c"
