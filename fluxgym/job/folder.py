@@ -14,6 +14,7 @@ from trainer.disk import write_whole
 
 VERSION = 1
 RUNNING, DONE, FAILED, STOPPED, LOST = "running", "done", "failed", "stopped", "lost"
+UNHEARD = "It ended without a word: the machine restarted, somebody killed it, or the disk is full."
 TOLD = 4096  # bytes at a log's end in which its last line is looked for
 
 
@@ -126,7 +127,7 @@ def read_job(job: Job) -> JobStatus | None:
     if is_held:
         return JobStatus(job, about, RUNNING, said)
     if "code" not in end:
-        return JobStatus(job, about, LOST, said, "It ended without a word: the machine restarted, or somebody killed it.")
+        return JobStatus(job, about, LOST, said, UNHEARD)
     state = STOPPED if end.get("stopped") else FAILED if end["code"] else DONE
     message = _last_line(job.log) or f"It ended with exit code {end['code']}." if state == FAILED else ""
     return JobStatus(job, about, state, said, message, end.get("at"))

@@ -199,7 +199,7 @@ async def _write(request: Request, target: Path) -> None:
 
 
 async def _read_body(request: Request) -> Mapping[str, Any]:
-    body = b""
+    body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > LONGEST:

@@ -23,6 +23,7 @@ from fluxgym.dataset.unpack import unpack
 MOST_PATHS = 50_000  # of one plan
 LONGEST_PLAN = 64 * 2**20  # bytes
 BLOCK = 2**20  # bytes that are written at once
+LOOK = 16 * BLOCK  # bytes between two looks at the room on the disk
 Answer = dict[str, Any]
 
 
@@ -37,7 +38,7 @@ async def send_plan(request: Request) -> JSONResponse:
 
 
 async def _read_plan(request: Request) -> Mapping[str, Any]:
-    body = b""
+    body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > LONGEST_PLAN:
@@ -115,11 +116,15 @@ async def _take(request: Request) -> Answer:
 
 
 async def _write(request: Request, target: Path) -> None:
-    """What arrives, a block at a time."""
-    block = bytearray()
+    """What arrives, a block at a time, as long as the disk has room for more: not every request says how long it is."""
+    block, since = bytearray(), 0
     with target.open("wb") as file:
         async for part in request.stream():
             block += part
+            since += len(part)
+            if since >= LOOK:
+                incoming.check_room(target.parent, since)
+                since = 0
             if len(block) >= BLOCK:
                 await run_in_threadpool(file.write, block)
                 block = bytearray()

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import shutil
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,14 @@ def test_a_disk_that_is_full_is_told_and_what_is_there_stays(client: TestClient,
     with full_disk():
         assert send(client, place, "b.png", picture("red")) == (507, {"error": "File too large"})
     assert [path.name for path in place.iterdir()] == ["a.png"]
+
+
+def test_what_does_not_say_how_long_it_is_ends_where_the_room_does(
+    client: TestClient, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
+    endless = (b"x" * uploads.BLOCK for _ in range(2 * uploads.LOOK // uploads.BLOCK))
+    answer = client.post("sets/arrive", params={"place": str(place), "name": "a.png"}, content=endless)
+    assert answer.status_code == 400 and "the disk has no room for it" in answer.json()["error"]
+    assert not place.exists()
