@@ -3,6 +3,7 @@
 What guards a run or would let somebody in is never inside: links (share.json), locks, wishes, caches."""
 
 import io
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +37,15 @@ def list_parcel(folder: RunFolder, parts: tuple[str, ...] = USUAL) -> list[Path]
 
 def measure(files: list[Path]) -> int:
     """Bytes of all of them, about what the zip will have."""
-    return sum(path.stat().st_size for path in files)
+    return sum(map(_measure, files))
+
+
+def _measure(path: Path) -> int:
+    """0 where it is gone meanwhile: a training takes old states away."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def write_parcel(folder: RunFolder, files: list[Path]) -> Iterator[bytes]:
@@ -44,18 +53,19 @@ def write_parcel(folder: RunFolder, files: list[Path]) -> Iterator[bytes]:
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", allowZip64=True) as archive:
         for path in files:
+            name = os.fsencode(f"{folder.name}/{path.relative_to(folder.path).as_posix()}").decode(errors="replace")
             try:
+                entry = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
                 source = path.open("rb")
             except OSError:
                 continue
             with source:
-                yield from _write(archive, sink, source, f"{folder.name}/{path.relative_to(folder.path).as_posix()}", path)
+                yield from _write(archive, sink, source, entry)
     yield sink.take()
 
 
-def _write(archive: zipfile.ZipFile, sink: "_Sink", source: io.BufferedReader, name: str, path: Path) -> Iterator[bytes]:
-    entry = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
-    entry.compress_type = zipfile.ZIP_STORED if path.suffix in PACKED else zipfile.ZIP_DEFLATED
+def _write(archive: zipfile.ZipFile, sink: "_Sink", source: io.BufferedReader, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    entry.compress_type = zipfile.ZIP_STORED if entry.filename.endswith(PACKED) else zipfile.ZIP_DEFLATED
     left = entry.file_size
     with archive.open(entry, "w", force_zip64=True) as target:
         while left and (block := source.read(min(BLOCK, left))):

@@ -1,10 +1,11 @@
 """A run as a zip."""
 
 import io
+import os
 import tracemalloc
 import zipfile
 
-from fluxgym.publish.parcel import LORAS, PARTS, STATES, file_name, list_parcel, measure, write_parcel
+from fluxgym.publish.parcel import LOGS, LORAS, PARTS, SAMPLES, STATES, file_name, list_parcel, measure, write_parcel
 
 
 def unzip(folder, parts):
@@ -49,3 +50,16 @@ def test_large_files_take_no_memory(folder):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert size > 2**27 > 10 * peak
+
+
+def test_a_name_in_no_known_letters_is_inside_too(folder):
+    (folder.samples / os.fsdecode(b"caf\xe9.png")).write_bytes(b"drawn")
+    assert unzip(folder, (SAMPLES,))["robot/sample/caf\ufffd.png"] == b"drawn"
+
+
+def test_files_that_are_gone_before_they_are_measured_or_sent_count_nothing(folder):
+    files = list_parcel(folder, (LORAS, LOGS))
+    folder.lora.unlink()
+    assert measure(files) == sum(path.stat().st_size for path in files if path != folder.lora)
+    inside = zipfile.ZipFile(io.BytesIO(b"".join(write_parcel(folder, files)))).namelist()
+    assert set(inside) == {"robot/robot-000001.safetensors", "robot/training.log"}
