@@ -108,10 +108,10 @@ def find_data(folder: RunFolder) -> list[str]:
     return sorted(filter(None, found), key=len, reverse=True)
 
 
-def find_data_names(folder: RunFolder) -> list[str]:
-    """The last parts of those paths that are no ordinary words and not the run's own name: "alice-at-home"."""
+def find_data_names(folder: RunFolder, public: Iterable[str] = ()) -> list[str]:
+    """The last parts of those paths that are no ordinary words, not the run's own name and not `public`: "alice-at-home"."""
     names = {re.split(r"[/\\]+", path)[-1] for path in find_data(folder)}
-    own = {folder.name.casefold(), folder.title.casefold(), "demo-dataset"}
+    own = {"demo-dataset", *(name.casefold() for name in (folder.name, folder.title, *public))}
     telling = (name for name in names if len(name) >= SHORTEST and re.search(r"[\W_]|\d", name))
     return sorted((name for name in telling if name.casefold() not in own), key=len, reverse=True)
 

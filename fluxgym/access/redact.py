@@ -10,6 +10,7 @@ import os
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -42,14 +43,14 @@ MOST_RUNS = 64
 
 
 class Redactor:
-    """Hides what one run's texts may give away. Use redactor_of."""
+    """Hides what one run's texts may give away, but for names that are `said` anyway. Use redactor_of where there are none."""
 
-    def __init__(self, folder: RunFolder) -> None:
-        public = [folder.name, folder.title]
+    def __init__(self, folder: RunFolder, said: Iterable[str] = ()) -> None:
+        public = [folder.name, folder.title, *said]
         words = [(text, len(text) >= own_names.LONG) for text in own_names.find_secrets(os.environ)]
         self._secrets = _compile([_apart(form, inside) for text, inside in words for form in own_names.write_forms(text)])
         self._data = _data_patterns(own_names.find_data(folder))
-        self._data_names = _compile([_apart(name) for name in own_names.find_data_names(folder)])
+        self._data_names = _compile([_apart(name) for name in own_names.find_data_names(folder, public)])
         roots = "|".join(re.escape(form) for root in own_names.find_roots(folder) for form in (root, root.replace("/", "\\/")))
         self._roots = re.compile(rf"(?:{roots})(?![\w-])(?:[/\\]+[^{APART}]+)*/?") if roots else None
         self._hosts = _compile([_apart(name) for name in own_names.find_hosts(public)])

@@ -3,54 +3,28 @@
 Its last line says why it failed. The token is read where the Hub's own tools keep it, and is said nowhere."""
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # before the library is imported: over plain HTTP it can be seen how far it is
 
-from fluxgym.access.redact import redactor_of
+from fluxgym.access.redact import Redactor
 from fluxgym.log.history import get_history
 from fluxgym.models.token import TOKENS_PAGE, TokenRefused, ask_owner, find_token
 from fluxgym.models.wrong import find_status
 from fluxgym.publish.card import Card, Sample, make_card, name_sample
 from fluxgym.publish.publishing import NotPublished, Wish, check, find_prompt, find_sample
+from fluxgym.publish.sent_file import SentFile
 from fluxgym.run.folders import log_of
-from fluxgym.run.settings import SettingsError, read_settings
+from fluxgym.run.settings import Settings, SettingsError, read_settings
 from trainer.folder import RunFolder
 from trainer.progress import Progress
 
 CARD, HUB = "README.md", "https://huggingface.co"
 FRESH = {".gitattributes"}  # all that a repository holds that was just made
-
-
-class CountedFile(io.BufferedIOBase):
-    """A file that tells how far it was read. The library reads it once for its hash, and again to send it."""
-
-    def __init__(self, file: BinaryIO, progress: Progress, name: str) -> None:
-        super().__init__()
-        self._file, self._progress, self._name = file, progress, name
-        self.is_sent = False
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def read(self, size: int | None = -1) -> bytes:
-        data = self._file.read(-1 if size is None else size)
-        self._progress.tell(self._file.tell(), f"{'Sending' if self.is_sent else 'Reading'} {self._name}")
-        return data
 
 
 def publish(folder: RunFolder, wish: Wish) -> str:
@@ -65,16 +39,18 @@ def publish(folder: RunFolder, wish: Wish) -> str:
     repository = f"{owner or ask_owner(token.secret)}/{name}"
     _make(api, repository, wish)
     lora = folder.path / wish.lora
+    settings = _read_settings(folder)
+    redactor = Redactor(folder, filter(None, [str(settings.get("trigger", ""))]))  # the trigger is told on purpose
+    card = _card(folder, wish, repository, settings, redactor)
     progress = Progress("bytes", lora.stat().st_size)
-    with lora.open("rb") as file:
-        counted = CountedFile(file, progress, lora.name)
-        given: Any = counted  # a stream of ours is one, though it is not typing's BinaryIO
-        operations = [CommitOperationAdd(lora.name, given), CommitOperationAdd(CARD, _card(folder, wish, repository))]
+    with SentFile(lora, redactor, progress) as file:
+        given: Any = file  # a stream of ours is one, though it is not typing's BinaryIO
+        operations = [CommitOperationAdd(lora.name, given), CommitOperationAdd(CARD, card)]
         operations += [CommitOperationAdd(said.name, path) for said, path in _samples(folder, wish)]
-        counted.is_sent = True
+        file.is_sent = True
         api.create_commit(repository, operations, commit_message=f"Add {lora.name}")
     url = f"{os.environ.get('HF_ENDPOINT') or HUB}/{repository}"
-    progress.tell(lora.stat().st_size)
+    progress.tell(file.size)
     progress.give(url=url, repository=repository, is_public=wish.is_public)
     return url
 
@@ -111,15 +87,20 @@ def _compare_visibility(api: Any, repository: str, wish: Wish) -> None:
         )
 
 
-def _card(folder: RunFolder, wish: Wish, repository: str) -> bytes:
+def _read_settings(folder: RunFolder) -> Settings:
     try:
-        settings = read_settings(folder)
+        return read_settings(folder)
     except SettingsError:  # of another tool
-        settings = {}
-    said = [sample for sample, _ in _samples(folder, wish)]
+        return {}
+
+
+def _card(folder: RunFolder, wish: Wish, repository: str, settings: Settings, redactor: Redactor) -> bytes:
+    """What people wrote is looked through; names that are published stay as they are, or the card's code would not run."""
+    told = {**redactor.data(settings), "model": settings.get("model", {})}
+    said = [Sample(sample.name, redactor.text(sample.prompt)) for sample, _ in _samples(folder, wish)]
     steps = get_history(log_of(folder)).total_steps
-    card = Card(folder.title, repository, Path(wish.lora).name, str(settings.get("trigger", "")), settings, said, steps)
-    return redactor_of(folder).text(make_card(card)).encode()
+    card = Card(redactor.text(folder.title), repository, Path(wish.lora).name, str(told.get("trigger", "")), told, said, steps)
+    return make_card(card).encode()
 
 
 def _samples(folder: RunFolder, wish: Wish) -> list[tuple[Sample, Path]]:

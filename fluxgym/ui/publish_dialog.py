@@ -21,7 +21,8 @@ PUBLISH, ZIP = "Publish", "Zip"
 ASKED, REFUSED = "publish-asked", "publish-refused"  # of the session
 SAID = (
     "A model repository on the Hugging Face Hub: the LoRA, its samples, and a card with trigger word, settings, base model and "
-    "licence. Keys, paths and names of this machine are taken out of the card."
+    "licence. Keys, paths and names of this machine are taken out of the card and of what the LoRA's file says of itself, and "
+    "captions are, too."
 )
 
 

@@ -3,6 +3,8 @@
 import hashlib
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from fluxgym.job.folder import DONE, FAILED, read_job
 from fluxgym.publish.publishing import Wish, list_published, start_publishing, suggest_samples
@@ -86,3 +88,32 @@ def test_a_hub_in_trouble_and_none_at_all(hub, publish, monkeypatch):
     assert "The Hub answered 500" in publish().message
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert "could not be" in publish(repository="somebody/robot").message
+
+
+def test_names_that_are_published_stay_in_the_card_and_others_do_not(folder, hub, publish, monkeypatch):
+    monkeypatch.setenv("USER", "somebody")  # as the account on the Hub
+    monkeypatch.setenv("HOSTNAME", "sks-box")
+    folder.config.write_text(
+        folder.config.read_text().replace("a sks robot | on [a] hill", "a sks robot by somebody on sks-box")
+    )
+    samples = tuple(place for place, _ in suggest_samples(folder, list_published(folder)[0]))
+    assert publish(repository="sks-box", samples=samples).state == DONE
+    card = hub.held["somebody/sks-box"]["README.md"].decode()
+    assert "load_lora_weights('somebody/sks-box', weight_name='robot.safetensors')" in card
+    assert 'instance_prompt: "sks robot"' in card and "a sks robot by [user] on [host]" in card
+
+
+def test_a_trigger_may_be_the_name_of_a_person_or_of_the_data_set(folder, hub, publish, monkeypatch):
+    monkeypatch.setenv("USER", "anna-b")
+    folder.config.write_text(folder.config.read_text().replace("sks robot", "anna-b"))
+    samples = tuple(place for place, _ in suggest_samples(folder, list_published(folder)[0]))
+    assert publish(samples=samples).state == DONE
+    card = hub.held["somebody/my-robot"]["README.md"].decode()
+    assert 'instance_prompt: "anna-b"' in card and '"a anna-b | on [a] hill"' in card
+
+
+def test_what_kohya_wrote_of_captions_is_not_sent(folder, hub, publish):
+    save_file({"lora_unet_x.lora_down.weight": torch.zeros(4, 4)}, folder.lora, {"ss_tag_frequency": '{"anna at home": 3}'})
+    assert publish(is_public=True).state == DONE
+    sent = hub.held["somebody/my-robot"]["robot.safetensors"]
+    assert b"anna" not in sent and b"lora_unet_x" in sent
