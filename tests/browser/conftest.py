@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from fluxgym.access.owner import key_in_use
 
 ROOT = Path(__file__).parent.parent.parent
+expect.set_options(timeout=60_000)  # ms; playwright's own 5 s are not enough where the machine is busy
 QUIET = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
     "--disable-sync"
@@ -126,4 +127,4 @@ def wait_for_refreshes(page: Page, count: int) -> None:
     age = page.get_by_test_id("stMetric").last
     for _ in range(count):
         before = age.inner_text()
-        expect(age).not_to_have_text(before, use_inner_text=True, timeout=30_000)
+        expect(age).not_to_have_text(before, use_inner_text=True, timeout=60_000)

@@ -50,7 +50,7 @@ def open_run(page: Page, server: Server, query: str = "") -> None:
 
 
 def wait_for_step(page: Page, step: int) -> None:
-    page.wait_for_function(f"{LOSS}?.data?.[0]?.x.at(-1) >= {step}", timeout=30_000)
+    page.wait_for_function(f"{LOSS}?.data?.[0]?.x.at(-1) >= {step}", timeout=60_000)
 
 
 def hide(page: Page, name: str) -> None:

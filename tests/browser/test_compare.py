@@ -13,7 +13,7 @@ from trainer.folder import RunFolder
 
 from .conftest import Server
 
-SLOW = 30_000  # ms, the first page of a server
+SLOW = 60_000  # ms, the first page of a server
 LAST_X = "(box) => Math.max(...box.data.map((trace) => trace.x.at(-1)))"
 
 

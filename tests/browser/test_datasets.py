@@ -57,7 +57,7 @@ def test_captions_are_kept_whatever_happens(page: Page, server: Server, cat: Pat
     wait_until(lambda: read(cat / "02.txt") == "mine\n", 20)
 
     (cat / "03.txt").write_text("by a model")
-    expect(page.get_by_label("Caption of 03.jpg")).to_have_value("by a model", timeout=20_000)
+    expect(page.get_by_label("Caption of 03.jpg")).to_have_value("by a model", timeout=60_000)
     page.get_by_label("Caption of 04.jpg").fill("the last letters")
     page.reload()  # before the pause after which it is kept
     expect(page.get_by_label("Caption of 04.jpg")).to_have_value("the last letters")

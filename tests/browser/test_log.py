@@ -61,7 +61,7 @@ def texts(page: Page) -> list[str]:
 
 
 def wait_for_line(page: Page, text: str) -> None:
-    expect(page.locator(".fluxgym-log .lines > div", has_text=text)).to_have_count(1, timeout=30_000)
+    expect(page.locator(".fluxgym-log .lines > div", has_text=text)).to_have_count(1, timeout=60_000)
 
 
 def steps_of(lines: list[str]) -> list[int]:
@@ -189,11 +189,11 @@ def test_archived_logs_attempts_and_a_fresh_start_while_it_is_open(
     assert groups.evaluate_all("(all) => all.map((group) => group.label)") == ["Training", "Monitor"]
 
     shutil.rmtree(old)  # while it is looked at
-    expect(page.locator(".fluxgym-log .which")).to_have_value("training", timeout=30_000)
+    expect(page.locator(".fluxgym-log .which")).to_have_value("training", timeout=60_000)
     wait_for_line(page, " 700/9000")
     archive_log(run.folder)
     run.write("a fresh start")
-    expect(page.locator(".fluxgym-log .lines > div")).to_have_text(["a fresh start"], timeout=30_000)
+    expect(page.locator(".fluxgym-log .lines > div")).to_have_text(["a fresh start"], timeout=60_000)
     expect(page.get_by_label("Log", exact=True).first.locator("option")).to_have_count(3)
     assert complaints == []
 

@@ -15,7 +15,7 @@ from tests.small_training import write_lora
 
 pytestmark = pytest.mark.browser
 MARKUP = '<img src=x onerror="document.body.dataset.hurt=1"> **b** :red[x]'
-SLOW = 30_000  # ms, the first page of a server
+SLOW = 60_000  # ms, the first page of a server
 
 
 def stamps(path: Path) -> dict[str, tuple[int, int]]:

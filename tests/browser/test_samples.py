@@ -91,7 +91,7 @@ def test_500_samples_scroll_and_cost_nothing_at_a_refresh(page: Page, server: Se
     cell = page.locator('.fluxgym-samples a.cell[title="a robot, epoch 90"]')
     before = cell.bounding_box()
     draw(folder, 125, 4)
-    expect(page.locator(".fluxgym-samples .count")).to_have_text("504 samples of 4 prompts", timeout=30_000)
+    expect(page.locator(".fluxgym-samples .count")).to_have_text("504 samples of 4 prompts", timeout=60_000)
     after = cell.bounding_box()
     assert before and after and abs(before["x"] - after["x"]) < 2
 
@@ -107,7 +107,7 @@ def test_a_half_written_picture_says_so_until_it_is_whole(page: Page, server: Se
     said = cell.evaluate("(each) => getComputedStyle(each, '::after').content")
     assert said == '"not whole yet"'
     path.write_bytes(whole)
-    expect(cell).to_have_class("cell", timeout=30_000)
+    expect(cell).to_have_class("cell", timeout=60_000)
     expect(cell.locator("img")).to_have_js_property("naturalWidth", 96)
 
 

@@ -16,7 +16,7 @@ from tests.browser.conftest import Server
 from trainer.folder import RunFolder
 
 pytestmark = pytest.mark.browser
-SLOW = 30_000  # ms, the first page of a server
+SLOW = 60_000  # ms, the first page of a server
 SIDE = 45  # modules of the code of such an address, its quiet zone of 4 on each side included
 
 

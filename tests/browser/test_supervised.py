@@ -163,7 +163,7 @@ def test_the_dialog_of_a_resume_stays_and_resumes_from_what_was_chosen(
     expect(dialog).to_contain_text("30 steps left to epoch 1")
     age = page.get_by_test_id("stMetricValue").last
     for _ in range(2):  # refreshes
-        expect(age).not_to_have_text(age.inner_text(), timeout=30_000)
+        expect(age).not_to_have_text(age.inner_text(), timeout=60_000)
     expect(dialog).to_be_visible()
     dialog.get_by_role("button", name="Resume", exact=True).click()
     expect(dialog).to_be_hidden()
@@ -177,7 +177,7 @@ def test_save_now_is_heard_in_its_place(page: Page, server: Server, demo: RunFol
     places = [part.bounding_box() for part in (save, stop)]
     save.click()
     wait_until(lambda: list(demo.path.glob("demo-step*.safetensors")) and list(demo.path.glob("demo-*-state")), 60)
-    expect(save).to_be_enabled(timeout=30_000)
+    expect(save).to_be_enabled(timeout=60_000)
     page.get_by_text(re.compile(r"Saved at step \d+")).wait_for()
     assert [part.bounding_box() for part in (save, stop)] == places
 

@@ -69,7 +69,7 @@ def test_a_run_outlives_browser_and_server(
     wait_until(lambda: not read_status(folder).is_active, 900)
     assert read_status(folder).state == "completed"
     for tab in (back, left_open):
-        expect(tab.get_by_text(re.compile("Completed")).first).to_be_visible(timeout=30_000)
+        expect(tab.get_by_text(re.compile("Completed")).first).to_be_visible(timeout=60_000)
         wait_until(lambda tab=tab: last_step(tab) == 300, 30)
         assert min(tab.evaluate(CURVE)) == 1
     second.close()
