@@ -4,7 +4,6 @@ data.folder names it, and the key of an image in it, which is compared with thos
 
 A caption is written only where it still is what the writer believes: who comes second is told what it is now."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
@@ -20,6 +19,7 @@ from fluxgym.dataset import bulk, captions, incoming, likeness, looks, removal
 from fluxgym.dataset.captions import CaptionChanged, Captioned
 from fluxgym.dataset.images import is_uploaded
 from fluxgym.run.folders import outputs_root
+from fluxgym.ui.body import read_object
 from fluxgym.ui.pictures import ASK, FOR_EVER, send_version
 from fluxgym.view.thumbnails import thumbnail, write_bytes
 from trainer.folder import RunFolder
@@ -156,7 +156,7 @@ async def send_deed(request: Request) -> Response:
     if deed is None:
         return JSONResponse({"error": "there is nothing of this name to be done"}, 404)
     try:
-        said = await _read_body(request)
+        said = await read_object(request, LONGEST)
         place = captions.find_place(_text(said, "place"))
         if place is None:
             raise Wrong("this data set is not there any more")
@@ -196,21 +196,6 @@ async def _write(request: Request, target: Path) -> None:
             await run_in_threadpool(file.write, part)
             if file.tell() > LARGEST:
                 raise Wrong(f"got more than {LARGEST:,} bytes, expected an image of fewer")
-
-
-async def _read_body(request: Request) -> Mapping[str, Any]:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > LONGEST:
-            raise Wrong(f"got more than {LONGEST:,} bytes")
-    try:
-        said = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Wrong("got a body that is no JSON") from error
-    if not isinstance(said, dict):
-        raise Wrong("got a body that is no object")
-    return said
 
 
 def _keep_caption(place: Path, said: Mapping[str, Any]) -> Answer:

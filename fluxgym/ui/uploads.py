@@ -5,7 +5,6 @@ metadata.jsonl among them (`described`) says of the others; POST /sets/arrive
 takes one of them, as its body. With `digest` (SHA-256) in place of a body it only says whether it is there. Only the owner
 comes here (the gate)."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any, NoReturn, TypeGuard
@@ -19,6 +18,7 @@ from fluxgym.dataset import incoming, naming
 from fluxgym.dataset.described import is_description, list_captions
 from fluxgym.dataset.incoming import Refused, Taken
 from fluxgym.dataset.unpack import unpack
+from fluxgym.ui.body import read_object
 
 MOST_PATHS = 50_000  # of one plan
 LONGEST_PLAN = 64 * 2**20  # bytes
@@ -31,23 +31,10 @@ Answer = dict[str, Any]
 async def send_plan(request: Request) -> JSONResponse:
     """A name for each file, or why it is not taken; 400 where nothing can be taken."""
     try:
-        said = await _read_plan(request)
+        said = await read_object(request, LONGEST_PLAN)
         return JSONResponse(await run_in_threadpool(_plan, said), headers={"cache-control": "no-store"})
     except ValueError as error:
         return JSONResponse({"error": str(error)}, 400)
-
-
-async def _read_plan(request: Request) -> Mapping[str, Any]:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > LONGEST_PLAN:
-            raise Refused(f"got a list of more than {LONGEST_PLAN:,} bytes")
-    try:
-        said = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Refused("got a body that is no JSON") from error
-    return said if isinstance(said, dict) else _refuse_plan()
 
 
 def _plan(said: Mapping[str, Any]) -> Answer:
