@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 LONGEST_HEADER = 100_000_000  # bytes; the library takes no longer one
-BYTES = "F64 8, F32 4, F16 2, BF16 2, F8_E4M3 1, F8_E5M2 1, I64 8, I32 4, I16 2, I8 1, U8 1, BOOL 1"  # of one number
+BYTES = "F64 8, F32 4, F16 2, BF16 2, F8_E4M3 1, F8_E5M2 1"  # of one number
+BYTES += ", I64 8, I32 4, I16 2, I8 1, U64 8, U32 4, U16 2, U8 1, BOOL 1"
 SIZES = {name: int(size) for name, size in map(str.split, BYTES.split(", "))}
 STARTS = {  # what lies under the name of weights, by its first bytes: what it is, and what to do
     b"version https://git-lfs": "is a pointer of Git LFS instead of the weights; run: git lfs pull",

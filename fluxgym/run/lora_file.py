@@ -11,9 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}  # of one number
-BYTES |= {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1}
-HEADER_LIMIT = 100_000_000  # bytes, as safetensors itself has it
+from trainer.header import LONGEST_HEADER, SIZES
+
 PAIR = (".lora_A.weight", ".lora_B.weight")
 DOWN = (PAIR[0], ".lora_down.weight", ".lora.down.weight")  # the half whose first dimension is the rank
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -92,7 +91,7 @@ def _load(path: Path) -> tuple[dict[str, Any], int]:
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(HEADER_LIMIT, size - 8):
+        if not 2 <= length <= min(LONGEST_HEADER, size - 8):
             raise NoHeader(f"the header is said to have {length} bytes, the file has {size}")
         return json.loads(file.read(length)), size - 8 - length
 
@@ -119,7 +118,7 @@ def _find_gap(tensors: dict[str, Any], size: int) -> str:
     place = 0
     for name, tensor in sorted(tensors.items(), key=lambda item: item[1]["data_offsets"]):
         begin, end = tensor["data_offsets"]
-        expected = math.prod(tensor["shape"]) * BYTES[tensor["dtype"]]
+        expected = math.prod(tensor["shape"]) * SIZES[tensor["dtype"]]
         if begin != place or end - begin != expected:
             return f"{name} lies at {begin} to {end}, expected {place} to {place + expected}"
         place = end
