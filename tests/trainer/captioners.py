@@ -157,3 +157,12 @@ def _save(model: Any, folder: Path) -> None:
 def spoil_config(folder: Path, **values: object) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def make_images(folder: Path) -> Path:
+    """A data set of three images, of which b.png has a caption of a person's."""
+    folder.mkdir(parents=True)
+    for name in ("a.png", "b.png", "c.png"):
+        Image.new("RGB", (64, 64), "red").save(folder / name)
+    (folder / "b.txt").write_text("mine")
+    return folder

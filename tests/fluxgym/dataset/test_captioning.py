@@ -1,7 +1,6 @@
 """Captions by a model as a job, with a tiny model that writes them in a process of its own."""
 
 import pytest
-from PIL import Image
 
 from fluxgym.dataset import captioning
 from fluxgym.dataset.captioning import (
@@ -19,7 +18,7 @@ from fluxgym.job.begin import JobIsActive
 from fluxgym.job.folder import DONE, FAILED
 from fluxgym.run import places
 from fluxgym.run.gpu import Gpu
-from tests.trainer.captioners import make_blip
+from tests.trainer.captioners import make_blip, make_images
 from trainer.mini import DATASET
 
 pytestmark = pytest.mark.usefixtures("outputs")
@@ -27,12 +26,7 @@ pytestmark = pytest.mark.usefixtures("outputs")
 
 @pytest.fixture
 def place(tmp_path):
-    folder = tmp_path / "datasets/cats"
-    folder.mkdir(parents=True)
-    for name in ("a.png", "b.png", "c.png"):
-        Image.new("RGB", (64, 64), "red").save(folder / name)
-    (folder / "b.txt").write_text("mine")
-    return folder
+    return make_images(tmp_path / "datasets/cats")
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """The panel that has captions written: what it offers of a data set, and a real job begun from it."""
 
 import pytest
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from fluxgym.dataset.captioners import KNOWN
 from fluxgym.dataset.captioning import KIND, Order, find_captioning, start_captioning
 from fluxgym.job.begin import start_job
-from tests.trainer.captioners import make_blip
+from tests.trainer.captioners import make_blip, make_images
 from trainer.mini import DATASET
 from trainer.written import Written, choose
 
@@ -24,12 +23,7 @@ def script(place: str, trigger: str) -> None:
 
 @pytest.fixture
 def place(tmp_path):
-    folder = tmp_path / "datasets/cats"
-    folder.mkdir(parents=True)
-    for name in ("a.png", "b.png", "c.png"):
-        Image.new("RGB", (64, 64), "red").save(folder / name)
-    (folder / "b.txt").write_text("mine")
-    return folder
+    return make_images(tmp_path / "datasets/cats")
 
 
 @pytest.fixture
