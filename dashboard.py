@@ -15,7 +15,7 @@ if __name__ == "__main__":
     with st.container(key="watch"):
         watch.draw_watch()
     if visitor.is_owner():
-        st.set_page_config(page_title="FluxGym", page_icon=routes.ICON, layout="wide")
+        st.set_page_config(page_icon=routes.ICON, layout="wide")  # draw_header names the tab
         st.logo(routes.LOGO)
         pages = [
             st.Page(routes.RUNS, title="Runs", icon=":material/view_list:", default=True),

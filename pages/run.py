@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from fluxgym.run.folders import NoSuchRun, find_run, is_text, list_runs
+from fluxgym.run.folders import NoSuchRun, find_run
 from fluxgym.ui import (
     actions,
     cards,
@@ -15,18 +15,21 @@ from fluxgym.ui import (
     routes,
     run_settings,
     run_view,
+    runs_view,
     share_dialog,
+    sweep_view,
 )
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.live import live
 from fluxgym.ui.text import plain
+from fluxgym.view.order import find_latest
+from fluxgym.view.summary import tell_tab
 
-name = routes.run_in_view() or next((folder.name for folder in list_runs() if is_text(folder.name)), None)
+name = routes.run_in_view() or find_latest()
 if name is None:
-    draw_header("No run yet")
+    draw_header("No run yet", "Run - FluxGym")
     st.markdown("Here you will see how a training goes.")
-    if st.button("New training", type="primary", icon=":material/add:"):
-        st.switch_page(routes.TRAIN)
+    runs_view.draw_welcome()
     st.stop()
 try:
     folder = opened_view.look(find_run(name))
@@ -41,10 +44,11 @@ except NoSuchRun as error:
 
 routes.show_run(name)
 look = cards.look_at(folder)
-beside, right = draw_header(folder.title)
+beside, right = draw_header(folder.title, tell_tab(folder.title, look.summary))
 with beside:
     cards.draw_badge(look.summary)
     actions.draw_granted(folder, look.history)
+    sweep_view.draw_way(folder)
 with right:
     actions.draw_wishes(folder, look.status, look.history, look.is_learning)
     actions.draw_moves(folder, look.status)

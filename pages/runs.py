@@ -5,9 +5,8 @@ from functools import partial
 
 import streamlit as st
 
-from fluxgym.form import form
 from fluxgym.run.folders import list_opened
-from fluxgym.ui import actions, fields, opened_view, routes, runs_view
+from fluxgym.ui import actions, opened_view, routes, runs_view, sweep_view
 from fluxgym.ui.header import draw_header
 from fluxgym.ui.live import live
 from fluxgym.view.order import sort_runs
@@ -16,7 +15,7 @@ routes.leave_run()
 active, earlier = sort_runs(only_text=True)
 opened = list_opened()
 
-_, right = draw_header("Active Training Sessions")
+_, right = draw_header("Active Training Sessions", "Runs - FluxGym")
 with right:
     opened_view.draw_open()
     if len(active) + len(earlier) + len(opened) > 1 and st.button("Compare", icon=":material/compare_arrows:"):
@@ -25,9 +24,9 @@ with right:
         st.switch_page(routes.TRAIN)
 actions.answer()
 
-if not (active or earlier) and runs_view.draw_welcome():
-    fields.fill(form.demo_values())
-    st.switch_page(routes.TRAIN)
+if not (active or earlier):
+    runs_view.draw_welcome()
+sweep_view.draw_recent(active, earlier)
 live(partial(runs_view.draw_active, active, len(earlier)), key="runs")
 if earlier:
     st.subheader("Earlier", anchor=False)

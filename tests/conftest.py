@@ -20,6 +20,13 @@ from fluxgym.run.launch import start_run
 from fluxgym.run.record import read_record
 from trainer.folder import RunFolder
 
+# Read when torch is loaded: threads that wait sleep, and of several test processes each keeps to one core.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts us in the background has it ignored, by all
+pytest_plugins = ("tests.slurm.fixtures",)
+
 NO_TURN = Care(place=NONE)
 SMALL_TRAINING = Path(__file__).parent / "small_training.py"
 HOSTILE_NAMES = {

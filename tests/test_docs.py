@@ -28,6 +28,12 @@ def test_settings_in_readme_parse() -> None:
     assert parse_config(tomllib.loads(block)).name == "my-lora"
 
 
+def test_what_a_job_asks_for_in_its_manual_parses() -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/slurm.md").read_text(encoding="utf-8"), re.S)
+    said = {"name": "x", "model": {"base": "x"}, "data": {"folder": "x"}} | tomllib.loads(block)
+    assert set(said["slurm"]) == set(parse_config(said).slurm.model_dump()), "all of it is in the manual"
+
+
 def test_verbs_in_readme_exist() -> None:
     verbs = set(re.findall(r"python -m fluxgym (\w+)", README))
     done = subprocess.run([sys.executable, "-m", "fluxgym", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -15,7 +15,7 @@ from trainer.measure import Measure, count_weights
 from trainer.memory import ADAMW_COPIES, COPIES, GB, Asked, Demand, Estimate, Fit, choose, describe, estimate, step_down
 from trainer.model import free
 from trainer.quantise import bytes_per_weight
-from trainer.report import say, warn
+from trainer.report import say, speak, warn
 
 USABLE = 0.98  # of the GB on a card's box
 ALL = 10**6  # more blocks than any model has
@@ -60,7 +60,7 @@ class Arrangement:
         free(self.device)
         self.fit = smaller
         self.apply()
-        warn(f"the GPU's memory ran out: the same step is done again with {describe(smaller, blocks)}; {cause}")
+        speak(f"WARNING the GPU's memory ran out: the same step is done again with {describe(smaller, blocks)}; {cause}")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

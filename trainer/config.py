@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from trainer.block_choice import parse_blocks
 from trainer.explain import explain
 from trainer.folder import check_name
 from trainer.prompts import Picture, parse_prompt
+from trainer.slurm import check_lines, check_memory, check_time_limit
+from trainer.slurm import check_name as check_slurm_name
 from trainer.unusable import Unusable
 
 
@@ -311,6 +313,34 @@ class Log(Section):
     )
 
 
+SlurmName = Annotated[str, AfterValidator(check_slurm_name)]
+
+
+class Slurm(Section):
+    """What a run's job is asked for on a cluster. Says nothing of how it trains."""
+
+    partition: SlurmName = Field("", description="Partition of the cluster, its queue. Empty: the cluster's default.")
+    account: SlurmName = Field("", description="Account that pays for the job. Empty: your default.")
+    qos: SlurmName = Field("", description="Quality of service (QOS) of the job. Empty: your default.")
+    nodes: int = Field(1, ge=1, le=1024, description="Machines that train together.")
+    gpus: int = Field(1, ge=0, le=64, description="GPUs on each node, each with a process of its own; 0: on the CPU.")
+    cpus: int = Field(4, ge=1, le=1024, description="CPU cores on each node.")
+    memory: Annotated[str, AfterValidator(check_memory)] = Field(
+        "", description="Main memory on each node, such as 64G; 0: all of it. Empty: what the cluster gives."
+    )
+    time_limit: Annotated[str, AfterValidator(check_time_limit)] = Field(
+        "",
+        description="How long one job may take: 2:00:00, 1-12:00:00, or minutes. Shortly before, the training saves its state; "
+        "it goes on in the next. Empty: the partition's.",
+    )
+    lines: Annotated[list[str], AfterValidator(check_lines)] = Field(
+        default_factory=list,
+        max_length=100,
+        description="More lines of the job's script. Those that begin with #SBATCH are options; others, such as module load "
+        "cuda, run before the training.",
+    )
+
+
 class Config(Section):
     """Everything that one training needs to know."""
 
@@ -327,6 +357,7 @@ class Config(Section):
     memory: Memory = Field(default_factory=Memory)
     speed: Speed = Field(default_factory=Speed)
     log: Log = Field(default_factory=Log)
+    slurm: Slurm = Field(default_factory=Slurm)
 
     @field_validator("name")
     @classmethod
@@ -353,7 +384,9 @@ def load_config(path: Path) -> Config:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), [f"cannot be read: {error}"]) from error
+        is_missing = isinstance(error, FileNotFoundError)
+        got = "nothing there" if is_missing else getattr(error, "strerror", None) or f"no UTF-8 text ({error})"
+        raise ConfigError(str(path), [f"cannot be read: got {got}, expected a .toml file of settings"]) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(str(path), [f"is not TOML: {error}"]) from error
     return parse_config(values, str(path))

@@ -68,6 +68,11 @@ class RunFolder:
         return self.path / "ui_state.json"
 
     @property
+    def sweep(self) -> Path:
+        """Of which sweep it is, and what was set for it there; no other run has this file."""
+        return self.path / "sweep.json"
+
+    @property
     def board(self) -> Path:
         """The stars and notes of its LoRA files."""
         return self.path / "board.json"
@@ -89,6 +94,21 @@ class RunFolder:
     @property
     def care(self) -> Path:
         return self.path / "care.json"
+
+    @property
+    def heartbeat(self) -> Path:
+        """Written every few seconds while a supervisor guards the run; taken away when it ends."""
+        return self.path / "heartbeat"
+
+    @property
+    def job_script(self) -> Path:
+        """What a cluster's scheduler was given for the last start."""
+        return self.path / "job.sh"
+
+    @property
+    def stop_now(self) -> Path:
+        """There while somebody on another machine wants the run to stop; the supervisor takes it away."""
+        return self.path / "stop-now"
 
     @property
     def save_now(self) -> Path:

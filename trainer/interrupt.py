@@ -1,11 +1,16 @@
 """SIGTERM and SIGINT: a request to stop that the training honours after its step. Imports no torch."""
 
+import os
 import signal
+import sys
+import threading
 from types import FrameType
+from typing import Any
 
 from trainer.report import say_at_once
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+AGAIN = 0.05  # s
 
 
 class Stopped(BaseException):
@@ -24,6 +29,7 @@ class Stop:
         for number in SIGNALS:
             signal.signal(number, self._hear)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        sys.unraisablehook = self._hear_again
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         if self.signal:
@@ -32,6 +38,16 @@ class Stop:
         if self.at_once:
             raise Stopped(self.signal)
         say_at_once(f"Stopping: {self.signal} received, finishing the step")
+
+    def _hear_again(self, said: Any) -> None:
+        """A Stopped that is raised within a __del__ ends nothing: the request comes once more, a moment later."""
+        if not isinstance(said.exc_value, Stopped):
+            sys.__unraisablehook__(said)
+            return
+        number, self.signal = signal.Signals[self.signal], ""
+        timer = threading.Timer(AGAIN, os.kill, (os.getpid(), number))
+        timer.daemon = True
+        timer.start()
 
     def __bool__(self) -> bool:
         return bool(self.signal)

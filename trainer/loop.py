@@ -88,13 +88,14 @@ def take_step(training: Training) -> Outcome:
 def learn_in_memory(training: Training, batch: Batch, random: Noise) -> Tensor:
     """`learn`, arranged in a smaller way each time that memory runs out, until it is done. The numbers are the same.
 
-    Processes that add up their gradients cannot do so one by one: there the error is raised."""
+    Each of several processes does so for its own share, while the others wait for its sum."""
     while True:
         try:
             with same_sums():
-                return learn(training, batch, random)
+                numbers = learn(training, batch, random)
+            break
         except RuntimeError as error:
-            if training.accelerator.num_processes > 1 or not (is_out_of_memory(error) or is_no_deterministic_kernel(error)):
+            if not (is_out_of_memory(error) or is_no_deterministic_kernel(error)):
                 raise
             failed = error.with_traceback(None)  # which holds all that is in memory
         training.optimizer.zero_grad(set_to_none=True)
@@ -102,12 +103,15 @@ def learn_in_memory(training: Training, batch: Batch, random: Noise) -> Tensor:
             training.engine.arrangement.shrink(". ".join(str(failed).split(". ")[:2]))  # and how much was wanted
         else:
             loosen(failed)
+    if training.accelerator.num_processes > 1:
+        add_up(training.accelerator, [*(weight.grad for weight in training.weights.values()), numbers])
+    return numbers
 
 
 def learn(training: Training, batch: Batch, random: Noise) -> Tensor:
-    """Leaves in the LoRA's weights the gradients of the whole batch's mean loss. (4,) that loss, and what is asked for.
+    """Leaves in the LoRA's weights the gradients of the batch's mean loss. (4,) that loss, and what is asked for.
 
-    Each process takes its share of the images, in as many pieces as are asked for; the sums are those of one piece."""
+    Each process does so for its share of the images, in as many pieces as are asked for; the sums are those of one piece."""
     config, accelerator = training.config, training.accelerator
     numbers = send(torch.tensor([0.0, *look(training)]), accelerator.device)
     for rows in find_pieces(
@@ -118,8 +122,6 @@ def learn(training: Training, batch: Batch, random: Noise) -> Tensor:
             mean = compute_loss(training.family, training.model, part, noise, config.train) * (len(part) / len(batch))
             mean.backward()
         numbers[0] += mean.detach()
-    if accelerator.num_processes > 1:
-        add_up(accelerator, [*(weight.grad for weight in training.weights.values()), numbers])
     return numbers
 
 

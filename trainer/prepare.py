@@ -1,5 +1,6 @@
 """Everything that a training needs before its first step: data, caches, the model with its LoRA, the optimizer."""
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
+from accelerate.utils.environment import check_cuda_p2p_ib_support
 from torch import Tensor
 
 from trainer import report
@@ -145,13 +147,21 @@ def start_accelerator(config: Config) -> Accelerator:
     """One process, or as many as `accelerate launch` has started. Raises ValueError when they cannot share a batch."""
     on_cpu = choose_device(config.model).type == "cpu"
     waiting = InitProcessGroupKwargs(timeout=LONGEST_WAIT)
+    if "WORLD_SIZE" in os.environ and not on_cpu and not check_cuda_p2p_ib_support():  # cards that cannot talk to each other
+        os.environ |= {"NCCL_P2P_DISABLE": "1", "NCCL_IB_DISABLE": "1"}
     accelerator = Accelerator(cpu=on_cpu, mixed_precision="no", kwargs_handlers=[waiting])
     if not accelerator.is_main_process:
         report.silence()
     size, processes = config.data.batch_size, accelerator.num_processes
     if size % processes:
-        raise ValueError(f"data.batch_size: got {size} for {processes} processes, expected a multiple of {processes}")
+        raise ValueError(tell_indivisible(size, processes))
     return accelerator
+
+
+def tell_indivisible(size: int, processes: int) -> str:
+    """Why a batch cannot be shared, and what can be done. One image is learned from by one GPU."""
+    cure = f"a multiple of {processes}, as each GPU takes the same share of a batch; choose one, or train on fewer GPUs"
+    return f"data.batch_size: got {size} for {processes} processes, expected {cure}"
 
 
 def find_settings(config: Config, family: Family, images: Images) -> Settings:

@@ -34,7 +34,12 @@ def silence() -> None:
 def say(text: str) -> None:
     """Writes one line of the log."""
     if not _silent:
-        print(time.strftime("%Y-%m-%d %H:%M:%S"), text, flush=True)
+        speak(text)
+
+
+def speak(text: str) -> None:
+    """The same of what is this process's alone, whoever speaks for it otherwise."""
+    print(time.strftime("%Y-%m-%d %H:%M:%S"), text, flush=True)
 
 
 def say_at_once(text: str) -> None:
@@ -48,9 +53,11 @@ def warn(text: str) -> None:
     say(f"WARNING {text}")
 
 
-def error(text: str) -> None:
-    """One line however long the text is: readers take a line as a message."""
-    say("ERROR " + "; ".join(line.strip() for line in text.splitlines()).replace(":;", ":"))
+def error(text: str, of_all: bool = False) -> None:
+    """One line however long the text is: readers take a line as a message.
+
+    Each process tells its own, as the others need not have it; one that is `of_all` of them is told by the first."""
+    (say if of_all else speak)("ERROR " + "; ".join(line.strip() for line in text.splitlines()).replace(":;", ":"))
 
 
 def count(what: str, items: Sequence[T], every: float = EVERY) -> Iterator[T]:

@@ -7,9 +7,10 @@ from trainer.config import load_config
 from trainer.disk import NotWritten
 from trainer.folder import RunFolder
 from trainer.interrupt import Stop, Stopped
+from trainer.ranks import LEFT_ALONE, is_left_alone
 from trainer.stacks import tell_stacks
 
-FINISHED, BROKE, WRONG, STOPPED = 0, 1, 2, 143  # exit codes
+FINISHED, BROKE, WRONG, STOPPED = 0, 1, 2, 143  # exit codes; of one of several processes also trainer.ranks.LEFT_ALONE
 
 
 def start(config_file: Path, resume: Path | None) -> int:
@@ -37,7 +38,7 @@ def _train(config_file: Path, resume: Path | None, stop: Stop) -> int:
         try:
             return FINISHED if train(config, folder, resume, stop) else STOPPED
         except (TrainingBroke, MemoryRanOut) as error:
-            report.error(str(error))
+            report.error(str(error), of_all=isinstance(error, TrainingBroke))
             return BROKE
     except NotWritten as error:
         kept = folder.last_state()
@@ -48,3 +49,8 @@ def _train(config_file: Path, resume: Path | None, stop: Stop) -> int:
             raise
         report.error(str(error))
         return WRONG
+    except RuntimeError as error:
+        if not is_left_alone(error):
+            raise
+        report.error(f"another process of this training is gone: {str(error).splitlines()[0]}")
+        return LEFT_ALONE

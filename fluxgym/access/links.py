@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fluxgym.run.folders import list_shared
+from fluxgym.run.folders import touch_root
+from fluxgym.run.index import list_shared
 from fluxgym.run.stamp import stamp_of
 from trainer.disk import write_whole
 from trainer.folder import RunFolder
@@ -220,11 +221,13 @@ def _tell(link: Link) -> dict[str, Any]:
 def _change(folder: RunFolder, change: Change) -> None:
     """Reads, changes and writes share.json, while no other process or thread does. Raises ShareError, OSError."""
     with _hold(folder.share.parent):
-        links = change(_read(folder))
+        links, is_first = change(_read(folder)), not folder.share.exists()
         write_whole(
             folder.share,
             json.dumps({"version": VERSION, "run": folder.name, "links": list(map(_tell, links))}, indent=1).encode(),
         )
+    if is_first:
+        touch_root(folder)
 
 
 @contextlib.contextmanager

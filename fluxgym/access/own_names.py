@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from fluxgym.run.folders import PROJECT, outputs_root
+from fluxgym.run.record import read_record
 from trainer.folder import RunFolder
 
 SECRET_NAME = re.compile(
@@ -24,6 +25,8 @@ SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 NO_SECRETS = ("PWD", "OLDPWD")
+NODES = re.compile(r"([^\[\],]+)(?:\[([^\]]*)\])?")
+MOST = 1000  # nodes of a run
 SHORTEST, LONG, LONG_NUMBER = 6, 12, 10  # characters: of a secret, of one that is hidden inside of a word too, of a number
 WORDS = {
     *("false", "true", "none", "null", "auto", "default", "enabled", "disabled", "optional", "required", "always", "never"),
@@ -80,6 +83,30 @@ def find_hosts(public: Iterable[str] = ()) -> list[str]:
     return _telling([each for name in names for each in (name, name.split(".")[0])], public)
 
 
+def find_machines(folder: RunFolder, public: Iterable[str] = ()) -> list[str]:
+    """The names of the machines on which the run was guarded and trained, nodes of a cluster too."""
+    record = read_record(folder)
+    attempts = record.attempts if record else []
+    names = [node for attempt in attempts for node in list_nodes(attempt.nodes)]
+    names += [attempt.training.host for attempt in attempts if attempt.training]
+    return _telling([each for name in names for each in (name, name.split(".")[0])], public)
+
+
+def list_nodes(said: str) -> list[str]:
+    """gpu[01-03,7],cpu1 as Slurm names several nodes: gpu01, gpu02, gpu03, gpu7, cpu1; of very many the first ones."""
+    found: list[str] = []
+    for stem, numbers in NODES.findall(said):
+        for part in numbers.split(",") if numbers else [""]:
+            first, _, last = part.partition("-")
+            if first.isdecimal() and last.isdecimal():
+                found += [
+                    f"{stem}{number:0{len(first)}}" for number in range(int(first), min(int(last), int(first) + MOST) + 1)
+                ]
+            else:
+                found.append(stem + part)
+    return found[:MOST]
+
+
 def find_users(public: Iterable[str] = ()) -> list[str]:
     """The name of the person, on this machine and in full."""
     names = [os.environ.get(name, "") for name in USERS]
@@ -130,10 +157,10 @@ def _is_secret(value: str) -> bool:
 
 
 def _telling(names: Iterable[str], public: Iterable[str]) -> list[str]:
-    """Those that say who or which it is, and that are not said anyway."""
+    """Those that say who or which it is, and that are not said anyway; the longest first."""
     said = {word for name in public for word in (name.casefold(), *re.split(r"[\W_]+", name.casefold()))}
     kept = {name.strip() for name in names if len(name.strip()) > 2 and name.strip().casefold() not in GENERIC | said}
-    return sorted((name for name in kept if not name.isdecimal()), key=len, reverse=True)
+    return sorted((name for name in kept if not name.isdecimal()), key=lambda name: (-len(name), name))
 
 
 def _named_data(folder: RunFolder) -> Iterator[str]:

@@ -16,11 +16,12 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from fluxgym.run.family import KEY, PASSWORD_HASH
 from fluxgym.run.private_file import hold_private, write_private
 from fluxgym.run.stamp import stamp_of
 
 VERSION = 1
-KEY, PASSWORD_HASH, OPEN = "FLUXGYM_KEY", "FLUXGYM_PASSWORD_HASH", "FLUXGYM_OPEN"
+OPEN = "FLUXGYM_OPEN"
 SHORTEST_KEY = 12  # characters of one that a person chose
 LASTS = 30 * 24 * 60 * 60.0  # s that a session lasts
 SCRYPT = {"n": 2**14, "r": 8, "p": 1}  # 16 MiB and some 50 ms a try; OWASP's password storage cheat sheet

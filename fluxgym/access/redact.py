@@ -53,7 +53,8 @@ class Redactor:
         self._data_names = _compile([_apart(name) for name in own_names.find_data_names(folder, public)])
         roots = "|".join(re.escape(form) for root in own_names.find_roots(folder) for form in (root, root.replace("/", "\\/")))
         self._roots = re.compile(rf"(?:{roots})(?![\w-])(?:[/\\]+[^{APART}]+)*/?") if roots else None
-        self._hosts = _compile([_apart(name) for name in own_names.find_hosts(public)])
+        machines = own_names.find_hosts(public) + own_names.find_machines(folder, public)
+        self._hosts = _compile([_apart(name) for name in machines])
         self._users = _compile([_apart(name) for name in own_names.find_users(public)])
         self._remember = lru_cache(REMEMBERED)(self._hide)
 
@@ -118,8 +119,8 @@ _lock = threading.Lock()
 
 
 def redactor_of(folder: RunFolder) -> Redactor:
-    """The redactor of a run, made anew when its settings change."""
-    stamp = (folder.title, stamp_of(folder.config))
+    """The redactor of a run, made anew when its settings change, or the machines that it is on."""
+    stamp = (folder.title, stamp_of(folder.config), _list_machines(folder, stamp_of(folder.record)))
     with _lock:
         known = _known.get(folder.path)
         if known is None or known[0] != stamp:
@@ -129,6 +130,12 @@ def redactor_of(folder: RunFolder) -> Redactor:
         while len(_known) > MOST_RUNS:
             _known.popitem(last=False)
     return known[1]
+
+
+@lru_cache(MOST_RUNS)
+def _list_machines(folder: RunFolder, stamp: object) -> tuple[str, ...]:
+    """Looked for when run.json changes: visitors ask several times a second."""
+    return tuple(own_names.find_machines(folder))
 
 
 def _compile(patterns: list[str]) -> re.Pattern[str] | None:

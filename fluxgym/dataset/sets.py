@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 from fluxgym.dataset.captioning import find_captioning
 from fluxgym.dataset.captions import find_version, forget, read_captions
 from fluxgym.dataset.images import datasets_root, expand
-from fluxgym.run.folders import PROJECT, list_runs
+from fluxgym.run.folders import PROJECT, outputs_root
+from fluxgym.run.index import Known, get_index
 from fluxgym.run.settings import SettingsError, read_settings
 from fluxgym.run.status import read_status
 from trainer.folder import RunFolder, check_name
@@ -85,13 +87,19 @@ def check_set_name(name: str) -> str:
 
 def find_users(path: Path) -> list[RunFolder]:
     """The runs whose settings name this data set or a part of it, the most recent first."""
-    wanted = path.resolve()
-    return [folder for folder in list_runs() if any(_is_within(place, wanted) for place in _list_places(folder))]
+    runs = get_index(outputs_root()).look(glance=True)
+    return _filter_users(path, [*runs.open, *runs.ended])
 
 
 def list_active_users(path: Path) -> list[RunFolder]:
     """Those that are under way or wait for their turn: they read it, or will."""
-    return [folder for folder in find_users(path) if read_status(folder).is_active]
+    runs = get_index(outputs_root()).look()
+    return [folder for folder in _filter_users(path, runs.open) if read_status(folder).is_active]
+
+
+def _filter_users(path: Path, runs: Sequence[Known]) -> list[RunFolder]:
+    wanted = path.resolve()
+    return [known.folder for known in runs if any(_is_within(place, wanted) for place in _list_places(known.folder))]
 
 
 def is_named(given: str, path: Path) -> bool:
@@ -143,7 +151,7 @@ def _list_places(folder: RunFolder) -> list[Path]:
         return []
 
 
-@lru_cache(maxsize=2000)
+@lru_cache(maxsize=20_000)
 def _read_places(folder: RunFolder, _modified: int) -> list[Path]:
     try:
         data: Any = read_settings(folder).get("data", {})

@@ -30,6 +30,7 @@ SECTIONS = {
     "memory": "Memory",
     "speed": "Speed",
     "log": "Log",
+    "slurm": "Slurm",
 }
 LABELS = {  # where the name alone does not read well, or a unit is missing
     "model.base": "Base model",
@@ -74,6 +75,11 @@ LABELS = {  # where the name alone does not read well, or a unit is missing
     "speed.compile": "Compile the model",
     "log.speed_every": "Tell speed every, steps",
     "log.rotate_mb": "Pack the log at, MB",
+    "slurm.qos": "QOS",
+    "slurm.gpus": "GPUs per node",
+    "slurm.cpus": "CPU cores per node",
+    "slurm.memory": "Memory per node",
+    "slurm.lines": "More lines of the script, one a line",
 }
 CHOICES: dict[str, dict[Any, str]] = {  # what a value is called on the page, where it is not called what it is
     "memory.preset": {"auto": "As much as is free", "off": "Do not fit it"}

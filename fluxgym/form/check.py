@@ -9,7 +9,7 @@ from fluxgym.dataset.images import check_image, expand, find_caption_problem, fi
 from fluxgym.dataset.looks import find_size
 from fluxgym.form import form
 from fluxgym.run.base_model import find_base_problem
-from fluxgym.run.folders import PROJECT, list_runs
+from fluxgym.run.folders import PROJECT, has_run
 from trainer.buckets import UNIT, Shape, Size
 from trainer.config import Config
 from trainer.layouts import METADATA, read_layout
@@ -34,7 +34,7 @@ def check_form(values: form.Values) -> Checked:
     """What is wrong with a form as far as a quick look tells, and what it will do. fluxgym/preflight looks at every byte."""
     problems = form.find_problems(values)
     config = None if problems else form.to_config(values)
-    if values["name"] in {folder.name for folder in list_runs()}:
+    if has_run(values["name"]):
         problems["name"] = f"got the name {values['name']}, which an earlier run has, expected another one"
     if values["model.base"] and "model.base" not in problems and (trouble := find_base_problem(values["model.base"])):
         problems["model.base"] = trouble
@@ -59,6 +59,11 @@ def check_form(values: form.Values) -> Checked:
         except ValueError as error:
             problems["data.validation_images"] = str(error)
     return Checked(problems, images, captioned, lonely, config, plan, sizes)
+
+
+def find_shapes(given: str) -> list[Shape]:
+    """The shapes of the images of a data set, without those that have something wrong."""
+    return _list_shapes(_find_images(find_folder(given) or _find_description(given))[0])
 
 
 def _find_images(place: Path | None) -> tuple[list[Found], list[str]]:

@@ -1,8 +1,8 @@
 """The Train page's form without the page: flat values <-> Config <-> ui_state.json.
 
-A value's name is its place in config.toml ("train.epochs"), or "care.<name>" for a choice of care.json. Values may be wrong
-while somebody is typing; `to_config` says what is wrong with which. What is typed lies in outputs/.draft/ui_state.json, and a
-started run gets a copy.
+A value's name is its place in config.toml ("train.epochs"), "care.<name>" for a choice of care.json, or "sweep.tried" for what
+is tried in several runs. Values may be wrong while somebody is typing; `to_config` says what is wrong with which. What is typed
+lies in outputs/.draft/ui_state.json, and a started run gets a copy.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from fluxgym.dataset.images import datasets_root, expand, find_folder, is_upload
 from fluxgym.form.catalogue import find_setting, is_same, list_settings
 from fluxgym.models.known import BASES, Known
 from fluxgym.run.care import Care, read_care
-from fluxgym.run.folders import PROJECT, free_name, list_runs, outputs_root, shown_path
+from fluxgym.run.folders import PROJECT, find_run, free_name, has_run, outputs_root, shown_path
 from trainer.config import Config, ConfigError, load_config, parse_config
 from trainer.disk import write_whole
 from trainer.folder import RunFolder, check_name
@@ -28,6 +28,8 @@ Values = dict[str, Any]
 
 VERSION = 1
 CARE = "care."
+TRIED = "sweep.tried"  # see fluxgym/sweep/tried.py
+NO_SETTINGS = (CARE, TRIED)  # begin the names of what is in no config.toml
 CHECKPOINTS = "save.state_every_epochs"  # 0: none but when it is stopped
 ASKED = ("name", "trigger", "model.base", "data.folder", "sample.prompts")  # of everybody: nothing is usual for them
 PARTS = tuple(f"model.{part}" for part in ("transformer", "vae", "clip", "t5", "qwen", "tokenizers"))
@@ -59,7 +61,7 @@ def default_values() -> Values:
 def usual_values(base: Known) -> Values:
     """What a form holds of which nothing was changed but the base model."""
     defaults = {setting.key: copy.copy(setting.default) for setting in list_settings()}
-    return defaults | care_values(Care()) | {"model.base": base.base} | base.values
+    return defaults | care_values(Care()) | {TRIED: "", "model.base": base.base} | base.values
 
 
 def find_changes(values: Values) -> Values:
@@ -102,7 +104,7 @@ def to_care(values: Values) -> Care:
 
 def to_config(values: Values) -> Config:
     """The settings of a form. Raises ConfigError with one sentence for each problem."""
-    said = {key: value for key, value in values.items() if not key.startswith(CARE) and (value or key not in OPTIONAL)}
+    said = {key: value for key, value in values.items() if not key.startswith(NO_SETTINGS) and (value or key not in OPTIONAL)}
     return parse_config(nest(said | {key: expand(said[key]) for key in PATHS if key in said}), source="the form")
 
 
@@ -162,7 +164,7 @@ def before() -> RunFolder:
 def set_aside(values: Values) -> None:
     """Keeps a form that another is about to replace, where it holds work: neither empty, nor the demo, nor a run's."""
     unnamed = values | {"name": ""}
-    runs = [read_values(folder) for folder in list_runs() if folder.name == values["name"]]
+    runs = [read_values(find_run(values["name"]))] if has_run(values["name"]) else []
     if unnamed not in (default_values(), demo_values() | {"name": ""}) and values not in runs:
         write_values(before(), values)
 

@@ -112,7 +112,7 @@ def _read(path: Path) -> Preset:
         values = form.adopt(form.flatten(said["settings"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return Preset(path, path.stem, OWN, problem=f"{path.name} cannot be read: {error}")
-    kept = {key: value for key, value in values.items() if key not in OF_A_RUN and not key.startswith(form.CARE)}
+    kept = {key: value for key, value in values.items() if key not in OF_A_RUN and not key.startswith(form.NO_SETTINGS)}
     return Preset(path, label, str(said["kind"]) if is_ours else OWN, why, kept)
 
 

@@ -6,6 +6,7 @@ from io import BytesIO, FileIO
 from pathlib import Path
 from stat import S_ISREG
 
+from fluxgym.log.disk_clock import ours
 from fluxgym.log.lines import end_of_whole, show_line
 from fluxgym.log.parts import Part, find_parts, is_packed, open_part, read_part, seek_part
 
@@ -78,7 +79,7 @@ class Source:
             return None
         there = os.fstat(file.fileno())
         is_file = S_ISREG(there.st_mode)
-        self.modified = there.st_mtime if is_file else None
+        self.modified = ours(there.st_mtime, there.st_dev) if is_file else None
         return file if is_file and not is_packed(self.path) else self._close(file)
 
     @staticmethod

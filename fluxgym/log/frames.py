@@ -47,11 +47,11 @@ def split_line(text: str) -> Line:
         level, text = wrapper[1], text[wrapper.end() :]
     elif stream := STREAM.match(text):
         text = text[stream.end() :]
+    rank = RANK.match(text)
+    unmarked = text[rank.end() :] if rank else text
     for frame in FRAMES:
-        if match := frame.match(text):
+        if match := frame.match(unmarked):
             return Line(match[2], match[1] or level, is_wrapped=frame is COLUMNS)
     if text.startswith(INDENT):
         return Line(text.strip(), level, goes_on=True)
-    if rank := RANK.match(text):
-        text = text[rank.end() :]
-    return Line(text, level)
+    return Line(unmarked, level)

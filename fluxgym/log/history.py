@@ -16,6 +16,7 @@ from fluxgym.log.events import Finished
 from fluxgym.log.failures import Failure, FailureFinder
 from fluxgym.log.follow import FIRST, Source
 from fluxgym.log.lines import LIMIT, Decoder, clean
+from fluxgym.log.parts import is_gone
 from fluxgym.log.runs import FEWEST, SAME, read_run
 from fluxgym.log.story import Story
 
@@ -141,10 +142,13 @@ _histories_lock = threading.Lock()
 
 
 def get_history(path: Path) -> History:
-    """The history of a log, one for the whole process; the least used are forgotten."""
+    """The history of a log, one for the whole process; the least used are forgotten, and those of logs that are gone: nobody is
+    to see a curve that another process does not know of."""
     path = Path(path).absolute()
     with _histories_lock:
-        history = _histories.pop(path, None) or History(path)
+        history = _histories.pop(path, None)
+        if history is None or (history.size and is_gone(path)):
+            history = History(path)
         _histories[path] = history
         while len(_histories) > MOST_HISTORIES:
             _histories.popitem(last=False)

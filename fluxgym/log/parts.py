@@ -37,6 +37,18 @@ def find_parts(log: Path) -> dict[int, Path]:
     return parts
 
 
+def is_gone(log: Path) -> bool:
+    """Whether nothing of a log is there; a disk that is away does not tell that. The file that is written is looked for first:
+    it may become a part meanwhile."""
+    try:
+        log.stat()
+    except FileNotFoundError:
+        return log.parent.is_dir() and not find_parts(log)
+    except OSError:
+        return False
+    return False
+
+
 def is_packed(path: Path) -> bool:
     return path.suffix == PACKED
 

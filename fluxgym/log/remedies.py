@@ -51,6 +51,12 @@ REMEDIES = {
         "The Hub does not hand out the base model",
         "Check its name, accept its licence on its page at Hugging Face, and sign in on this machine with: hf auth login.",
     ),
+    "offline": Remedy(
+        "The base model cannot be fetched",
+        "See whether this machine reaches the Hub, then resume: what has arrived stays. One that is here goes by its folder.",
+        RESUME,
+        is_worth_retrying=True,
+    ),
     "no_space": Remedy(
         "The disk is full",
         "Make room, for example by deleting states and LoRA files of old runs, then resume.",

@@ -73,6 +73,9 @@ SIGNATURES = [
         ("killed", KNOWN, r" *(?:exitcode|traceback) *: (?:-(?:9|15|1) \(pid: |Signal (?:9|15|1) \()"),
         ("killed", KNOWN, SHELL + r"(?:Killed|Terminated)(?:$| {2,}\S)"),
         ("killed", KNOWN, r"Command exited with code (?:-9|-15|137|143)$"),
+        ("killed", KNOWN, r"Rank \d+ of \d+, on \S+, was killed by signal (?:9|15|1) \("),  # trainer/ranks.py
+        ("other", EXIT, r"srun: (?:error|fatal): "),
+        ("nccl", ERROR_LINE, r"another process of this training is gone: "),  # said by those that wait for it
         # shared memory, before the disk: it is full in the same words
         (
             "shared_memory",
@@ -183,7 +186,7 @@ ERROR_SIGNATURES = [  # only in lines of level ERROR, whose text is the program'
         ("damaged_file", BASE + r"(?:.*?; )?(?P<subject>[^ ;:]+): is a pointer of Git LFS "),
         ("damaged_file", BASE + SINGLE + r": is a pointer of Git LFS "),
         ("missing_file", BASE + r"(?:.*?; )?(?P<subject>[^ ;:]+) is missing: .*download (?:it|them) again(?:;|$)"),
-        ("other", BASE + r"got neither (?!.*\(404 Client Error)"),  # the Hub could not be reached
+        ("offline", BASE + r"got neither (?!.*\(404 Client Error)"),  # the Hub could not be reached
         ("bad_image", DATA + r"(?:.*?; )?(?P<subject>[^;/]+?): got a file of \d+ bytes that is no whole image"),
         ("missing_file", r".*\[Errno 2\] No such file or directory" + NAMED),
         ("missing_file", DATA + r"got nothing at (?P<subject>.+), expected "),

@@ -6,6 +6,7 @@ from functools import lru_cache
 from io import FileIO
 from pathlib import Path
 
+from fluxgym.log.disk_clock import ours
 from fluxgym.log.lines import end_of_whole, show_line
 from fluxgym.log.parts import check_file, find_parts, is_packed, list_parts, open_part, read_part
 
@@ -109,10 +110,10 @@ def _unpack_end(part: Path, modified: int, size: int) -> tuple[bytes, int]:
 
 def _find_age(path: Path) -> float | None:
     try:
-        modified = path.stat().st_mtime
+        there = path.stat()
     except (FileNotFoundError, NotADirectoryError):  # as when it is moved away in this moment
         parts = list_parts(path)
         if not parts or not parts[-1].exists():
             return None
-        modified = parts[-1].stat().st_mtime
-    return max(0.0, time.time() - modified)
+        there = parts[-1].stat()
+    return max(0.0, time.time() - ours(there.st_mtime, there.st_dev))

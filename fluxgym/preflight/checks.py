@@ -8,19 +8,24 @@ from fluxgym.dataset.images import expand
 from fluxgym.models.known import find_known
 from fluxgym.models.token import find_token_problem
 from fluxgym.models.verify import find_model_problems
+from fluxgym.preflight.cluster import ask_for_job, look_at_files, look_at_job, look_at_memory
 from fluxgym.preflight.disk import Need, find_need
-from fluxgym.preflight.estimate import CPU, Estimate, Question, ask, find_room, find_trouble, get_estimate
+from fluxgym.preflight.estimate import CPU, Estimate, Question, find_room, find_trouble, get_estimate
 from fluxgym.preflight.report import ERROR, FINE, WARNING, Bucketed, Finding, Report, sort_findings
+from fluxgym.preflight.share import ask_for_place, look_at_share
 from fluxgym.run.base_model import find_base_problem
-from fluxgym.run.folders import PROJECT, list_runs
+from fluxgym.run.care import FIRST_FREE, SLURM
+from fluxgym.run.folders import PROJECT, has_run
 from fluxgym.run.gpu import has_device, list_gpus
 from fluxgym.run.places import PlaceError, find_fillers, list_places
+from fluxgym.run.processes import count_named
 from trainer.buckets import NOTABLE, Size, find_crop, find_sizes, reaches
 from trainer.config import Config
 from trainer.dataset import Dataset, Item, read_dataset
 from trainer.listing import DatasetError
 from trainer.plan import Plan, make_plan
 
+DISK = "disk"  # a finding's subject
 GB = 2**30  # bytes
 NAMED = 3  # things that are named in a sentence
 HIGH_RATES = {"adamw": 5e-3, "adamw8bit": 5e-3, "adafactor": 5e-3, "schedule_free": 2e-2, "lion": 1e-3}  # seen to break LoRAs
@@ -28,10 +33,12 @@ HIGH_RATES = {"adamw": 5e-3, "adamw8bit": 5e-3, "adafactor": 5e-3, "schedule_fre
 Findings = Iterator[Finding]
 
 
-def preflight(config: Config, is_new: bool = True, patience: float = 0.0) -> Report:
-    """`is_new`: a run that has its name must not be there yet. `patience`: s to wait for what is not counted yet."""
+def preflight(config: Config, is_new: bool = True, patience: float = 0.0, place: str = FIRST_FREE) -> Report:
+    """`is_new`: a run that has its name must not be there yet. `patience`: s to wait for what is not counted yet. `place`: as
+    Care.place has it."""
+    is_job = place == SLURM
     findings = [*_look_at_name(config)] if is_new else []
-    findings += [*_look_at_base(config)]
+    findings += [*look_at_base(config)]
     dataset, trouble = _read(config)
     findings += trouble
     buckets = [bucket_of(config, item) for item in dataset.images] if dataset else []
@@ -39,25 +46,27 @@ def preflight(config: Config, is_new: bool = True, patience: float = 0.0) -> Rep
     findings += trouble
     if dataset and plan:
         findings += [*_look_at_captions(config, dataset), *_look_at_sizes(buckets)]
-    findings += [*_look_at_settings(config), *_look_at_gpu(config)]
+    findings += [*look_at_settings(config)]
+    findings += [*look_at_job(config)] if is_job else [*look_at_share(config, count_named(place))]
+    findings += [*look_at_place(config, place)]
     sizes = [size for bucket in buckets for size in bucket.sizes]
-    question = ask(config, find_largest(sizes))
+    question = ask_for(config, sizes, place)
     estimate = get_estimate(question, patience)
-    findings += [*_look_at_memory(question, estimate)]
+    findings += [*look_at_room(config, question, estimate, place)]
     if plan:
-        findings += [*_look_at_disk(find_need(config, plan, sizes, count_prompts(config), estimate))]
+        findings += [*look_at_disk(find_need(config, plan, sizes, count_prompts(config), estimate))]
     return Report(sort_findings(findings), buckets, plan.total_steps if plan else None)
 
 
 # ---- name and base model -------------------------------------------------------------------------------------------------
 def _look_at_name(config: Config) -> Findings:
-    if config.name in {folder.name for folder in list_runs()}:
+    if has_run(config.name):
         yield Finding(ERROR, "name", f"got the name {config.name}, which an earlier run has", "Choose another name.")
     else:
         yield Finding(FINE, "name", f"{config.name} is free")
 
 
-def _look_at_base(config: Config) -> Findings:
+def look_at_base(config: Config) -> Findings:
     base = config.model.base
     if problem := find_base_problem(base):
         yield Finding(ERROR, "model.base", problem, "Choose a base model in step 1, or on the Models page.")
@@ -136,7 +145,8 @@ def _look_at_sizes(buckets: list[Bucketed]) -> Findings:
 
 
 # ---- settings and machine ------------------------------------------------------------------------------------------------
-def _look_at_settings(config: Config) -> Findings:
+def look_at_settings(config: Config) -> Findings:
+    """What is possible, and mostly a mistake."""
     train, high = config.train, HIGH_RATES.get(config.train.optimizer)
     if high and train.learning_rate > high:
         told = f"got {train.learning_rate:.1e} with {train.optimizer}, which is very high"
@@ -144,6 +154,22 @@ def _look_at_settings(config: Config) -> Findings:
     if config.lora.alpha > 4 * config.lora.rank:
         fix = "Alpha is mostly the rank, or half of it."
         yield Finding(WARNING, "lora.alpha", f"got alpha {config.lora.alpha:g} with rank {config.lora.rank}", fix)
+
+
+def look_at_place(config: Config, place: str) -> Findings:
+    """Where it is to train: the GPUs of this machine, or whether the nodes of a cluster find its files."""
+    yield from look_at_files(config) if place == SLURM else _look_at_gpu(config)
+
+
+def ask_for(config: Config, sizes: list[Size], place: str) -> Question:
+    """What memory it needs there. `sizes`: px of all images as they are learned."""
+    largest = find_largest(sizes)
+    return ask_for_job(config, largest) if place == SLURM else ask_for_place(config, largest, place)
+
+
+def look_at_room(config: Config, question: Question, estimate: Estimate | None, place: str) -> Findings:
+    """Whether it fits into the memory there."""
+    yield from look_at_memory(config, question, estimate) if place == SLURM else _look_at_memory(question, estimate)
 
 
 def _look_at_gpu(config: Config) -> Findings:
@@ -190,13 +216,13 @@ def _look_at_memory(question: Question, estimate: Estimate | None) -> Findings:
         yield Finding(FINE, "memory", f"needs about {way.bytes / GB:.1f}{there} GB: {way.words}")
 
 
-def _look_at_disk(need: Need) -> Findings:
+def look_at_disk(need: Need) -> Findings:
     told = f"needs about {need.total / GB:.1f} GB, {need.free / GB:.1f} GB are free"
     if need.missing:
         fix = "Delete old runs or models, or set FLUXGYM_OUTPUTS and HF_HOME to a larger volume."
-        yield Finding(ERROR, "disk", f"{told}: {need.missing / GB:.1f} GB are missing", fix)
+        yield Finding(ERROR, DISK, f"{told}: {need.missing / GB:.1f} GB are missing", fix)
     else:
-        yield Finding(FINE, "disk", told)
+        yield Finding(FINE, DISK, told)
 
 
 def count_prompts(config: Config) -> int:

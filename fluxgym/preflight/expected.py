@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fluxgym.log.tail import tail
-from fluxgym.run.folders import list_runs
+from fluxgym.run.index import list_recent
 from fluxgym.run.settings import SettingsError, read_settings
 from fluxgym.run.stamp import stamp_of
 from trainer.config import Config
@@ -50,7 +50,7 @@ _seen: dict[RunFolder, tuple[object, float | None]] = {}
 
 def find_expected(config: Config, total_steps: int, step_flops: float) -> Expected | None:
     """None where no run of this base model, kept in the same bits, was measured here."""
-    measured = find_measured(config, list_runs()[:MOST_RUNS])
+    measured = find_measured(config, list_recent(MOST_RUNS))
     if measured is None or step_flops <= 0:
         return None
     step = step_flops / measured.flops

@@ -16,6 +16,11 @@ class Finding:
     what: str
     fix: str = ""  # what to do; empty where nothing is to be done
 
+    @property
+    def sentence(self) -> str:
+        """All of it in one line."""
+        return f"{self.subject}: {self.what}. {self.fix}"
+
 
 @dataclass(frozen=True)
 class Bucketed:

@@ -13,9 +13,10 @@ def holds_run(folder: RunFolder) -> bool:
 
 
 def archive(folder: RunFolder) -> Path:
-    """Moves logs (gzip), settings, record, LoRA files, states, samples. The cache stays: it is checked against its images."""
+    """Moves logs (gzip), settings, record, LoRA files, states, samples, sweep and job. The cache stays: it is checked against
+    its images."""
     target = archive_logs(folder)
-    for path in [*_made(folder), *filter(Path.exists, (folder.config, folder.record))]:
+    for path in [*_made(folder), *filter(Path.exists, (folder.config, folder.record, folder.sweep, folder.job_script))]:
         path.rename(target / path.name)
     return target
 

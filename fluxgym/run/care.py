@@ -15,7 +15,7 @@ from trainer.folder import RunFolder
 VERSION = 1
 TELL, STOP, RESUME = "tell", "stop", "resume"
 WHEN_STALLED = (TELL, STOP, RESUME)
-FIRST_FREE, NONE = "auto", "none"  # places
+FIRST_FREE, NONE, SLURM = "auto", "none", "slurm"  # places
 MOST_RESUMES = 20
 
 
@@ -28,9 +28,8 @@ class Care:
     resume_after_crash: bool = False  # by itself, where going on may help; never after a person's stop
     most_resumes: int = 3  # by itself, since a person last started or resumed it
     step_down: bool = False  # out of memory: go on with the next smaller memory settings
-    place: str = (
-        FIRST_FREE  # "auto": the first free GPU, or the CPU where there is none; "0", "0,1": those GPUs; "none": no turn
-    )
+    # "auto": the first free GPU, or the CPU where there is none; "0", "0,1": those GPUs; "none": no turn; "slurm": a job
+    place: str = FIRST_FREE
     notify: bool = True  # where notification services are set up
 
     def __post_init__(self) -> None:
@@ -39,8 +38,8 @@ class Care:
         if not 0 <= self.most_resumes <= MOST_RESUMES:
             raise ValueError(f"most_resumes: got {self.most_resumes!r}, expected a whole number from 0 to {MOST_RESUMES}")
         numbers = self.place.split(",")
-        if self.place not in (FIRST_FREE, NONE) and not all(number.strip().isdecimal() for number in numbers):
-            expected = f"{FIRST_FREE!r}, {NONE!r}, or numbers of GPUs such as '0' or '0,1'"
+        if self.place not in (FIRST_FREE, NONE, SLURM) and not all(number.strip().isdecimal() for number in numbers):
+            expected = f"{FIRST_FREE!r}, {NONE!r}, {SLURM!r}, or numbers of GPUs such as '0' or '0,1'"
             raise ValueError(f"place: got {self.place!r}, expected {expected}")
 
 

@@ -13,6 +13,11 @@ from fluxgym.run.identity import Identity, Stat, boot_id, is_alive, read_stat
 from trainer.folder import RunFolder
 
 MARK, ATTEMPT_MARK = "FLUXGYM_RUN", "FLUXGYM_ATTEMPT"
+JOB = "FLUXGYM_JOB"  # of a supervisor inside a job of a cluster: the job's id
+TOLD = "FLUXGYM_TOLD"  # of a new supervisor there: signals that came before it was up, "USR1 XCPU"
+MARKS = (MARK, ATTEMPT_MARK, JOB)  # what no other run may inherit
+KEY, PASSWORD_HASH = "FLUXGYM_KEY", "FLUXGYM_PASSWORD_HASH"  # the owner's: a training may print its environment
+NOT_PASSED_ON = (*MARKS, KEY, PASSWORD_HASH)
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,13 @@ def find_family(folder: RunFolder, leader: Identity | None = None, attempt: str 
         found |= grown
     members = [Member(Identity(pid, living[pid].start_ticks, boot_id()), living[pid]) for pid in found]
     return sorted(members, key=lambda member: (member.stat.start_ticks, member.identity.pid))
+
+
+def find_marks() -> set[str]:
+    """The runs of which some process is alive, as mark() names them: one look for those who ask about many runs."""
+    begin = f"{MARK}=".encode()
+    marks = {said for path in Path("/proc").iterdir() if path.name.isdecimal() for said in _environment(int(path.name))}
+    return {os.fsdecode(said.removeprefix(begin)) for said in marks if said.startswith(begin)}
 
 
 def _all_processes() -> dict[int, Stat]:

@@ -5,9 +5,10 @@ import math
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fluxgym.run import lock
+from fluxgym.run.beat import Heart
 from fluxgym.run.evidence import SUSPENDED
 from fluxgym.run.family import Member, find_family
 from fluxgym.run.monitor import Monitor
@@ -25,6 +26,18 @@ class Guarded:
     folder: RunFolder
     held: lock.Held
     monitor: Monitor
+    heart: Heart = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "heart", Heart(self.folder))
+
+    def takes_wish_to_stop(self) -> bool:
+        """Whether somebody on another machine wants it to stop; told once."""
+        try:
+            self.folder.stop_now.unlink()
+        except OSError:
+            return False
+        return True
 
     def is_there(self, record: Record) -> bool:
         """Whether the folder is still ours. Where run.lock alone was deleted, by a clean-up, say, we hold it anew."""
@@ -81,6 +94,7 @@ class Guarded:
                 self.ask_to_end(member)
         deadline = deadline or time.monotonic() + min(REMAINS_GRACE, self.grace())
         while any(member.identity.alive() for member in remains) and time.monotonic() < deadline:
+            self.heart.beat()
             signal.sigtimedwait([signal.SIGCHLD], 0.05)
         for member in self.family(record):
             member.identity.signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Which process is meant: (pid, start ticks, boot id). A pid alone is a stranger.
+"""Which process is meant: (pid, start ticks, boot id), and on which host. A pid alone is a stranger.
 
 Linux gives a pid to a new process once the old one is gone; the ticks since boot at which the process started (field 22 of
 /proc/<pid>/stat) tell the two apart, and the boot id tells two boots apart, also of a container. psutil's create_time() would
@@ -9,7 +9,7 @@ import functools
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -35,12 +35,13 @@ class Identity:
     pid: int
     start_ticks: int
     boot_id: str
+    host: str = field(default="", compare=False)  # the machine's name, which tells another from a reboot; empty: not known
 
     @classmethod
     def of(cls, pid: int) -> Self | None:
         """The process that has this pid now; None when there is none, or only its zombie."""
         stat = read_stat(pid)
-        return cls(pid, stat.start_ticks, boot_id()) if stat and is_alive(stat) else None
+        return cls(pid, stat.start_ticks, boot_id(), host_name()) if stat and is_alive(stat) else None
 
     @classmethod
     def of_child(cls, pid: int) -> Self:
@@ -48,11 +49,17 @@ class Identity:
         stat = read_stat(pid)
         if stat is None:
             raise ProcessLookupError(f"process {pid} is no child of ours")
-        return cls(pid, stat.start_ticks, boot_id())
+        return cls(pid, stat.start_ticks, boot_id(), host_name())
 
     @property
     def is_of_this_boot(self) -> bool:
         return self.boot_id == boot_id()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is of another machine (or container), where nobody here can see or signal it. A machine that was renamed
+        is the same as long as it runs."""
+        return bool(self.host) and self.host != host_name() and not self.is_of_this_boot
 
     def alive(self) -> bool:
         """Whether this very process runs; a zombie does not."""
@@ -98,11 +105,22 @@ def _kill(pid: int, number: int, flags: int) -> bool:
     return True
 
 
+def host_name() -> str:
+    """What this machine is called."""
+    return os.uname().nodename
+
+
 @functools.cache
 def boot_id() -> str:
     """This boot of the machine and, as the start of its process 1, of the container: that one restarts by itself."""
     first = read_stat(1)
     return f"{BOOT_ID.read_text().strip()}/{first.start_ticks if first else 0}"
+
+
+def boot_age() -> float:
+    """Seconds since this boot of the machine, or of the container, began."""
+    first = read_stat(1)
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - (first.start_ticks if first else 0) / os.sysconf("SC_CLK_TCK")
 
 
 def known_boot(said: str) -> str:

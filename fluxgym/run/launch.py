@@ -1,4 +1,4 @@
-"""What a person can ask of a run: create, start, resume, stop. Used by the dashboard and the terminal alike.
+"""What a person can ask of a run that was created (create.py): start, resume, stop. For the dashboard and the terminal.
 
 Each returns at once; the work is done by a supervisor (fluxgym.run.supervise) that outlives whoever started it. Whether a
 wish can be fulfilled is decided, and written down, under run.lock: of two that come at the same moment one is told no.
@@ -10,26 +10,24 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fluxgym.run import lock
-from fluxgym.run.archive import archive, holds_run
-from fluxgym.run.care import FIRST_FREE, NONE, Care, read_care, write_care
+from fluxgym.run.backend import BackendError, choose_backend, find_backend
+from fluxgym.run.care import FIRST_FREE, NONE, SLURM, Care, read_care, write_care
 from fluxgym.run.folders import outputs_root, shown_path
 from fluxgym.run.places import DriverSilent, PlaceError, make_wish
-from fluxgym.run.queue import Ticket, move, tickets_folder
-from fluxgym.run.record import AGAIN, OTHER_ENVIRONMENT, Record, begin_attempt, put_aside, read_record, write_record
+from fluxgym.run.queue import Ticket, tickets_folder
+from fluxgym.run.record import AGAIN, OTHER_ENVIRONMENT, PERSON, Record, begin_attempt, put_aside, read_record, write_record
 from fluxgym.run.resuming import best_state, find_states
 from fluxgym.run.send import send_supervisor
 from fluxgym.run.status import Status, find_unattended, read_status
-from trainer.disk import write_whole
-from trainer.folder import RunFolder, State, check_name, read_state
-
-if TYPE_CHECKING:
-    from trainer.config import Config
+from fluxgym.run.verdict import judge_unbegun
+from trainer.folder import RunFolder, State, read_state
 
 PATIENCE = 5.0  # s; others hold the lock for an instant, a supervisor for hours
 ADOPTION = 15.0  # s in which a new supervisor must have come up
+BEFORE_STOP = ("queued", "starting", "running")
 SEND_AGAIN = 5.0  # s between two supervisors that this process sends to one run
 _sent: dict[RunFolder, float] = {}  # monotonic time of the last supervisor that look_after sent
 
@@ -62,46 +60,6 @@ class NothingToResume(RunError):
     """No state, or not this one, can be resumed from."""
 
 
-def create_run(config: "Config", replace_old: bool = False) -> RunFolder:
-    """The folder of a new run with its config.toml. Raises NameTaken, RunIsActive or RunError; writes nothing then.
-
-    With `replace_old`, an earlier run of this name moves into logs/<time>/ first, all of it."""
-    from trainer.config import dump_config
-
-    settings = dump_config(config).encode()
-    return _create(RunFolder(outputs_root() / config.name), lambda folder: _is_taken(folder, config, replace_old), settings)
-
-
-def create_folder(name: str, replace_old: bool = False) -> RunFolder:
-    """The folder of a new run of any command, which has no config.toml. Raises ValueError for a name that cannot be one, and
-    what create_run raises."""
-    return _create(RunFolder(outputs_root() / check_name(name)), lambda folder: _holds_another(folder, replace_old), None)
-
-
-def _create(folder: RunFolder, is_taken: Callable[[RunFolder], bool], settings: bytes | None) -> RunFolder:
-    """`is_taken`: whether the folder must be cleared first; raises NameTaken where it may not."""
-    is_new = not folder.path.exists()
-    if not is_new:
-        _settle(folder)
-        refuse_active(folder)
-        is_taken(folder)
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):  # looked at again: another start may have been a moment faster
-            refuse_active(folder, lock_is_ours=True)
-            if is_taken(folder):
-                archive(folder)
-            if settings and not folder.config.exists():
-                write_whole(folder.config, settings)
-    except OSError as error:
-        if is_new and folder.path.is_dir():  # a full disk, say: nothing may stay that looks like a run
-            folder.lock.unlink(missing_ok=True)
-            folder.path.rmdir()
-        cure = "expected a folder that can be written, with room; FLUXGYM_OUTPUTS moves the runs elsewhere"
-        raise RunError(folder, f"got {error.strerror or error} at {folder.path.parent}, {cure}") from error
-    return folder
-
-
 def start_run(
     folder: RunFolder,
     command: list[str] | None = None,
@@ -116,14 +74,13 @@ def start_run(
     command is started; None: the project. `any_command`: it need not be a trainer that we know."""
     refuse_read_only(folder)
     if not command and not folder.config.is_file():
-        raise RunError(
-            folder, f"{folder.config.name} is missing in {shown_path(folder.path)}, expected the settings of the run"
-        )
+        missing = f"{folder.config.name} is missing in {shown_path(folder.path)}"
+        raise RunError(folder, f"{missing}, expected the settings of the run")
     try:
         check_place(care or read_care(folder))
     except PlaceError as error:
         raise RunError(folder, str(error)) from error
-    with _locked(folder):
+    with locked(folder):
         refuse_active(folder, lock_is_ours=True)
         record = read_record(folder)
         if record and not record.problem:
@@ -138,7 +95,9 @@ def start_run(
 
 def check_place(care: Care) -> None:
     """Raises PlaceError, a ValueError, where it names a GPU that is not there, or nobody could wait for it."""
-    if care.place == NONE:
+    if why_not := choose_backend(care).why_not():
+        raise PlaceError(f"place: {why_not}")
+    if care.place in (NONE, SLURM):
         return
     try:
         tickets_folder()
@@ -158,24 +117,23 @@ def resume_run(folder: RunFolder, state: State | None = None, changes: dict[str,
     `changes`: settings by dotted name, such as {"train.epochs": 20}; a completed run goes on for more epochs than before.
     Raises RunIsActive, NothingToResume, or RunError where the changes cannot be made."""
     refuse_read_only(folder)
-    _settle(folder)
-    with _locked(folder):
+    settle(folder)
+    with locked(folder):
         status = refuse_active(folder, lock_is_ours=True)
-        record = read_record(folder)
-        record = None if record and record.problem else record
+        record = read_record(folder, lock_is_ours=True)
+        if record and record.problem:
+            record = None
         if status.state == "completed" and not _wants_more(folder, record, changes or {}):
             more = "" if record and record.any_command else "; it can go on for more epochs than before"
             raise NothingToResume(folder, f"{folder.name} is completed, there is nothing left to do{more}")
         chosen = None if status.can_restart and not state else _choose_state(folder, record, state)
         kept = _change_settings(folder, record, changes) if changes else None
         begun = begin_attempt(folder, record, [], chosen)
-        if begun.any_command and not chosen:
-            begun = begun.to(begun.state, note=AGAIN)
-        elif begun.any_command:
-            begun = begun.to(begun.state, note=OTHER_ENVIRONMENT)
+        if begun.any_command:
+            begun = begun.to(begun.state, note=OTHER_ENVIRONMENT if chosen else AGAIN)
         try:
             _launch(folder, begun)
-        except OSError:
+        except (OSError, RunError):
             if kept and read_record(folder) == record:  # nothing will start with them, and the next try must see the old ones
                 kept.replace(folder.config)
             raise
@@ -211,8 +169,29 @@ def stop_run(folder: RunFolder, wait: float | None = None) -> Status:
         if not status.is_active:
             raise RunIsNotActive(folder, f"{folder.name} is not running, it is {status.state or 'not a run of FluxGym'}")
 
-    _signal(folder, signal.SIGUSR1, is_wanted)
-    return wait_for_end(folder, wait) if wait is not None else read_status(folder)
+    if not _withdraw(folder, is_wanted):
+        _signal(folder, signal.SIGUSR1, is_wanted)
+    return wait_for_end(folder, wait) if wait is not None else _wait_for(folder, lambda status: status.state not in BEFORE_STOP)
+
+
+def _withdraw(folder: RunFolder, check: Callable[[Status], None]) -> bool:
+    """Takes a run back for which no supervisor came up yet; False where one did, or may."""
+    refuse_read_only(folder)
+    record = read_record(folder)
+    if not record or record.problem or not find_backend(record).ask(record) or read_status(folder).state != "queued":
+        return False
+    try:
+        with lock.hold(folder.lock, PATIENCE):
+            check(read_status(folder, lock_is_ours=True))
+            record = read_record(folder) or record
+            if not find_backend(record).withdraw(folder, record):
+                return False
+            verdict = judge_unbegun(folder, record)
+            record = replace(record, supervisor=None).to(verdict.state, stop=PERSON, ended=time.time(), verdict=verdict)
+            write_record(folder, record)
+    except lock.LockHeld:  # it began in this moment
+        return False
+    return True
 
 
 def resume_now(folder: RunFolder) -> Status:
@@ -223,8 +202,13 @@ def resume_now(folder: RunFolder) -> Status:
             raise RunIsNotActive(folder, f"{folder.name} does not pause, it is {status.state or 'not a run of FluxGym'}")
 
     _signal(folder, signal.SIGUSR2, is_wanted)
+    return _wait_for(folder, lambda status: not status.is_pausing)
+
+
+def _wait_for(folder: RunFolder, is_heard: Callable[[Status], bool]) -> Status:
+    """The status once what was asked for shows, or after some seconds: on another machine it is heard a little later."""
     deadline = time.monotonic() + PATIENCE
-    while (status := read_status(folder)).is_pausing and time.monotonic() < deadline:
+    while not is_heard(status := read_status(folder)) and time.monotonic() < deadline:
         time.sleep(lock.RETRY)
     return status
 
@@ -235,8 +219,7 @@ def _signal(folder: RunFolder, number: signal.Signals, check: Callable[[Status],
     deadline = time.monotonic() + ADOPTION
     while True:
         check(look_after(folder))
-        record = read_record(folder)
-        if record and record.supervisor and record.supervisor.signal(number):
+        if (record := read_record(folder)) and find_backend(record).signal(folder, record, number):
             return
         if time.monotonic() > deadline:
             raise RunError(folder, f"the supervisor of {folder.name} cannot be reached; it may run in another container")
@@ -248,43 +231,6 @@ def wait_for_end(folder: RunFolder, timeout: float) -> Status:
     deadline = time.monotonic() + timeout
     while (status := look_after(folder)).is_active and time.monotonic() < deadline:
         time.sleep(0.1)
-    return status
-
-
-def move_run(folder: RunFolder, by: int | str) -> Status:
-    """Moves a waiting run in the line: -1 up, 1 down, "first" to its head. Raises RunIsNotActive where it does not wait, and
-    RunError where it is not in the line yet."""
-    refuse_read_only(folder)
-    status = look_after(folder)
-    if status.state != "queued":
-        raise RunIsNotActive(folder, f"{folder.name} does not wait in the queue, it is {status.state or 'no run of FluxGym'}")
-    moved, status = move(folder, by), read_status(folder)
-    if not moved and status.state == "queued" and status.queue is None:
-        raise RunError(folder, f"{folder.name} is just getting into the line; try again in a moment")
-    return status
-
-
-def ask_save(folder: RunFolder) -> Status:
-    """Asks the training for a checkpoint at its next step. Raises RunIsNotActive, or RunError where it would not hear that."""
-    return _ask(folder, folder.save_now, "save")
-
-
-def ask_sample(folder: RunFolder) -> Status:
-    """Asks the training for samples at its next step. Raises as ask_save does."""
-    return _ask(folder, folder.sample_now, "sample")
-
-
-def _ask(folder: RunFolder, wish: Path, what: str) -> Status:
-    refuse_read_only(folder)
-    status = look_after(folder)
-    if status.state != "running":
-        raise RunIsNotActive(folder, f"{folder.name} cannot {what} now: it is {status.state or 'no run of FluxGym'}")
-    if not status.is_ours:
-        raise RunError(folder, f"{folder.name} trains with a command of its own, which cannot be asked to {what}")
-    try:
-        wish.touch()
-    except OSError as error:
-        raise RunError(folder, f"{folder.name} cannot be asked to {what}: got {error.strerror} at {wish}") from error
     return status
 
 
@@ -305,7 +251,8 @@ def look_after(folder: RunFolder, line: list[Ticket] | None = None) -> Status:
 
 
 @contextlib.contextmanager
-def _locked(folder: RunFolder) -> Iterator[None]:
+def locked(folder: RunFolder) -> Iterator[None]:
+    """Holds run.lock while a run is begun. Raises RunIsActive where somebody else does for long."""
     record = read_record(folder)
     if record and record.supervisor and record.supervisor.alive():  # it holds the lock for long: no use in waiting
         refuse_active(folder)
@@ -316,7 +263,7 @@ def _locked(folder: RunFolder) -> Iterator[None]:
         raise RunIsActive(folder, f"{folder.name} is under way, its supervisor holds {folder.lock.name}") from error
 
 
-def _settle(folder: RunFolder) -> None:
+def settle(folder: RunFolder) -> None:
     """An end that nobody saw is written down before anything new begins, and what it left running ends: a supervisor's work."""
     status, deadline = read_status(folder), time.monotonic() + ADOPTION
     while status.needs_supervisor and not status.is_active and time.monotonic() < deadline:
@@ -346,34 +293,6 @@ def refuse_active(folder: RunFolder, lock_is_ours: bool = False) -> Status:
     return status
 
 
-def _is_taken(folder: RunFolder, config: "Config", replace_old: bool) -> bool:
-    """Whether the folder must be cleared for a run of these settings. The very same settings alone are no obstacle.
-
-    Raises NameTaken where that is not wanted."""
-    taken = holds_run(folder) or (folder.config.exists() and not _has_settings(folder, config))
-    return _may_clear(folder, taken, replace_old)
-
-
-def _holds_another(folder: RunFolder, replace_old: bool) -> bool:
-    return _may_clear(folder, holds_run(folder) or folder.config.exists(), replace_old)
-
-
-def _may_clear(folder: RunFolder, taken: bool, replace_old: bool) -> bool:
-    if taken and not replace_old:
-        how = "choose another name, or replace it: all of it moves into its logs/ folder then"
-        raise NameTaken(folder, f"got the name {folder.name}, which an earlier run has; {how}")
-    return taken
-
-
-def _has_settings(folder: RunFolder, config: "Config") -> bool:
-    from trainer.config import ConfigError, load_config
-
-    try:
-        return load_config(folder.config) == config
-    except ConfigError:  # of another version, or spoiled by hand: not these settings, and not lost
-        return False
-
-
 def _choose_state(folder: RunFolder, record: Record | None, state: State | None) -> State:
     states = find_states(folder, record)
     chosen = best_state(record, states)
@@ -390,9 +309,21 @@ def _choose_state(folder: RunFolder, record: Record | None, state: State | None)
 
 def _launch(folder: RunFolder, record: Record) -> None:
     """Writes the record and starts a supervisor for it, which waits for the lock that we hold."""
-    if (there := read_record(folder)) and there.problem:
+    before = read_record(folder)
+    if before and before.problem:
         put_aside(folder)
-    if read_care(folder).place != NONE:
-        record = record.to("queued")
+        before = None
+    folder.stop_now.unlink(missing_ok=True)  # it was meant for an attempt before, which ended without it
+    backend = choose_backend(care := read_care(folder))
+    record = record.to("starting" if care.place == NONE else "queued", backend=backend.name)
     write_record(folder, record)
-    write_record(folder, replace(record, supervisor=send_supervisor(folder)))
+    try:
+        begun = backend.start(folder, record)
+        if (there := read_record(folder)) is None or (there.state, there.supervisor) == (record.state, None):
+            write_record(folder, begun)  # else it began before we were told so, where our lock does not reach
+    except BackendError as error:
+        if before:
+            write_record(folder, before)
+        else:
+            folder.record.unlink()
+        raise RunError(folder, str(error)) from error

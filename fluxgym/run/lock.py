@@ -2,10 +2,13 @@
 
 run.lock: whoever holds it may write run.json. GPUs (fluxgym.run.places) and turns (fluxgym.run.queue) are held the same way.
 
-The lock is on a file, not on a path: a folder that is deleted and made anew has another one. See Held.is_there.
+The lock is on a file, not on a path: a folder that is deleted and made anew has another one. See Held.is_there. A file system
+that knows no locks (Lustre without flock, say) leaves the heartbeat in the run's folder to say that somebody guards it: of two
+that begin in the very same moment it stops neither.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -14,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RETRY = 0.02  # s
+NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # of a file system that has none, or whose server gives none
 
 
 class LockHeld(OSError):
@@ -74,7 +78,7 @@ def is_held(path: Path) -> bool:
     try:
         return not _flock(handle, fcntl.LOCK_SH)
     except OSError:  # where no lock can be taken, nobody holds one
-        return False
+        return _is_guarded(path)
     finally:
         os.close(handle)
 
@@ -86,12 +90,22 @@ def take(path: Path) -> Held | None:
     try:
         is_ours = _flock(held.handle, fcntl.LOCK_EX) and held.is_there()
     except OSError as error:
+        is_ours = error.errno in NO_LOCKS and not _is_guarded(path)
+        if error.errno in NO_LOCKS:
+            return held if is_ours else None
         why = f"{path} cannot be locked ({error.strerror}), expected a volume that knows flock; FLUXGYM_OUTPUTS names another"
         raise OSError(error.errno, why) from error
     finally:
         if not is_ours:
             os.close(held.handle)
     return held if is_ours else None
+
+
+def _is_guarded(path: Path) -> bool:
+    """Whether the heartbeat beside a lock is that of another process, which lives."""
+    from fluxgym.run.beat import is_beating
+
+    return is_beating(path.parent)
 
 
 def _flock(handle: int, kind: int) -> bool:

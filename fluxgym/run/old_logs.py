@@ -3,6 +3,7 @@
 What else an earlier start left there (LoRA files, states, samples, settings) is listed, and no deleting of logs touches it.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from pathlib import Path
 from fluxgym.log.parts import list_parts
 from fluxgym.run import lock
 from fluxgym.run.archive import archive_logs
+from fluxgym.run.folders import log_of
 from fluxgym.run.launch import PATIENCE, RunError, RunIsActive, refuse_active, refuse_read_only
 from trainer.folder import RunFolder
 
@@ -54,6 +56,14 @@ def list_archived(folder: RunFolder) -> list[Archived]:
     return sorted(found, key=lambda archived: (archived.archived, len(archived.path.name), archived.path.name), reverse=True)
 
 
+def find_moved(folder: RunFolder) -> Archived | None:
+    """The log of this run, where it was archived after its end; a fresh start takes run.json along, and is another run."""
+    latest = next(iter(list_archived(folder)), None)
+    if latest is None or list_parts(log_of(folder)) or not list_parts(latest.log):
+        return None
+    return None if (latest.path / folder.record.name).exists() else latest
+
+
 def archive_log(folder: RunFolder) -> Archived:
     """Moves the log of an ended run away now, with its parts and its monitor's. Raises RunIsActive, or RunError without one."""
     with _ended(folder):
@@ -76,6 +86,8 @@ def delete(folder: RunFolder, older_than_days: float = 0) -> list[Archived]:
                 path.unlink()
             with suppress(OSError):  # it keeps what is no log
                 archived.path.rmdir()
+        if found:
+            os.utime(folder.path)  # what is kept of a run holds as long as its folder is as it was
     return found
 
 

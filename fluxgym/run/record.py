@@ -5,6 +5,7 @@ what is wrong, and a new start keeps it as run.json.bad-<time>.
 """
 
 import dataclasses
+import errno
 import itertools
 import json
 import sys
@@ -13,13 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fluxgym.run import lock
 from fluxgym.run.care import Care
-from fluxgym.run.folders import shown_path
+from fluxgym.run.folders import shown_path, touch_root
 from fluxgym.run.identity import Identity, known_boot
 from trainer.disk import write_whole
 from trainer.folder import RunFolder, State
 
 VERSION = 1
+TRIES = 5
 ACTIVE = ("queued", "starting", "running", "stopping")  # a run goes through these in order, never back within an attempt
 ENDED = ("completed", "stopped", "failed", "lost")
 STATES = ACTIVE + ENDED
@@ -31,7 +34,8 @@ WELL, SLOW, STALLED, NAN = "well", "slow", "stalled", "nan"  # verdicts on a tra
 AGAIN = "The command is started again from its beginning."
 OTHER_ENVIRONMENT = "Its environment is that of the one who resumed it."
 ANEW = "Nothing was saved before: it begins at the beginning."
-BEGINNINGS = (AGAIN, OTHER_ENVIRONMENT, ANEW)  # what is worth a word only until the training runs
+NEXT_JOB = "It was put back into the cluster's queue, and goes on from there."
+BEGINNINGS = (AGAIN, OTHER_ENVIRONMENT, ANEW, NEXT_JOB)  # what is worth a word only until the training runs
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,13 @@ class Attempt:
     seconds: float | None = None  # that it took, by a clock which nobody can set; None: nobody saw its end
     exit_code: int | None = None  # negative: the signal; None: not ended, or nobody was there to see it
     verdict: Verdict | None = None
-    begun_by: str = PERSON  # or MONITOR: resumed by itself
+    begun_by: str = PERSON  # or MONITOR: resumed by itself; or SYSTEM: put back into the cluster's queue
     places: list[str] = field(default_factory=list)  # "GPU 0", "CPU": what it holds while it trains; empty: it asked for none
     note: str = ""  # a sentence for people: what is different from the attempt before
+    backend: str = "local"  # which started it, see fluxgym.run.backend
+    job: str = ""  # its id there, where it is a job of a cluster
+    cluster: str = ""  # its name, where that is known: another one that has the same outputs knows nothing of the job
+    nodes: str = ""  # on which it trains, or trained, as the cluster calls them: "gpu[1-2]"
 
 
 @dataclass(frozen=True)
@@ -126,8 +134,8 @@ class Record:
 
     def resumes_left(self, care: Care) -> int:
         """How often it may still go on by itself, before a person must look."""
-        by_itself = itertools.takewhile(lambda attempt: attempt.begun_by == MONITOR, reversed(self.attempts))
-        return max(0, care.most_resumes - len(list(by_itself)))
+        unasked = itertools.takewhile(lambda attempt: attempt.begun_by != PERSON, reversed(self.attempts))
+        return max(0, care.most_resumes - sum(attempt.begun_by == MONITOR for attempt in unasked))
 
     @property
     def verdict(self) -> Verdict | None:
@@ -162,6 +170,7 @@ def begin_attempt(folder: RunFolder, record: Record | None, command: list[str], 
     attempt = Attempt(len(record.attempts) + 1, now, full, state.path.name if state else None, stamp(folder.lora))
     return dataclasses.replace(
         record,
+        name=folder.name,
         command=command,
         state="starting",
         since=now,
@@ -182,10 +191,23 @@ def stamp(path: Path) -> str | None:
     return f"{there.st_ino}-{there.st_mtime_ns}"
 
 
-def read_record(folder: RunFolder) -> Record | None:
-    """What run.json says; None when there is none. Raises nothing: see Record.problem."""
+def read_record(folder: RunFolder, lock_is_ours: bool = False) -> Record | None:
+    """What run.json says; None when there is none. Raises nothing: see Record.problem. `lock_is_ours`: the caller has run.lock.
+
+    A copy of a run that was under way has ended: what its run.json names belongs to the other folder, which a stop here must
+    not reach. One that was renamed under its supervisor is still locked."""
+    record = _read_said(folder)
+    if record is None or record.problem or record.state in ENDED or record.name == folder.name or folder.is_read_only:
+        return record
+    if not lock_is_ours and lock.is_held(folder.lock):
+        return record
+    copied = f"This folder is a copy of {record.name}, made while that was under way: what trains is there, and not here."
+    return dataclasses.replace(record.to("lost", verdict=Verdict("lost", copied)), since=record.since)
+
+
+def _read_said(folder: RunFolder) -> Record | None:
     try:
-        said = json.loads(folder.record.read_bytes())
+        said = json.loads(_read(folder.record))
         if not isinstance(said, dict):
             raise ValueError(f"got {type(said).__name__}, expected an object")
         if isinstance(said.get("version"), int) and said["version"] > VERSION:
@@ -197,11 +219,26 @@ def read_record(folder: RunFolder) -> Record | None:
         return _unreadable(folder, f"cannot be read: {type(error).__name__}: {error}", VERSION)
 
 
+def _read(path: Path) -> bytes:
+    """On NFS a file that another machine replaces while we read it is stale: then a new one is there."""
+    for _ in range(TRIES):
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+    return path.read_bytes()
+
+
 def write_record(folder: RunFolder, record: Record) -> None:
-    """Replaces run.json as a whole: a reader sees the old one or the new one, after a power loss too."""
+    """Replaces run.json as a whole: a reader sees the old one or the new one, after a power loss too.
+
+    Where an attempt begins the outputs root is touched, so that nobody has to look at thousands of folders to notice."""
     said = dataclasses.asdict(record)
     del said["problem"]
     write_whole(folder.record, json.dumps(said, indent=1).encode())
+    if record.state in ("queued", "starting"):
+        touch_root(folder)
 
 
 def put_aside(folder: RunFolder) -> Path:
@@ -257,8 +294,14 @@ def _attempt(said: dict[str, Any]) -> Attempt:
         begun_by=str(said.get("begun_by", PERSON)),
         places=[str(place) for place in said.get("places", [])],
         note=str(said.get("note", "")),
+        backend=str(said.get("backend", "local")),
+        job=str(said.get("job", "")),
+        cluster=str(said.get("cluster", "")),
+        nodes=str(said.get("nodes", "")),
     )
 
 
 def _identity(said: dict[str, Any] | None) -> Identity | None:
-    return Identity(int(said["pid"]), int(said["start_ticks"]), known_boot(str(said["boot_id"]))) if said else None
+    if not said:
+        return None
+    return Identity(int(said["pid"]), int(said["start_ticks"]), known_boot(str(said["boot_id"])), str(said.get("host", "")))

@@ -8,17 +8,17 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from fluxgym.run.family import ATTEMPT_MARK, MARK
+from fluxgym.run.family import NOT_PASSED_ON
 from fluxgym.run.folders import PROJECT, shown_path
 from fluxgym.run.identity import Identity
 from trainer.folder import RunFolder
 
-BLOCKED = {signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+BLOCKED = {signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU}
 
 
 def send_supervisor(folder: RunFolder) -> Identity | None:
     """Starts a supervisor in a session of its own, with no pipe to us and no file of ours."""
-    environment = {key: value for key, value in os.environ.items() if key not in (MARK, ATTEMPT_MARK)}
+    environment = {key: value for key, value in os.environ.items() if key not in NOT_PASSED_ON}
     command = [sys.executable, "-m", "fluxgym.run", shown_path(folder.path)]
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)  # so that a stop asked for before it is up waits for it
     try:

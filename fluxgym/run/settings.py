@@ -102,9 +102,11 @@ def _free_name(folder: RunFolder) -> Path:
 
 
 # ---- the ladder ------------------------------------------------------------------------------------------------------
-def smaller(settings: Settings) -> Smaller | None:
-    """The next step down in memory, the one that changes the result least; None where there is none below these settings."""
-    return _checkpointing(settings) or _half_batch(settings) or _lower_resolution(settings)
+def smaller(settings: Settings, processes: int = 1) -> Smaller | None:
+    """The next step down in memory, the one that changes the result least; None where there is none below these settings.
+
+    `processes`: so many share each batch."""
+    return _checkpointing(settings) or _half_batch(settings, processes) or _lower_resolution(settings)
 
 
 def _checkpointing(settings: Settings) -> Smaller | None:
@@ -112,11 +114,12 @@ def _checkpointing(settings: Settings) -> Smaller | None:
     return None if _get(settings, name) else Smaller({name: True}, "gradient checkpointing", keeps_states=True)
 
 
-def _half_batch(settings: Settings) -> Smaller | None:
-    """Regularisation images keep their share; a batch that would lose the last of them is not halved."""
+def _half_batch(settings: Settings, processes: int) -> Smaller | None:
+    """Regularisation images keep their share; a batch that would lose the last of them, or that the processes could not share
+    any more, is not halved."""
     batch, ordinary = _get(settings, "data.batch_size"), _get(settings, "data.regularisation_images")
     half = batch // 2
-    if half < (2 if ordinary else 1):
+    if half < (2 if ordinary else 1) or half % processes:
         return None
     changes = {"data.batch_size": half}
     if ordinary:

@@ -6,6 +6,7 @@ What a service takes, and how long, is another process's business: nothing of it
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 from fluxgym.run.care import read_care
@@ -16,6 +17,8 @@ from trainer.folder import RunFolder
 
 EVENTS = ("completed", "failed", "lost", "stopped", "stalled", "nan", "recovered", "resumed")
 URLS = "FLUXGYM_NOTIFY"  # URLs of services, separated by spaces
+PATIENCE = 60.0  # s; what tells ends by itself before
+_tellers: list[threading.Thread] = []  # each waits for one process
 
 
 def tell(folder: RunFolder, event: str) -> None:
@@ -28,6 +31,13 @@ def tell(folder: RunFolder, event: str) -> None:
             _send(folder, event)
     except Exception as error:  # a courtesy: whatever is wrong with it must not end the care for the training
         Monitor(folder).note(f"no notification of {event}: {type(error).__name__}")  # its words might quote a URL
+
+
+def wait_until_told() -> None:
+    """Until the services heard what there was to tell. For the end of a cluster's job, which kills what still runs."""
+    deadline = time.monotonic() + PATIENCE
+    for teller in _tellers:
+        teller.join(max(0.0, deadline - time.monotonic()))
 
 
 def services_file() -> Path:
@@ -55,4 +65,5 @@ def _send(folder: RunFolder, event: str) -> None:
         env={key: value for key, value in os.environ.items() if key not in (MARK, ATTEMPT_MARK)},
         start_new_session=True,
     )
-    threading.Thread(target=process.wait, daemon=True).start()  # no zombie while we live
+    _tellers.append(teller := threading.Thread(target=process.wait, daemon=True))  # no zombie while we live
+    teller.start()

@@ -96,7 +96,7 @@ class Tended:
         if self._acts_at is None:
             self._acts_at = now + max(ACT_AFTER * self._factor, finding.limit)
         will = STOP if finding.verdict == NAN else care.when_stalled  # resumed as it was, the loss would only be lost again
-        return Health(finding.verdict, finding.reason, since, will, time.time() + self._acts_at - now)
+        return Health(finding.verdict, finding.reason, since, will, time.time() + self._acts_at - time.monotonic())
 
     def _announce(self, record: Record, before: Health, care: Care) -> None:
         health, step = record.health, self.run.monitor.history.step

@@ -24,7 +24,8 @@ class Ending:
     """What was seen of the end of a training."""
 
     exit_code: int | None = None  # negative: the signal; None: nobody was there
-    rebooted: bool = False  # it ran on a boot that is over
+    rebooted: bool = False  # it ran on a boot that is over, or on another machine
+    host: str = ""  # of which nothing is heard any more, where that is not this machine
     memory_ran_out: bool = False  # the kernel ended a process of our container for that, while it ran
     disk_is_full: bool = False  # not even the log takes another line
     remains: int = 0  # processes that it left behind, which were ended
@@ -44,7 +45,8 @@ def _judge(folder: RunFolder, record: Record, ending: Ending, history: History, 
     if not missing:
         return Verdict("completed", _completed(folder, record, ending, history), None, [], step, total)
     if ending.rebooted:
-        return Verdict("lost", f"The machine restarted {where}.", None, missing, step, total)
+        who = f"Nothing is heard any more of {ending.host}, where it was" if ending.host else "The machine restarted"
+        return Verdict("lost", f"{who} {where}.", None, missing, step, total)
     if _was_stopped(attempt, ending, lines):
         return Verdict("stopped", _tell_stop(record, ending, where), None, missing, step, total)
     kind, message = _find_cause(ending, missing, where, lines, announces=not record.any_command)
@@ -62,8 +64,8 @@ def _find_nan(before: int | None, history: History) -> int | None:
 
 
 def judge_unbegun(folder: RunFolder, record: Record) -> Verdict:
-    """The verdict on an attempt that a person took out of the queue."""
-    if len(record.attempts) == 1:
+    """The verdict on an attempt that a person took out of the queue; it may have trained before it was put back there."""
+    if len(record.attempts) == 1 and not record.attempts[-1].training:
         return Verdict("stopped", "Removed from the queue before it began.")
     history = History(folder.training_log, keep_curve=False)
     _read_log(folder, history)

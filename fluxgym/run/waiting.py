@@ -8,12 +8,12 @@ import signal
 import time
 from dataclasses import dataclass, replace
 
-from fluxgym.run.care import NONE, read_care
+from fluxgym.run.care import FIRST_FREE, NONE, SLURM, read_care
 from fluxgym.run.guarded import Guarded
 from fluxgym.run.places import DriverSilent, Holding, Place, PlaceError, Wish, find_fillers, find_gone, make_wish
 from fluxgym.run.queue import OwnTicket, Ticket, find_chances, read_line
 from fluxgym.run.record import MONITOR, PERSON, Record
-from fluxgym.run.watch import ASKED, FETCHED, GO_ON
+from fluxgym.run.watch import ASKED, FETCHED, GO_ON, tell_signal
 
 LOOK_EVERY, SOON = 2.0, 0.05  # s
 LONGEST_PAUSE = 3600.0  # s
@@ -46,13 +46,18 @@ class Waiting:
         stop = None
         try:
             while self.run.is_there(self.record):
+                self.run.heart.beat()
+                if self.run.takes_wish_to_stop():
+                    stop = PERSON
+                    self.run.note("stop asked by a person on another machine while it waited")
+                    return Waited(stop=stop)
                 holding, patience = self._look()
                 if holding:
                     return Waited(holding)
                 got = signal.sigtimedwait(FETCHED, patience)
                 if got and got.si_signo in ASKED:
                     stop = ASKED[signal.Signals(got.si_signo)]
-                    self.run.note(f"stop asked by a {stop} while it waited (from process {got.si_pid})")
+                    self.run.note(f"stop asked by a {stop} while it waited ({tell_signal(got)})")
                     return Waited(stop=stop)
                 if got and got.si_signo == GO_ON:
                     self._end_pause()
@@ -75,7 +80,7 @@ class Waiting:
             if (left := self._resumes - time.monotonic()) > 0:
                 self._say(is_paused=left > SHORT_PAUSE)
                 return None, min(LOOK_EVERY, max(SOON, left))
-            if read_care(self.run.folder).place == NONE:
+            if self._care() == NONE:
                 return Holding(self.run.folder), 0
             chances = self._find_chances()
             holding = Holding(self.run.folder)
@@ -115,7 +120,7 @@ class Waiting:
 
     def _say(self, is_paused: bool = False) -> bool:
         """Tells the others what we wait for; True once they can see it."""
-        place = read_care(self.run.folder).place
+        place = self._care()
         if place == NONE:
             self._ticket.give_back(for_good=True)
             return True
@@ -124,6 +129,13 @@ class Waiting:
         filled = tuple(place.name for place in self._filled)
         folder = str(self.run.folder.path.resolve())
         return self._ticket.say(Ticket(folder, self._wish, is_paused, filled, " ".join(self._filled.values())))
+
+    def _care(self) -> str:
+        """Where it is wanted. A job has its places already; and who waits here is not given to a cluster any more."""
+        if self.record.attempts[-1].backend == SLURM:
+            return NONE
+        place = read_care(self.run.folder).place
+        return FIRST_FREE if place == SLURM else place
 
     def _choose(self, place: str) -> bool:
         """Makes the wish; False as long as nobody can say which GPUs there are."""

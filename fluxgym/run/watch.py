@@ -2,7 +2,8 @@
 
 Signals are blocked for life and fetched with sigtimedwait, so that none is lost and no handler interrupts anything:
     SIGUSR1, SIGINT   a person asks for a stop         SIGTERM   the system asks for a stop
-    SIGUSR2           a person ends a pause             SIGCHLD   the training may have ended
+    SIGUSR2           a person ends a pause             SIGXCPU   so does a cluster, some time before its time limit
+    SIGCHLD           the training may have ended
     SIGHUP            nothing
 """
 
@@ -21,7 +22,7 @@ from fluxgym.run.verdict import Ending, judge
 
 LOOK_EVERY = 1.0  # s; a training that is not our child has no SIGCHLD
 KILL_EVERY = 30  # s
-ASKED = {signal.SIGUSR1: PERSON, signal.SIGINT: PERSON, signal.SIGTERM: SYSTEM}
+ASKED = {signal.SIGUSR1: PERSON, signal.SIGINT: PERSON, signal.SIGTERM: SYSTEM, signal.SIGXCPU: SYSTEM}
 GO_ON = signal.SIGUSR2  # of use in fluxgym.run.waiting only
 FETCHED = [*ASKED, GO_ON, signal.SIGHUP, signal.SIGCHLD]
 
@@ -33,6 +34,7 @@ class Ended:
     record: Record
     exit_code: int | None  # None: nobody was there to see it
     verdict: Verdict
+    put_back: str = ""  # the state of its job, where that ended and the run is to go on in another one
 
 
 @dataclass
@@ -54,15 +56,20 @@ class Watch:
         tended = Tended(self.run, self.record)
         while self.training.alive() and self.run.is_there(self.record):
             self._keep_places()
+            self.run.heart.beat()
             now = time.monotonic()
             if now >= tended.next_look:
                 self._look_after(tended)
+                if self.record.state == "stopping":
+                    self._wake()
             if self.deadline is not None and now >= self.deadline:
                 self._kill()
                 self.deadline = now + KILL_EVERY  # again, should it hang in the kernel
             got = signal.sigtimedwait(FETCHED, min(LOOK_EVERY, tended.look_every))
             if got and got.si_signo in ASKED:
-                self._stop_was_asked(got)
+                self._stop_was_asked(ASKED[signal.Signals(got.si_signo)], tell_signal(got))
+            elif self.run.takes_wish_to_stop():
+                self._stop_was_asked(PERSON, "on another machine")
         if self.training.alive():
             self._leave()
             return None
@@ -87,13 +94,11 @@ class Watch:
             self.run.note(f"the locks of {names} cannot be made anew: {trouble}")
         self._trouble = trouble
 
-    def _stop_was_asked(self, got: signal.struct_siginfo) -> None:
-        name = signal.Signals(got.si_signo).name
-        who = ASKED[signal.Signals(got.si_signo)]
-        self.run.note(f"stop asked by a {who} ({name} from process {got.si_pid})")
+    def _stop_was_asked(self, who: str, how: str) -> None:
+        self.run.note(f"stop asked by a {who} ({how})")
         if self.record.state != "stopping":
             self._stop(self.record.to("stopping", stop=who))
-        elif self.record.attempts[-1].stop == MONITOR:  # it ends already, and must not go on by itself now
+        elif self.record.attempts[-1].stop != PERSON:  # it ends already, and must not go on by itself now
             self.record = self.record.to("stopping", stop=who)
             self.run.write(self.record)
 
@@ -104,6 +109,10 @@ class Watch:
         self.run.write(self.record)
         sent = self.training.signal_group(signal.SIGTERM)
         self.run.note(f"SIGTERM to process group {self.training.pid}{'' if sent else ', which is gone'}; {grace:g} s to end")
+        self._wake()
+
+    def _wake(self) -> None:
+        """What is suspended hears nothing; it may also be suspended only after it was asked to end."""
         for member in self.run.family(self.record):
             if member.stat.state == SUSPENDED:
                 self.run.ask_to_end(member)
@@ -131,6 +140,11 @@ class Watch:
         ending = Ending(exit_code, remains=remains, memory_ran_out=memory_ran_out, disk_is_full=disk_is_full)
         verdict = judge(self.run.folder, self.record, ending, self.run.monitor.history)
         return Ended(self.record.to(self.record.state, seconds=took), exit_code, verdict)
+
+
+def tell_signal(got: signal.struct_siginfo) -> str:
+    """For the monitor's log."""
+    return f"{signal.Signals(got.si_signo).name} from process {got.si_pid}"
 
 
 def _reap(pid: int) -> int | None:

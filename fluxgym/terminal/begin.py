@@ -6,8 +6,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fluxgym.run.create import create_folder, create_run
 from fluxgym.run.folders import PROJECT, free_name
-from fluxgym.run.launch import check_place, create_folder, create_run, start_run
+from fluxgym.run.launch import check_place, start_run
+from fluxgym.run.processes import count_planned
+from fluxgym.terminal.check import ANYWAY, look_before
 from fluxgym.terminal.output import DONE, sentence, wait
 from fluxgym.terminal.verbs import FOLLOW, Verbs, add_care, read_care_options
 
@@ -24,6 +27,8 @@ def add_verbs(verbs: Verbs) -> None:
         verb = sub.get_default("verb")
         sub.add_argument("--name", required=verb is run, help="name of the run and its folder")
         sub.add_argument("--again", action="store_true", help="replace an ended run of this name: it moves into its logs/")
+        if verb is not run:
+            sub.add_argument("--anyway", action="store_true", help=ANYWAY)
         add_care(sub)
         if verb is start:
             sub.add_argument("config", metavar="CONFIG", help="settings, a .toml file")
@@ -61,20 +66,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _begin(config: "Config", options: argparse.Namespace) -> int:
-    """Checks base model, data set and place before anything is written, then creates and starts the run."""
-    from fluxgym.run.base_model import find_base_problem
-    from trainer.dataset import DatasetError, read_dataset
-    from trainer.plan import make_plan
+    """Looks at all that `check` looks at before anything is written, then creates and starts the run."""
+    from fluxgym.preflight.share import look_at_share
 
     os.chdir(PROJECT)  # paths in settings are taken from where the trainer is started
     care = read_care_options(options)
+    for finding in look_at_share(config, count_planned(care.place, config.model_dump())):
+        raise ValueError(finding.sentence)
     check_place(care)
-    if problem := find_base_problem(config.model.base):
-        raise ValueError(f"model.base: {problem}")
-    try:
-        make_plan(config, read_dataset(config).shapes)
-    except DatasetError as error:
-        raise ValueError(f"{error}\n  looked at: {Path(error.folder).absolute()}") from error
+    look_before(config, care.place, options.anyway)
     folder = create_run(config, replace_old=options.again)
     print(sentence(folder, start_run(folder, care=care)))
     return wait(folder) if options.wait else DONE

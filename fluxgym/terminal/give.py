@@ -8,12 +8,12 @@ from pathlib import Path
 
 from fluxgym.run.folders import find_run
 from fluxgym.terminal.output import DONE, shown
-from fluxgym.terminal.verbs import Verbs
+from fluxgym.terminal.verbs import RUN, Verbs
 
 
 def add_verbs(verbs: Verbs) -> None:
     sub = verbs.add(freeze, "write a run into one HTML file that opens anywhere: charts, samples, redacted log and settings")
-    sub.add_argument("name", metavar="NAME")
+    sub.add_argument("name", metavar="NAME", help=RUN)
     sub.add_argument("--out", metavar="FILE", help="where to; - is the standard output (default: NAME.html, here)")
     sub.add_argument("--without", metavar="PARTS", default="", help="what to leave out, of log,samples,settings")
     sub.add_argument("--force", action="store_true", help="write over a file that is there")

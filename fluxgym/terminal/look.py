@@ -3,67 +3,88 @@
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fluxgym.log.follow import Follower
 from fluxgym.log.history import History, get_history
 from fluxgym.log.tail import tail
-from fluxgym.run.folders import find_run, list_runs, log_of, outputs_root, shown_path
+from fluxgym.run.folders import find_run, has_run, log_of, outputs_root, shown_path
 from fluxgym.run.launch import look_after
+from fluxgym.run.old_logs import PACKED, find_moved
 from fluxgym.run.queue import Ticket, read_line
 from fluxgym.run.status import Status
 from fluxgym.terminal.output import DONE, follow, print_table, shown
-from fluxgym.terminal.verbs import Verbs
+from fluxgym.terminal.verbs import AS_DATA, Verbs
 from trainer.folder import RunFolder
 
+if TYPE_CHECKING:
+    from fluxgym.view.earlier import Row
+
+NO_SWEEP = "got the sweep {!r}, expected one of which a run is there"
 LISTED = 5  # the last files that `show` names of each kind; --json has all
 
 
 def add_verbs(verbs: Verbs) -> None:
-    verbs.add(list_, "all runs").add_argument("--json", action="store_true")
+    sub = verbs.add(list_, "all runs")
+    sub.add_argument("--sweep", metavar="NAME", help="only those of this sweep, in the order of what was set")
+    sub.add_argument("--json", action="store_true", help=AS_DATA)
     sub = verbs.add(show, "what is known of a run")
     sub.add_argument("target", metavar="TARGET", help="a run's name, any folder, or any log file")
-    sub.add_argument("--json", action="store_true")
+    sub.add_argument("--json", action="store_true", help=AS_DATA)
     sub = verbs.add(compare, "how runs did, and the settings in which they differ")
-    sub.add_argument("targets", metavar="TARGET", nargs="+", help="two runs' names or folders, or more")
-    sub.add_argument("--json", action="store_true")
+    sub.add_argument("targets", metavar="TARGET", nargs="*", help="two runs' names or folders, or more")
+    sub.add_argument("--sweep", metavar="NAME", help="all runs of this sweep instead, with what was varied and the best marked")
+    sub.add_argument("--json", action="store_true", help=AS_DATA)
     sub = verbs.add(log, "the training's log")
-    sub.add_argument("target", metavar="NAME|PATH")
+    sub.add_argument("target", metavar="NAME|PATH", help="a run's name, any folder, or any log file")
     sub.add_argument("-n", dest="lines", type=_count, default=100, help="how many of the last lines")
     sub.add_argument("-f", dest="follow", action="store_true", help="go on until the run has ended")
     sub.add_argument("--monitor", action="store_true", help="the supervisor's log instead")
 
 
 def list_(options: argparse.Namespace) -> int:
+    from fluxgym.sweep.mark import find_members
+    from fluxgym.view import earlier
+    from fluxgym.view.earlier import Row
     from fluxgym.view.order import sort_runs
 
     line = read_line()
-    under_way, ended = sort_runs(line)
-    found = [(folder, *_look(folder, line)) for folder in [*under_way, *ended]]
+    folders = find_members(options.sweep) if options.sweep is not None else [*itertools.chain(*sort_runs(line))]
+    if options.sweep is not None and not folders:
+        raise ValueError(NO_SWEEP.format(options.sweep))
+    found = [earlier.tell_settled(folder) or (folder, *_look(folder, line)) for folder in folders]
+    earlier.save()
     if options.json:
-        print(json.dumps([_row(*each) for each in found], indent=1))
+        print(json.dumps([_row_of(each) if isinstance(each, Row) else _row(*each) for each in found], indent=1))
     elif not found:
         print(f"No run in {shown_path(outputs_root())} yet. Try: python -m fluxgym demo")
     else:
-        print_table([_cells(*each) for each in found])
+        print_table([_cells_of(each) if isinstance(each, Row) else _cells(*each) for each in found])
     return DONE
 
 
 def show(options: argparse.Namespace) -> int:
     target = _target(options.target)
-    from fluxgym.view.show import show_fields
+    from fluxgym.view.show import list_fields, read_target
 
     if target.is_dir() and target.parent == outputs_root():
         look_after(RunFolder(target))
-    fields = show_fields(target)
+    seen = read_target(target)
+    fields = list_fields(seen)
     if options.json:
         print(json.dumps(fields, indent=1))
         return DONE
+    if seen.folder and (summary := seen.summarise()):
+        print(f"{shown(seen.folder.title)}: {summary.label}. {summary.sentence}")
+        has_more = summary.next_step and summary.state == "failed"  # of other ends the sentence says it
+        print(*([summary.next_step] if has_more else []), "", sep="\n")
     width = max(map(len, fields))
     for key, value in fields.items():
         print(f"{key:{width}}  {_readable(value)}".replace("  \n", "\n"))
@@ -77,9 +98,11 @@ def compare(options: argparse.Namespace) -> int:
     from fluxgym.view.known_settings import read_known
     from fluxgym.view.summary import summarise
 
+    if options.sweep is not None:
+        return _compare_sweep(options)
     folders = list(dict.fromkeys(_folder(_target(text)) for text in options.targets))
     if len(folders) < 2:
-        raise ValueError("got 1 run, expected two or more to compare")
+        raise ValueError(f"got {len(folders) or 'no'} run, expected two or more to compare")
     line = read_line()
     looks = [(folder, *_look(folder, line)) for folder in folders]
     known = [read_known(folder) for folder in folders]
@@ -101,10 +124,27 @@ def compare(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _compare_sweep(options: argparse.Namespace) -> int:
+    from fluxgym.sweep.mark import find_members
+    from fluxgym.terminal.sweep import print_table_of
+    from fluxgym.view.summary import summarise
+
+    if options.targets:
+        raise ValueError(f"got {options.targets[0]} and --sweep {options.sweep}, expected runs or a sweep")
+    line = read_line()
+    looks = [(folder, *_look(folder, line)) for folder in find_members(options.sweep)]
+    if not looks:
+        raise ValueError(NO_SWEEP.format(options.sweep))
+    runs = [(folder, history, summarise(folder, status, history)) for folder, status, history in looks]
+    return print_table_of(options.sweep, runs, options.json)
+
+
 def log(options: argparse.Namespace) -> int:
     target = _target(options.target)
     folder = _folder(target) if target.is_dir() else None
     path = _log_of(folder, options.monitor) if folder else target
+    if folder and path.suffix == PACKED:
+        print(f"fluxgym: its log was archived, and is {shown_path(path)} now", file=sys.stderr)
     end = tail(path, options.lines, only_whole=options.follow)  # an unfinished line is not printed in two halves
     for line in end.lines:
         print(line)
@@ -140,6 +180,8 @@ def _log_of(folder: RunFolder, monitor: bool) -> Path:
     """A run's log; the log of another tool's folder, whatever it is called. Raises OSError when there is none."""
     from fluxgym.view.show import find_log
 
+    if moved := find_moved(folder):
+        return moved.monitor if monitor else moved.log
     if monitor:
         if not folder.monitor_log.is_file():
             raise FileNotFoundError(f"{shown_path(folder.monitor_log)} is not there: FluxGym did not start this run")
@@ -154,7 +196,7 @@ def _may_go_on(status: Status) -> bool:
 
 def _target(text: str) -> Path:
     """A run's name, or the path of any folder or file."""
-    named = {folder.name: folder.path for folder in list_runs()}.get(text)
+    named = find_run(text).path if has_run(text) else None
     if named is None and "/" in text and not _is_there(Path(text)):
         raise ValueError(f"got the path {text!r}, expected one that is there, or a run's name")
     if named is None and not (text and _is_there(Path(text))):
@@ -185,6 +227,7 @@ def _look(folder: RunFolder, line: list[Ticket]) -> tuple[Status, History]:
 
 def _row(folder: RunFolder, status: Status, history: History) -> dict[str, Any]:
     """One run for `list --json`."""
+    from fluxgym.view.show import tell_job
     from fluxgym.view.summary import proven_state
 
     return {
@@ -207,6 +250,8 @@ def _row(folder: RunFolder, status: Status, history: History) -> dict[str, Any]:
         "resumes_at": status.resumes_at,
         "resumable_from": status.resumable.path.name if status.resumable else None,
         "folder": str(folder.path),
+        "host": status.host or None,
+        "job": tell_job(status),
     }
 
 
@@ -218,6 +263,37 @@ def _cells(folder: RunFolder, status: Status, history: History) -> list[str]:
     summary = summarise(folder, status, history)
     loss = f"loss {words.loss4(smoothed_loss(history))}"
     return [shown(folder.name), summary.label, summary.progress_text, loss, summary.age_text, summary.sentence]
+
+
+def _row_of(ended: "Row") -> dict[str, Any]:
+    """The same of a run that ended, from what the index has of it."""
+    facts = ended.facts
+    return {
+        "name": ended.name,
+        "state": ended.state,
+        "message": facts["message"],
+        "attempt": facts["attempt"] or None,
+        "pid": None,
+        "phase": None,
+        **{name: facts[name] for name in ("step", "total_steps", "epoch", "total_epochs", "loss")},
+        "eta_seconds": None,
+        "last_line_age_seconds": None if ended.line is None else max(0.0, time.time() - ended.line),
+        "health": None,
+        "queue": None,
+        "places": facts["places"],
+        "resumes_at": None,
+        "resumable_from": facts["resumable_from"],
+        "folder": str(outputs_root() / ended.name),
+        "host": None,
+        "job": None,
+    }
+
+
+def _cells_of(ended: "Row") -> list[str]:
+    from fluxgym.view import words
+
+    loss = f"loss {words.loss4(ended.loss)}"
+    return [shown(ended.name), ended.label, ended.progress, loss, ended.tell_age(time.time()), ended.sentence]
 
 
 def _readable(value: Any) -> str:
@@ -233,7 +309,7 @@ def _readable(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {item}" for key, item in value.items())
+        return ", ".join(f"{key}: {item}" for key, item in value.items() if item is not None)
     return str(value)
 
 

@@ -9,7 +9,7 @@ import io
 import os
 import sys
 
-from fluxgym.terminal import act, begin, captions, check, give, key, look, models, publish, share, take, tidy
+from fluxgym.terminal import act, begin, captions, check, give, key, look, models, publish, share, sweep, take, tidy
 from fluxgym.terminal.output import DONE, INTERRUPTED, WRONG_USE
 from fluxgym.terminal.verbs import Verbs
 
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
 def _parser(has_notify: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m fluxgym", description="Train FLUX LoRAs, each run a folder.")
     verbs = Verbs(parser.add_subparsers(required=True, metavar="VERB"))
-    for module in (begin, check, captions, look, act, share, give, key, tidy, models, take, publish):
+    for module in (begin, sweep, check, captions, look, act, share, give, key, tidy, models, take, publish):
         module.add_verbs(verbs)
     text = "notification services: add, list, remove, test"
     notify = verbs.parsers.add_parser("notify", help=text, description=text)

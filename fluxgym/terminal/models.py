@@ -11,17 +11,21 @@ from fluxgym.terminal.output import DONE, FAILED, LOOK_EVERY, print_table, shown
 from fluxgym.terminal.verbs import Verbs
 
 TELL_EVERY = 5.0  # s between two lines about a download
+MODEL = "as `models` lists it, or owner/model"
 
 
 def add_verbs(verbs: Verbs) -> None:
     sub = verbs.add(models, "base models: which are here and whole; download, check, add, remove, token")
     inner = Verbs(sub.add_subparsers(metavar="download|check|add|remove|token"))
     one = inner.add(download, "download a model, or go on with it; it goes on when this is interrupted")
-    one.add_argument("name", metavar="NAME", help="as `models` lists it, or owner/model")
+    one.add_argument("name", metavar="NAME", help=MODEL)
     one.add_argument("--repair", action="store_true", help="read what is here and compare it, too")
-    inner.add(check, "read every byte of a model; exit code 1 where something is wrong").add_argument("name", metavar="NAME")
-    inner.add(add, "look for models in a folder of another tool, or take one file").add_argument("path", metavar="PATH")
-    inner.add(remove, "look there no more; nothing in it is touched").add_argument("path", metavar="PATH")
+    sub = inner.add(check, "read every byte of a model; exit code 1 where something is wrong")
+    sub.add_argument("name", metavar="NAME", help=MODEL)
+    sub = inner.add(add, "look for models in a folder of another tool, or take one file")
+    sub.add_argument("path", metavar="PATH", help="the folder, such as models/ of ComfyUI, or the file")
+    sub = inner.add(remove, "look there no more; nothing in it is touched")
+    sub.add_argument("path", metavar="PATH", help="as it was added")
     secret = inner.add(token, "store the Hub's access token, which is asked for or read from stdin")
     what = secret.add_mutually_exclusive_group()
     what.add_argument("--whose", action="store_true", help="only ask the Hub whose the token is that is here")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fluxgym.run.folders import find_run
 from fluxgym.terminal.output import DONE, FAILED, shown
-from fluxgym.terminal.verbs import Verbs
+from fluxgym.terminal.verbs import RUN, Verbs
 
 LOOK = 0.5  # s
 
@@ -15,14 +15,14 @@ def add_verbs(verbs: Verbs) -> None:
     sub = verbs.add(
         publish, "put a run's LoRA on the Hugging Face Hub with a model card, private unless --public", "until it is there"
     )
-    sub.add_argument("name", metavar="NAME")
+    sub.add_argument("name", metavar="NAME", help=RUN)
     sub.add_argument("--to", metavar="REPOSITORY", help="name or owner/name (default: the run's name, of the token's account)")
     sub.add_argument("--lora", metavar="FILE", help="which of its LoRA files (default: the final one)")
     sub.add_argument("--public", action="store_true", help="everybody may see it")
     sub.add_argument("--add", action="store_true", help="to a repository that is there; its README.md is replaced")
     sub.add_argument("--no-samples", action="store_true", help="without pictures")
     sub = verbs.add(zip_, "write a run into one zip: LoRA files, samples, settings and logs")
-    sub.add_argument("name", metavar="NAME")
+    sub.add_argument("name", metavar="NAME", help=RUN)
     sub.add_argument("--out", metavar="FILE", help="where to (default: NAME.zip, here)")
     sub.add_argument("--states", action="store_true", help="also the states to resume from")
     sub.add_argument("--force", action="store_true", help="write over a file that is there")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fluxgym.run.folders import find_run, outputs_root
 from fluxgym.terminal.output import DONE, print_table, shown
-from fluxgym.terminal.verbs import Verbs
+from fluxgym.terminal.verbs import AS_DATA, RUN, Verbs
 from trainer.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ NEVER = "never"
 
 def add_verbs(verbs: Verbs) -> None:
     sub = verbs.add(share, "make a link that shows this run, and nothing else, to whoever has it; list or end its links")
-    sub.add_argument("name", metavar="NAME")
+    sub.add_argument("name", metavar="NAME", help=RUN)
     sub.add_argument("--days", type=_days, metavar=f"7|{NEVER}", help="how long it is valid; 7 days without")
     sub.add_argument("--label", metavar="TEXT", help="whom it is for; only you see it")
     sub.add_argument(
@@ -34,7 +34,7 @@ def add_verbs(verbs: Verbs) -> None:
     what.add_argument("--list", action="store_true", help="only list its links")
     what.add_argument("--revoke", metavar="ID", help="end this link; pages that are open end, too")
     what.add_argument("--revoke-all", action="store_true", help="end all links of this run")
-    sub.add_argument("--json", action="store_true")
+    sub.add_argument("--json", action="store_true", help=AS_DATA)
 
 
 def share(options: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ def import_(options: argparse.Namespace) -> int:
         imported = read_sources([read_source(Path(file)) for file in options.files], first.absolute().parent)
     values = fill_in(imported) | ({"name": options.name} if options.name is not None else {})
     problems = form.find_problems(values)
-    kept = {key: value for key, value in values.items() if not key.startswith(form.CARE) and value not in (None, "")}
+    kept = {key: value for key, value in values.items() if not key.startswith(form.NO_SETTINGS) and value not in (None, "")}
     text = tomli_w.dumps(form.nest(kept))
     for line in (*map(str, imported.taken), *(f"left: {entry}" for entry in imported.left)):
         print(line, file=sys.stderr)

@@ -8,13 +8,13 @@ from fluxgym.run.folders import find_run, shown_path
 from fluxgym.run.launch import refuse_active, refuse_read_only
 from fluxgym.run.old_logs import Archived, archive_log, delete, find_older, list_archived
 from fluxgym.terminal.output import DONE, WRONG_USE, print_table
-from fluxgym.terminal.verbs import Verbs
+from fluxgym.terminal.verbs import RUN, Verbs
 from trainer.folder import RunFolder
 
 
 def add_verbs(verbs: Verbs) -> None:
     sub = verbs.add(archive, "move the log of an ended run into logs/; list or delete logs that were archived")
-    sub.add_argument("name", metavar="NAME")
+    sub.add_argument("name", metavar="NAME", help=RUN)
     what = sub.add_mutually_exclusive_group()
     what.add_argument("--list", action="store_true", help="only list what was archived")
     what.add_argument("--delete", action="store_true", help="delete archived logs for good; no LoRA, state or sample")

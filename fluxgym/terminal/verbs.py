@@ -8,6 +8,9 @@ from typing import Any
 
 from fluxgym.run.care import MOST_RESUMES, WHEN_STALLED, Care
 
+PLACE = "GPUs to wait for: the first free one (auto), these, or as a job on Slurm that asks for what [slurm] says"
+RUN = "name of a run"
+AS_DATA = "as data: JSON on stdout"
 FOLLOW = "print the log until the run has ended; exit code 1 when it failed"
 
 
@@ -28,7 +31,7 @@ class Verbs:
 def add_care(sub: argparse.ArgumentParser) -> None:
     """The choices for a run that are kept in its care.json; what is not given stays as it is, or is the default."""
     group = sub.add_argument_group("care", "what is done for the run without being asked")
-    group.add_argument("--place", metavar="auto|none|0|0,1", help="GPUs to wait for: the first free one, or these")
+    group.add_argument("--place", metavar="auto|none|0|0,1|slurm", help=PLACE)
     group.add_argument("--when-stalled", choices=WHEN_STALLED, help="only tell (default), stop, or stop and resume")
     group.add_argument("--resume-after-crash", action="store_true", default=None, help="go on by itself after a crash")
     group.add_argument("--most-resumes", type=int, metavar="N", help=f"how often it may do that, up to {MOST_RESUMES}")

@@ -4,7 +4,7 @@ import streamlit as st
 
 from fluxgym.access.links import Link, ShareError, list_links, revoke_all
 from fluxgym.access.owner import OPEN, is_open
-from fluxgym.run.folders import list_shared
+from fluxgym.run.index import list_shared
 from fluxgym.ui.share_dialog import draw_words, end, name_link, shown
 from fluxgym.ui.text import plain, red
 from fluxgym.view import words

@@ -10,9 +10,10 @@ import streamlit as st
 from fluxgym.form.imported import ImportFailed
 from fluxgym.form.take_over import another, find_file
 from fluxgym.log.history import History
+from fluxgym.run.asking import ask_sample, ask_save, move_run
 from fluxgym.run.base_model import forget_damaged
 from fluxgym.run.guarded import GRACE
-from fluxgym.run.launch import ask_sample, ask_save, move_run, resume_now, resume_run, stop_run
+from fluxgym.run.launch import resume_now, resume_run, stop_run
 from fluxgym.run.queue import FIRST
 from fluxgym.run.record import STALLED, read_record
 from fluxgym.run.resuming import best_state, find_states
@@ -22,7 +23,7 @@ from fluxgym.ui.text import plain
 from fluxgym.view import words
 from fluxgym.view.ended import name_state
 from fluxgym.view.samples import read_name
-from fluxgym.view.way_on import ANEW, WayOn, find_start, find_way_on
+from fluxgym.view.way_on import ANEW, WayOn, find_start
 from trainer.config import ConfigError
 from trainer.folder import RunFolder
 
@@ -126,11 +127,10 @@ def draw_choose_state(folder: RunFolder, status: Status) -> None:
         st.rerun()
 
 
-def draw_way_on(folder: RunFolder, status: Status) -> WayOn | None:
+def draw_way_on(folder: RunFolder, way: WayOn | None) -> WayOn | None:
     """After a failure: the one button that helps most; none is primary where something else must be set right before."""
     if folder.is_read_only:
         return None
-    way = find_way_on(folder, status)
     kind: Kind = "primary" if way and way.is_cure else "secondary"
     if way is None:
         draw_again(folder, "primary")

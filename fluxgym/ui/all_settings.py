@@ -6,12 +6,13 @@ import streamlit as st
 
 from fluxgym.form import form
 from fluxgym.form.catalogue import SECTIONS, Setting, list_settings, search
-from fluxgym.ui import fields
+from fluxgym.ui import care_fields, fields
 from fluxgym.ui.text import plain, red
 from fluxgym.view import words
 
 OPEN, SEARCH, CHANGED, SECTION = "all-settings", "settings-search", "settings-changed", "settings-section"  # in the session
 PLACE = "all"  # what is also among the form's first steps has a widget of its own here
+CLUSTER = "slurm"  # the section that says nothing where there is no cluster
 LONGEST = 28  # characters of a default on its button
 
 
@@ -57,6 +58,10 @@ def _choose(changes: form.Values) -> list[Setting]:
     if text or only_changed:
         found = search(text or "")
         return [each for each in found if each.key not in form.ASKED and (each.key in changes or not only_changed)]
+    if not counts[CLUSTER] and not care_fields.offers_slurm(str(fields.values()[f"{form.CARE}place"])):
+        del sections[CLUSTER]
+        if st.session_state.get(SECTION) == CLUSTER:
+            del st.session_state[SECTION]
     section = st.pills(
         "Section",
         list(sections),

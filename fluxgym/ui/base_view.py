@@ -23,10 +23,14 @@ def draw_base() -> None:
     choices = model_words.list_choices(stock)
     if st.session_state.get("base") not in choices or st.session_state.base_of != held:
         st.session_state.base, st.session_state.base_of = held if held in choices else "", held
+        begins = {}
+    else:  # a browser that missed the run in which it was set would send the first of them: see fields._bind
+        begins = {"index": choices.index(st.session_state.base)}
     st.selectbox(
         "Base model",
         choices,
         key="base",
+        **begins,
         format_func=partial(model_words.name_choice, stock),
         on_change=_choose_base,
         help=form.explain("model.base"),
@@ -46,8 +50,6 @@ def use(base: str) -> None:
     if model := stock.shelved.get(base):
         parts |= {f"model.{name}": path for name, path in model.parts.items()}
     fields.change(form.follow(fields.values(), {**parts, "model.base": base}))
-    st.session_state.base = base if base in model_words.list_choices(stock) else ""
-    st.session_state.base_of = base
 
 
 def _choose_base() -> None:

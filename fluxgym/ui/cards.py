@@ -13,13 +13,13 @@ from fluxgym.run.status import Status
 from fluxgym.ui import actions, routes
 from fluxgym.ui.text import plain
 from fluxgym.view import charts, words
-from fluxgym.view.summary import Summary, smoothed_loss, summarise
+from fluxgym.view.summary import Summary, name_loss, smoothed_loss, summarise
 from fluxgym.view.under_way import find_time_left, is_preparing
 from trainer.folder import RunFolder
 
 COLUMNS = [3.2, 4, 2.2, 2.4]
+WITH_LINE = 120  # px, of a loss with its small picture
 CHANGES = ("+", "-")  # begin what grew or fell; anything else beside a number is no change
-WAITING = [2.2, 3, 1.5, 5.1]  # its four buttons lie in one row
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,7 @@ def draw_card(look: Look) -> None:
     """One run. Call it in a refreshing part for a run that is under way."""
     folder, status, summary = look.folder, look.status, look.summary
     with st.container(border=True, key=f"card:{folder.name}"):
-        widths = WAITING if status.state == "queued" else COLUMNS
-        name, progress, number, pressed = st.columns(widths, vertical_alignment="center")
+        name, progress, number, pressed = st.columns(COLUMNS, vertical_alignment="center")
         with name:
             st.markdown(f"**{plain(folder.name)}**")
             draw_badge(summary)
@@ -82,8 +81,8 @@ def draw_card(look: Look) -> None:
             st.progress(summary.progress, text=plain(summary.progress_text + time_left))
             st.caption(plain(summary.sentence))
         with number:
-            loss = words.loss4(smoothed_loss(look.history))
-            st.metric("Loss, smoothed", loss, chart_data=charts.sparkline(look.history) or None, height=120)
+            loss, line = words.loss4(smoothed_loss(look.history)), charts.sparkline(look.history)
+            st.metric(name_loss(look.history), loss, chart_data=line or None, height=WITH_LINE if line else "content")
         with pressed:
             with st.container(horizontal=True, horizontal_alignment="right"):
                 if st.button("Open", key=f"open:{folder.name}"):

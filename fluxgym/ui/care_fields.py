@@ -8,11 +8,13 @@ import streamlit as st
 
 from fluxgym.notify.send import ServiceError
 from fluxgym.notify.services import list_services
-from fluxgym.run.care import FIRST_FREE, MOST_RESUMES, NONE, RESUME, STOP, TELL
+from fluxgym.run.care import FIRST_FREE, MOST_RESUMES, NONE, RESUME, SLURM, STOP, TELL
 from fluxgym.run.gpu import Gpu, list_gpus
 from fluxgym.run.places import PlaceError, make_wish
 from fluxgym.run.queue import read_line
+from fluxgym.run.slurm import Slurm
 from fluxgym.ui import routes
+from fluxgym.ui.text import red
 from fluxgym.view import words
 
 WHEN_STALLED = {TELL: "Tell me", STOP: "Stop it and keep its state", RESUME: "Stop it and resume"}
@@ -75,21 +77,30 @@ def draw_by_itself(kept: Kept, is_ours: bool = True) -> None:
         st.number_input("Resume at most", help=often, disabled=off, **bounds, **kept.bind("most_resumes"))
 
 
-def draw_place(kept: Kept) -> None:
-    """Where it trains, and whether it waits for its turn there."""
+def offers_slurm(place: str) -> bool:
+    """Whether a job on a cluster is a choice here, or was chosen elsewhere."""
+    return place == SLURM or not Slurm().why_not()
+
+
+def draw_place(kept: Kept, with_slurm: bool = True) -> None:
+    """Where it trains, and whether it waits for its turn there. `with_slurm`: a run that waits here cannot move there."""
     gpus = {str(gpu.index): gpu for gpu in _find_gpus()}
     first = "The first free GPU" if len(gpus) > 1 else "The GPU, when it is free" if gpus else "The CPU, when it is free"
     names = {FIRST_FREE: first, **{index: _tell_gpu(gpu) for index, gpu in gpus.items()}, NONE: "At once, without waiting"}
+    names |= {SLURM: "A job on Slurm"} if with_slurm and offers_slurm(kept.values["place"]) else {}
     if (wanted := kept.values["place"]) not in names:
         names[wanted] = f"GPU {wanted.replace(',', ' and ')}"
     told = "Runs for the same GPU wait their turn, also with this page closed. At once: beside whatever runs there."
+    told += " On Slurm the cluster chooses where and when." if SLURM in names else ""
     st.selectbox("Where it trains", list(names), format_func=names.get, help=told, **kept.bind("place"))
+    if kept.values["place"] == SLURM and (missing := Slurm().why_not()):
+        st.markdown(red(f"{missing}."))
 
 
 @st.cache_data(ttl=TURN_KEPT, show_spinner=False)
 def tell_turn(place: str) -> str:
     """That a training would wait for this place, and whom for; empty where it begins at once, or nobody knows."""
-    if place == NONE:
+    if place in (NONE, SLURM):
         return ""
     try:
         wish = make_wish(place)

@@ -2,6 +2,7 @@
 
 What can be chosen lies outside of the part that is drawn again, so that a refresh touches none of it."""
 
+from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote, unquote
 
@@ -23,6 +24,7 @@ from trainer.folder import RunFolder
 
 CHART = 372  # px, with the line of text below
 CHOSEN, KEPT = "compared", "compared_before"  # the widget's own value is dropped with a switch of pages
+OFFERED = 200  # of the latest runs: a browser is sent no list of thousands; any other can be typed
 LATEST = "Latest"
 STYLE = """<style>
 .fluxgym-compare{overflow-x:auto;scrollbar-color:rgba(128,128,128,0.6) transparent}
@@ -55,25 +57,40 @@ def choose() -> list[RunFolder]:
     """The runs to compare, chosen here and in the address: ?runs=a,b. At first the two latest."""
     there = {folder.name: folder for part in sort_runs(only_text=True) for folder in part}
     there |= {folder.name: folder for folder in list_opened() if folder.path.is_dir()}
+    return _choose(there, list(there)[:2], "")
+
+
+def choose_of(sweep: str, members: Sequence[RunFolder], first: Sequence[RunFolder]) -> list[RunFolder]:
+    """The same among the runs of a sweep. `first`: those that are chosen at first, of which no more are taken than fit."""
+    there = {folder.name: folder for folder in members}
+    return _choose(there, [folder.name for folder in first][: compare.MOST], f":{sweep}")
+
+
+def _choose(there: dict[str, RunFolder], first: Sequence[str], of: str) -> list[RunFolder]:
+    """`of`: tells the choices of one sweep from others."""
+    chosen, kept = f"{CHOSEN}{of}", f"{KEPT}{of}"
     asked = [unquote(name) for name in st.query_params.get("runs", "").split(",") if name]
-    if CHOSEN not in st.session_state:
-        st.session_state[CHOSEN] = asked or st.session_state.get(KEPT) or list(there)[:2]
-    if gone := [name for name in st.session_state[CHOSEN] if name not in there]:
+    if chosen not in st.session_state:
+        st.session_state[chosen] = asked or st.session_state.get(kept) or list(first)
+    if gone := [name for name in st.session_state[chosen] if name not in there]:
         st.caption(plain(f"Not there: {', '.join(name[:80] for name in gone)}"))
-    known = [name for name in dict.fromkeys(st.session_state[CHOSEN]) if name in there]
+    known = [name for name in dict.fromkeys(st.session_state[chosen]) if name in there]
     if more := known[compare.MOST :]:
         st.caption(plain(f"Left out, as at most {compare.MOST} are shown: {', '.join(there[name].title for name in more)}"))
-    st.session_state[CHOSEN] = known[: compare.MOST]
+    st.session_state[chosen] = known[: compare.MOST]
+    has_more = len(there) > OFFERED
+    offered = [name for place, name in enumerate(there) if place < OFFERED or there[name].is_read_only]
     names = st.multiselect(
         "Runs",
-        list(there),
-        key=CHOSEN,
+        list(dict.fromkeys([*offered, *st.session_state[chosen]])),
+        key=chosen,
         max_selections=compare.MOST,
         format_func=lambda name: there[name].title if name in there else name,
-        placeholder=f"Choose two to {compare.MOST} runs",
+        placeholder=f"Choose two to {compare.MOST} runs{', or type the name of an older one' if has_more else ''}",
         label_visibility="collapsed",
+        accept_new_options=has_more,
     )
-    st.session_state[KEPT] = names
+    st.session_state[kept] = names
     address = compare_feed.join(names)
     if names and st.query_params.get("runs") != address:
         st.query_params["runs"] = address

@@ -122,7 +122,7 @@ class View {
   }
 
   list(kind, said, rows) {
-    if (rows.length === 1) return this.line(kind, `${rows[0][0].toUpperCase()}${rows[0].slice(1)}`);
+    if (rows.length === 1) return this.line(kind, rows[0]); // it begins with the name of a file
     const shown = rows.slice(0, 200).map((row) => element("li", "", { textContent: row }));
     return element("details", kind, { open: rows.length <= NAMED }, element("summary", "", { textContent: said }), element("ul", "", {}, ...shown));
   }

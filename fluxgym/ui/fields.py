@@ -108,6 +108,16 @@ def word(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
     show_problem(key)
 
 
+def offered(key: str, names: list[str], usual: str, place: str = FORM, **options: Any) -> None:
+    """A text for which some are offered; another can be typed. `usual`: what no text is called."""
+    value = values()[key]
+    bound = _bind(key, value or usual, place)
+    there = list(dict.fromkeys([usual, *names, *filter(None, [value])]))
+    given = {"on_change": _keep, "args": (key, place, lambda text: "" if text == usual else text), **_common(key, options)}
+    st.selectbox(_find(key).label, there, accept_new_options=True, **_place(bound, there), **given)
+    show_problem(key)
+
+
 _WIDGETS = {TEXT: text, TEXTS: lines, WHOLE: number, DECIMAL: number, SWITCH: switch, CHOICE: choice, WORD: word}
 
 

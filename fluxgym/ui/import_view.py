@@ -1,6 +1,8 @@
 """Import and export of settings on the Train page: the dialog that reads files of ours and of other tools, and what it made of
 them."""
 
+from functools import partial
+
 import streamlit as st
 
 from fluxgym.form import form
@@ -25,7 +27,7 @@ def draw_buttons(checked: Checked) -> None:
         _ask()
     st.download_button(
         "Export",
-        dump_config(checked.config) if checked.config else "",
+        partial(dump_config, checked.config) if checked.config else str,  # made at a click: a file of each run is soon gone
         file_name=f"{fields.values()['name'] or 'config'}.toml",
         mime="application/toml",
         icon=":material/download:",

@@ -6,6 +6,15 @@ const MARKS = {
   true: ["Live", "New lines come as they are written"],
   false: ["Every 5 s", "New lines come every 5 s; it tries to be live again"],
 };
+const ENDED = ["Ended", "The run has ended: nothing is written any more. Once it goes on, new lines come by themselves"];
+const ARCHIVED = ["Archived", "The log of an earlier start: nothing is written into it any more"];
+
+/** What is said of how new lines come, what that means, and whether they do. */
+function markOf(isLive, problem, log, hasEnded) {
+  if (problem && !isLive) return ["Not reachable", `It tries again every 5 s. ${problem}`, false];
+  if (log.includes("-")) return [...ARCHIVED, false]; // only they are called by a date
+  return hasEnded ? [...ENDED, false] : [...MARKS[isLive], isLive];
+}
 
 const address = (kind, run, log, query) =>
   new URL(`${kind}/${encodeURIComponent(run)}/${encodeURIComponent(log)}?${new URLSearchParams(query)}`, document.baseURI);

@@ -93,8 +93,8 @@ class LogView {
   }
 
   // ---- which lines -----------------------------------------------------------------------------------------------
-  setData({ logs, attempts }) {
-    this.attempts = attempts;
+  setData({ logs, attempts, ended }) {
+    Object.assign(this, { attempts, hasEnded: ended });
     this.tell();
     const key = JSON.stringify(logs);
     if (this.logs === key) return;
@@ -328,11 +328,8 @@ class LogView {
 
   // ---- what is said about it -------------------------------------------------------------------------------------
   mark(isLive, problem = "") {
-    const mark = this.find(".mark");
-    mark.classList.toggle("live", Boolean(isLive));
-    const [says, means] = problem && !isLive ? ["Not reachable", `It tries again every 5 s. ${problem}`] : MARKS[Boolean(isLive)];
-    if (mark.textContent !== says) mark.textContent = says; // read aloud when it changes
-    mark.title = means;
+    this.reached = [Boolean(isLive), problem];
+    this.tell();
   }
 
   /** Everything but the lines as the choices say. */
@@ -355,6 +352,10 @@ class LogView {
 
   tell() {
     const { told, kept } = this;
+    const [says, means, isLive] = this.reached ? markOf(...this.reached, kept.log, this.hasEnded) : ["", "", false];
+    this.say(".mark", says); // read aloud when it changes
+    this.find(".mark").title = means;
+    this.find(".mark").classList.toggle("live", isLive);
     const place = (kind, of) => (this.places[kind] ? `${count(this.places[kind].place)} of ${count(of)}` : count(of));
     for (const kind of ["error", "warning"]) {
       const of = told[`${kind}s`] ?? 0;
@@ -370,10 +371,10 @@ class LogView {
     for (const step of this.root.querySelectorAll("[data-jump=match]")) step.disabled = !kept.text;
     const age = told.age == null ? "" : `, last line ${ageOf(told.age + (Date.now() - told.heard) / 1000)}`;
     const isThere = told.total !== undefined && (told.total || told.age != null);
-    this.say(".told", isThere ? `${plural(told.total, "line")}, ${sizeOf(told.size)}${age}` : this.isWaiting ? "" : "not there yet");
+    this.say(".told", isThere ? `${plural(told.total, "line")}, ${sizeOf(told.size)}${age}` : this.isWaiting ? "" : this.hasEnded ? "not there" : "not there yet");
     if (told.total !== undefined && !told.is_whole) this.say(".told", `Reading, ${plural(told.total, "line")} so far`);
     const isEmpty = !this.box.childElementCount && !this.isWaiting && told.is_whole;
-    this.say(".empty", isEmpty ? (told.total ? "No line fits." : "No lines yet.") : "");
+    this.say(".empty", isEmpty ? (told.total ? "No line fits." : this.hasEnded ? "No lines." : "No lines yet.") : "");
     this.find(".follow").setAttribute("aria-pressed", this.isFollowing);
     const fresh = this.fresh ? `, ${count(this.fresh)} new` : "";
     this.say(".follow", this.isFollowing ? "Follow" : `Jump to end${fresh}`);

@@ -16,9 +16,9 @@ _mount = declare(
 )
 
 
-def draw_view(run: str, logs: list[tuple[str, str]], attempts: int, height: int = 640) -> None:
+def draw_view(run: str, logs: list[tuple[str, str]], attempts: int, has_ended: bool, height: int = 640) -> None:
     """Draws the panel. `logs`: by which name an address knows each, and its title; the first is shown at the beginning.
 
-    `attempts`: lines of this log that begin one."""
-    data = {"run": run, "logs": logs, "attempts": attempts, "height": height}
+    `attempts`: lines of this log that begin one. `has_ended`: nothing is written into it any more."""
+    data = {"run": run, "logs": logs, "attempts": attempts, "ended": has_ended, "height": height}
     _mount(key=f"logs:{run}", data=data, height=height)

@@ -1,27 +1,25 @@
 """What the look before the start found, in a dialog of the Train page: errors stop it, warnings ask once."""
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
 from fluxgym.form.catalogue import find_setting
-from fluxgym.preflight.checks import preflight
 from fluxgym.preflight.report import ERROR, FINE, WARNING, Finding, Report
 from fluxgym.ui.text import plain
 from fluxgym.view import words
-from trainer.config import Config, dump_config
 
 ICONS = {ERROR: ":red[:material/error:]", WARNING: ":orange[:material/warning:]", FINE: ":green[:material/check_circle:]"}
 ASKED, FOUND, READ = "look-asked", "look-found", "look-read"  # of the session: settings, a report, settings
 TABLE = "Which image is cropped to what"
 
 
-def look(config: Config, pressed: bool) -> bool:
+def look(said: str, preflight: Callable[[], Report], pressed: bool) -> bool:
     """Looks at everything that a training needs once Start was `pressed`. Whether to begin: at once where nothing is to be
-    said, else when somebody has read it and pressed Start anyway.
+    said, else when somebody has read it and pressed Start anyway. `said`: all that is looked at, as text.
 
     What was pressed and what was found are kept: an image that arrives or a caption that is kept begins the page anew."""
-    said = dump_config(config)
     if st.session_state.pop(READ, None) == said:
         return True
     if pressed:
@@ -32,7 +30,7 @@ def look(config: Config, pressed: bool) -> bool:
     report = st.session_state.get(FOUND)
     if report is None:
         with st.spinner("Looking at everything it needs ..."):
-            report = preflight(config)
+            report = preflight()
     if report.errors or report.warnings:
         st.session_state[FOUND] = report
         _tell(report, said)
@@ -92,9 +90,10 @@ def make_table(report: Report) -> list[dict[str, str]]:
 
 
 def name_subject(subject: str) -> str:
-    """A setting as the form calls it; anything else as it is."""
-    setting = find_setting(subject)
-    return setting.label if setting else subject[:1].upper() + subject[1:]
+    """A setting as the form calls it, of a run of a sweep with that run's name; anything else as it is."""
+    run, colon, rest = subject.rpartition(": ")
+    setting = find_setting(rest)
+    return run + colon + (setting.label if setting else rest if run else rest[:1].upper() + rest[1:])
 
 
 def _head(report: Report) -> str:

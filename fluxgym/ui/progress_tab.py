@@ -2,12 +2,15 @@
 
 import streamlit as st
 
+from fluxgym.run.record import ENDED
 from fluxgym.ui import chart_feed, csv_files, log_panel, sample_grid
 from fluxgym.ui.cards import Look
 from fluxgym.ui.chart import draw_fed_chart
+from fluxgym.ui.text import plain
 from fluxgym.view.charts import View
 from fluxgym.view.curves import EPOCH, STEP, TIME
-from fluxgym.view.downsample import SMOOTHING
+from fluxgym.view.downsample import SMOOTHING, get_bins
+from fluxgym.view.ended import tell_log
 from fluxgym.view.health import get_health
 
 LOSS, SMALL = 372, 224  # px, with the line of text below or the title above
@@ -22,9 +25,31 @@ HONEST = (
 
 
 def draw(look: Look) -> None:
-    """The charts, the latest samples, and both logs, closed."""
-    health = get_health(look.folder.monitor_log)
-    version = f"{look.history.version}.{health.version}"
+    """The charts, the latest samples, and both logs, closed. Of a run that ended only those that have something to show."""
+    health, history = get_health(look.folder.monitor_log), look.history
+    has_ended = look.summary.state in ENDED
+    with history.lock:
+        has_curve = bool(history.curve.end or history.validation)
+        shown = {"pace": len(get_bins(history).pace()[0]), "rate": len(history.marks.rates), "machine": len(health.rows)}
+    gone = tell_log(look.folder, look.status, history)
+    version = f"{history.version}.{health.version}"
+    view = View()
+    if has_curve or not has_ended:
+        view = _draw_learning(look, version)
+    else:
+        st.caption(plain(f"There is no curve to show. {gone or 'Its log names no step.'}"))
+    sample_grid.draw_recent(look, RECENT)
+    titles = {"pace": "Seconds per step", "rate": "Learning rate", "machine": "GPU" if health.gpus() else "Machine"}
+    drawn = [chart for chart in titles if not has_ended or (shown[chart] and not gone)]
+    for column, chart in zip(st.columns(len(drawn), border=True) if drawn else [], drawn, strict=True):
+        with column:
+            alt = f"{titles[chart]} of {look.folder.name} by {view.axis}."
+            _draw_chart(look, (chart_feed.RUNS, chart), view, version, alt, titles[chart])
+    log_panel.draw_closed(look)
+
+
+def _draw_learning(look: Look, version: str) -> View:
+    """What it learned, and how it is looked at."""
     left, right = st.columns([2, 1], border=True)
     with left:
         view = draw_controls()
@@ -36,13 +61,7 @@ def draw(look: Look) -> None:
             csv_files.draw_downloads(look)
         _draw_chart(look, (chart_feed.LEARNS, "epochs"), view, version, f"Mean loss of {look.folder.name} by epoch.")
     st.caption(HONEST)
-    sample_grid.draw_recent(look, RECENT)
-    titles = {"pace": "Seconds per step", "rate": "Learning rate", "machine": "GPU" if health.gpus() else "Machine"}
-    for column, (chart, title) in zip(st.columns(3, border=True), titles.items(), strict=True):
-        with column:
-            alt = f"{title} of {look.folder.name} by {view.axis}."
-            _draw_chart(look, (chart_feed.RUNS, chart), view, version, alt, title)
-    log_panel.draw_closed(look)
+    return view
 
 
 def draw_controls(title: str = "Loss", may_clip: bool = True) -> View:

@@ -5,14 +5,16 @@ from typing import Any
 import streamlit as st
 
 from fluxgym.log.history import History, get_history
+from fluxgym.preflight.cluster import find_refusal
 from fluxgym.run.folders import log_of
 from fluxgym.run.launch import RunError, resume_run
 from fluxgym.run.status import Status, read_status
+from fluxgym.ui import slurm_fields
 from fluxgym.ui.text import plain, red
 from fluxgym.view.way_on import EPOCHS, RATE, Choice, find_setting, list_choices
 from trainer.folder import RunFolder
 
-LONGER, FROM = "Train longer", "Resume from ..."  # its titles, and those of the buttons that open it
+LONGER, FROM, WITH = "Train longer", "Resume from ...", "Resume with ..."  # its titles, and those of the buttons that open it
 SHARE = 2  # a completed run is offered half as many epochs again
 
 
@@ -21,7 +23,14 @@ def title_for(folder: RunFolder, status: Status) -> str:
     if status.state == "completed":
         can_grow = status.is_ours and _epochs(folder) is not None
         return LONGER if can_grow and any(not choice.state.problem for choice in list_choices(folder)) else ""
-    return FROM if status.resumable else ""
+    if status.resumable:
+        return FROM
+    return WITH if _can_ask_for_more(folder, status) else ""
+
+
+def _can_ask_for_more(folder: RunFolder, status: Status) -> bool:
+    """Whether nothing was saved yet but what its job asks for can be changed: the cluster may never start it as it is."""
+    return status.can_restart and status.is_ours and slurm_fields.asks_slurm(folder)
 
 
 def draw(folder: RunFolder) -> None:
@@ -30,12 +39,14 @@ def draw(folder: RunFolder) -> None:
     history.update()
     choices = list_choices(folder)
     whole = [choice for choice in choices if not choice.state.problem]
-    if status.is_active or not whole:
+    if status.is_active or not (whole or _can_ask_for_more(folder, status)):
         st.markdown("There is nothing to resume from any more.")
         return
     st.markdown(f"**{plain(folder.name)}**")
     changes = _draw_settings(folder, is_completed=status.state == "completed") if status.is_ours else {}
-    chosen = _draw_states(whole, history, changes.get(EPOCHS) or _epochs(folder))
+    if status.is_ours and slurm_fields.asks_slurm(folder):
+        changes |= slurm_fields.draw_changes(folder)
+    chosen = _draw_states(whole, history, changes.get(EPOCHS) or _epochs(folder)) if whole else None
     for choice in choices:
         if choice.state.problem:
             st.markdown(red(f"{choice.state.path.name} is damaged and cannot be used: {choice.state.problem}"))
@@ -80,9 +91,12 @@ def _epochs(folder: RunFolder) -> int | None:
     return epochs if isinstance(epochs, int) else None
 
 
-def _resume(folder: RunFolder, chosen: Choice, changes: dict[str, Any], place: Any) -> None:
+def _resume(folder: RunFolder, chosen: Choice | None, changes: dict[str, Any], place: Any) -> None:
+    if slurm_fields.asks_slurm(folder) and (refusal := find_refusal(folder, changes)):
+        place.error(plain(refusal), icon=":material/error:")
+        return
     try:
-        resume_run(folder, chosen.state, changes or None)
+        resume_run(folder, chosen.state if chosen else None, changes or None)
     except (RunError, OSError) as error:
         place.error(plain(str(error)), icon=":material/error:")
     else:

@@ -58,6 +58,11 @@ def open_run(name: str) -> None:
     st.switch_page(RUN, query_params={"run": name})
 
 
+def open_sweep(name: str) -> None:
+    """Goes to the Compare page of all runs of a sweep."""
+    st.switch_page(COMPARE, query_params={"sweep": name})
+
+
 def file_url(run: str, kind: str, file: str) -> str:
     """The address of one file of a run, from any page; the kinds are those of files.py."""
     return f"files/{quote(run, safe='')}/{kind}/{quote(file, safe='')}"

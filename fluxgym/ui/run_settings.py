@@ -47,8 +47,8 @@ def _draw_care(folder: RunFolder, status: Status, is_ours: bool) -> None:
     st.caption(f"{kept} holds from the supervisor's next look on.")
     care_fields.draw_when_stuck(care)
     care_fields.draw_by_itself(care, is_ours)
-    if status.state == "queued" or not status.is_active:
-        care_fields.draw_place(care)
+    if not status.is_active or (status.state == "queued" and not status.job):  # a job is the cluster's to place
+        care_fields.draw_place(care, with_slurm=not status.is_active)
     care_fields.draw_notify(care)
     if refusal := st.session_state.pop("care_refusal", None):
         st.markdown(red(refusal))

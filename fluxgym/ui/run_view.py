@@ -3,9 +3,12 @@
 import streamlit as st
 
 from fluxgym.ui import actions, cards, checkpoint_list, log_panel, progress_tab, sample_grid
+from fluxgym.ui.header import name_tab
 from fluxgym.ui.log_box import draw_log
 from fluxgym.ui.text import plain
 from fluxgym.view.ended import tell_cause, tell_fix, tell_kept
+from fluxgym.view.summary import tell_tab
+from fluxgym.view.way_on import find_way_on
 from trainer.folder import RunFolder
 
 SETTINGS = "Settings"
@@ -24,6 +27,7 @@ def draw(folder: RunFolder, face: tuple[object, ...], with_settings: bool) -> No
     look = cards.look_at(folder)
     if cards.find_face(look) != face or (tab_in_view() == SETTINGS) != with_settings:
         st.rerun()
+    name_tab(tell_tab(folder.title, look.summary))
     if look.status.state == "failed":
         _draw_failure(look)
     else:
@@ -47,15 +51,17 @@ def draw(folder: RunFolder, face: tuple[object, ...], with_settings: bool) -> No
 def _draw_failure(look: cards.Look) -> None:
     """What happened, why, what is kept, the way on; beside it the last lines."""
     status, log = look.status, look.folder.training_log.name
+    way = find_way_on(look.folder, status)
+    kept = tell_kept(status, look.history, way.label) if way else tell_kept(status, look.history)
     with st.container(border=True, key="failure"):
         left, right = st.columns([3, 2], gap="medium")
         with left:
             st.markdown(f"**{plain(look.summary.sentence)}**")
-            for told in (tell_cause(status, look.history), tell_fix(status), tell_kept(status, look.history)):
+            for told in (tell_cause(status, look.history), tell_fix(status), kept):
                 if told:
                     st.markdown(plain(told))
             with st.container(horizontal=True):
-                way = actions.draw_way_on(look.folder, status)
+                way = actions.draw_way_on(look.folder, way)
                 if way and way.told:
                     actions.draw_resume(look.folder, status)
                 actions.draw_choose_state(look.folder, status)

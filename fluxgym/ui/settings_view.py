@@ -4,12 +4,15 @@ import streamlit as st
 
 from fluxgym.form import form
 from fluxgym.form.check import Checked
-from fluxgym.ui import all_settings, care_fields, fields, presets_view, steps
+from fluxgym.run.care import SLURM
+from fluxgym.ui import all_settings, care_fields, fields, presets_view, slurm_fields, steps
 
 HEAD = ("train.epochs", "data.repeats", "lora.rank", "train.learning_rate", "memory.preset")
 _NO_STATES = (
     "Without checkpointing a state is saved only when you stop it: after a crash or a power loss it begins at the beginning."
 )
+
+_LESS_OFTEN = "When it is stuck or breaks, where it trains, who is told"
 
 
 def draw_settings(checked: Checked) -> None:
@@ -30,25 +33,33 @@ def draw_settings(checked: Checked) -> None:
             height=130,
             placeholder="a sks person on a beach\na person on a beach",
         )
-        _draw_care()
-        all_settings.draw_all(HEAD)
+        is_job = _draw_care() == SLURM
+        all_settings.draw_all((*HEAD, *(slurm_fields.KEYS if is_job else ())))
 
 
-def _draw_care() -> None:
-    """What is done for it without being asked: two switches, and the rest below them."""
+def _draw_care() -> str:
+    """What is done for it without being asked: two switches, and the rest below them. Where it trains."""
     values = fields.values()
     chosen = {key.removeprefix(form.CARE): value for key, value in values.items() if key.startswith(form.CARE)}
     kept = care_fields.Kept(f"form:{form.CARE}", chosen, lambda name, value: fields.change({form.CARE + name: value}))
     with st.container(horizontal=True, gap="medium"):
         _draw_checkpointing(values)
         care_fields.draw_monitor(kept)
-    with st.expander("When it is stuck or breaks, where it trains, who is told"):
+    place = str(chosen["place"])
+    has_cluster = care_fields.offers_slurm(place)
+    if has_cluster:
+        care_fields.draw_place(kept)
+    if place == SLURM:
+        slurm_fields.draw(values)
+    with st.expander("When it is stuck or breaks, who is told" if has_cluster else _LESS_OFTEN):
         care_fields.draw_when_stalled(kept)
         care_fields.draw_by_itself(kept)
-        care_fields.draw_place(kept)
+        if not has_cluster:
+            care_fields.draw_place(kept)
         care_fields.draw_notify(kept)
     if not values[form.CHECKPOINTS]:
         st.caption(_NO_STATES)
+    return place
 
 
 def _draw_checkpointing(values: form.Values) -> None:

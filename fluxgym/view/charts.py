@@ -13,7 +13,6 @@ from fluxgym.view.curves import EPOCH, STEP, TIME, Axis, Curves, read_curves
 from fluxgym.view.downsample import SMOOTHING, WIDE, Numbers, get_bins
 from fluxgym.view.figures import BLUE, FAINT, GREEN, GREY, PALE, PURPLE, VERMILION, Figure, thinned
 from fluxgym.view.health import Health
-from fluxgym.view.summary import smoothed_loss
 
 RAW_OPACITY, DENSE_OPACITY = 0.22, 0.12  # of each step, of the extremes of many
 SMOOTH_WIDTH, VALIDATION_WIDTH = 2.4, 2  # px
@@ -82,7 +81,8 @@ def loss_figure(history: History, view: View | None = None, health: Health | Non
     if view.is_log:
         shape["yaxis"] |= {"type": "log", "tickformat": figures.LOG_TICKS, "minor": {"showgrid": False}}
     if drawn:
-        shape["yaxis"]["range"] = [math.log10(each) for each in drawn] if view.is_log else list(drawn)
+        low, high = map(math.log10, drawn) if view.is_log else drawn
+        figures.hold(shape["yaxis"], low, high)
     return {"data": traces + signs, "layout": shape}
 
 
@@ -91,7 +91,7 @@ def epoch_figure(history: History) -> Figure:
     with history.lock:
         every, of = history.epoch_means(), " of the means in its log" if history.logs_means else ""
     if not every:
-        return figures.nothing("epoch", "No epoch so far")
+        return figures.nothing("epoch", "No epochs in its log")
     means = every[-MOST_EPOCHS:]
     values = [round(each.mean, DIGITS) for each in means]
     bars: dict[str, Any] = {
@@ -121,7 +121,7 @@ def epoch_figure(history: History) -> Figure:
     shape |= {"showlegend": False, "margin": shape["margin"] | {"t": 8}}
     first = means[0].epoch
     if means[-1].epoch - first < FEW_EPOCHS:
-        shape["xaxis"]["range"] = [first - 0.6, first + FEW_EPOCHS - 0.4]
+        figures.hold(shape["xaxis"], first - 0.6, first + FEW_EPOCHS - 0.4)
     if len(means) <= MOST_TICKS:
         shape["xaxis"]["dtick"] = 1
     return {"data": [bars], "layout": shape}
@@ -159,7 +159,7 @@ class Place:
         """A layout over this axis, on which the first steps have room."""
         shape = figures.layout(self.title, note, zoom)
         if not self._digits and self._last < FEW_STEPS:
-            shape["xaxis"]["range"] = [-FEW_STEPS / 20, FEW_STEPS]
+            figures.hold(shape["xaxis"], -FEW_STEPS / 20, FEW_STEPS)
         return shape
 
     def __call__(self, step: int) -> Any:
@@ -209,7 +209,7 @@ def find_range(curves: Curves, view: View) -> tuple[tuple[float, float] | None, 
 
 
 def sparkline(history: History) -> list[float]:
-    """The smoothed losses for a small picture, the number shown beside it last; empty where they make no line."""
-    last = smoothed_loss(history) if history.nan_at is None else history.loss  # nothing can be drawn at NaN
+    """The smoothed losses for a small picture; empty where they make no line. It ends as they do: the mean of an epoch, shown
+    beside it, lies above a loss that falls, and as the last point it was a rise that never was."""
     values = get_bins(history).smooth()[1].round(DIGITS).tolist()
-    return [*thinned(values, SPARK)[:-1], round(last, DIGITS)] if last is not None and len(values) > 1 else []
+    return thinned(values, SPARK) if len(values) > 1 else []

@@ -10,7 +10,7 @@ from fluxgym.view.ended import tell_learned
 from fluxgym.view.known_settings import NOTHING, Known
 from fluxgym.view.sample_names import Column, Picture
 from fluxgym.view.samples import Grid, Row
-from fluxgym.view.summary import Summary, smoothed_loss
+from fluxgym.view.summary import EPOCH_MEAN, Summary, name_loss, smoothed_loss
 
 MOST = 6  # runs
 UNKNOWN, NOT_SET = "-", "not set"
@@ -41,8 +41,9 @@ class Pictures:
 
 # ---- settings --------------------------------------------------------------------------------------------------------
 def find_differences(known: Sequence[Known]) -> list[Difference]:
-    """The settings in which at least two runs differ that both say them. What only one tool knows is no difference."""
-    names = sorted({name for each in known for name in each.values}, key=_place)
+    """The settings in which at least two runs differ that both say them. What only one tool knows is no difference, nor is
+    what a job asked a cluster for: it changes nothing that was learned."""
+    names = sorted({name for each in known for name in each.values if not name.startswith("slurm.")}, key=_place)
     told = [Difference(name, [_tell(each, name, known) for each in known]) for name in names]
     return [each for each in told if len(set(each.values) - {UNKNOWN}) > 1]
 
@@ -83,14 +84,17 @@ def tell_measure(known: Sequence[Known], differences: Sequence[Difference]) -> s
 # ---- numbers ---------------------------------------------------------------------------------------------------------
 def list_numbers(runs: Sequence[tuple[History, Summary]], is_one_measure: bool) -> list[Difference]:
     """What the runs came to. Which validation loss is the best is said only where all of them measure the same."""
-    lowest = [min(history.validation, key=lambda each: each[1], default=None) for history, _ in runs]
+    learned = [[each for each in history.validation if each[0]] for history, _ in runs]  # at step 0 the base model is measured
+    lowest = [min(each, key=lambda point: point[1], default=None) for each in learned]
     known = sorted((round(each[1], DIGITS), place) for place, each in enumerate(lowest) if each)
     is_alone = len(known) > 1 and known[0][0] != known[1][0]
     best = known[0][1] if is_alone and is_one_measure else None
+    names = {name_loss(history) for history, _ in runs}
+    loss = names.pop() if len(names) == 1 else f"{EPOCH_MEAN} or last step"
     return [
         Difference("State", [summary.label for _, summary in runs]),
         Difference("Progress", [summary.progress_text for _, summary in runs]),
-        Difference("Loss, smoothed", [words.loss4(smoothed_loss(history)) for history, _ in runs]),
+        Difference(loss, [words.loss4(smoothed_loss(history)) for history, _ in runs]),
         Difference("Lowest validation", [_tell_lowest(each, run[0]) for each, run in zip(lowest, runs, strict=True)], best),
         Difference("Pace", [words.rate(history.seconds_per_step) for history, _ in runs]),
     ]

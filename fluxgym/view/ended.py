@@ -1,11 +1,15 @@
 """What is said of a run that ended: how and where, what is kept, and what can be done. Standard library only."""
 
+import time
 from pathlib import PurePath
 
 from fluxgym.log.failures import Failure
 from fluxgym.log.history import History
+from fluxgym.log.parts import list_parts
 from fluxgym.log.remedies import find_remedy
-from fluxgym.run.record import read_record
+from fluxgym.run.folders import log_of
+from fluxgym.run.old_logs import find_moved
+from fluxgym.run.record import ENDED, read_record
 from fluxgym.run.resuming import find_states, last_state
 from fluxgym.run.status import Status
 from fluxgym.view import words
@@ -13,11 +17,14 @@ from trainer.folder import RunFolder, State
 
 UNKNOWN_CAUSE = "the cause is not in the log"  # as fluxgym.run.verdict says it
 SAYS_LITTLE = (UNKNOWN_CAUSE, "Killed by signal", "CalledProcessError", "ChildFailedError", "Command exited with code")
-STARTS_AGAIN = "Resume starts the command again, from its beginning."  # one that is not ours
+MOST_WORDS = 120  # characters of a message of which no more is known
+RESUME = "Resume"  # what goes on with a run, where nothing says another name
+STARTS_AGAIN = f"{RESUME} starts the command again, from its beginning."  # one that is not ours
 IS_SO = {  # kinds whose title says what is wrong, not what happened at a step
     "missing_file",
     "damaged_file",
     "gated",
+    "offline",
     "no_space",
     "driver",
     "no_kernel",
@@ -64,11 +71,23 @@ def tell_completed(folder: RunFolder, status: Status, history: History) -> str:
 
 def tell_done(status: Status, history: History) -> str:
     """16 of 16 epochs in 52 m."""
-    took = status.took
+    took, (step, _) = status.took, find_where(status, history)
     epochs, total = history.epoch, history.total_epochs
-    what = f"{epochs} of {total} epochs" if epochs and total else words.plural(history.step or 0, "step")
+    if not step:
+        return "It is done."
+    what = f"{epochs} of {total} epochs" if epochs and total else words.plural(step, "step")
     attempts = f", {status.attempt} attempts together" if status.attempt > 1 else ""
     return f"{what} in {words.duration(took)}{attempts}." if took is not None else f"{what} are done."
+
+
+def tell_log(folder: RunFolder, status: Status, history: History) -> str:
+    """What became of the log of a run that ended, where it is not there any more."""
+    if history.size or status.state not in ENDED or list_parts(log_of(folder)):
+        return ""
+    if moved := find_moved(folder):
+        date = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moved.archived))
+        return f"Its log was archived on {date} and lies in {folder.old_logs.name}/{moved.path.name}/."
+    return "Its log is not there any more." if status.state == "completed" else ""  # another may never have had one
 
 
 def tell_lowest(history: History) -> str:
@@ -96,7 +115,23 @@ def tell_failed(status: Status, history: History, names: bool = True) -> str:
         return f"{title} at step {history.nan_at:,}. It ended {place}."
     if failure and failure.kind in IS_SO:
         return f"{title}{_tell_subject(failure, history) if names else ''}. It ended {place}."
-    return f"{title} {place}."
+    words_of_it = _first_words(failure, place) if names else ""
+    return f"{title} {place}: {_shorten(words_of_it)}." if words_of_it else f"{title} {place}."
+
+
+def _first_words(failure: Failure | None, place: str) -> str:
+    """How the message begins of a failure of which no more is known; empty of any other, whose title tells it."""
+    if failure is None or failure.kind != "other" or UNKNOWN_CAUSE in failure.message:
+        return ""
+    return _drop_place(failure.message, place).partition(". ")[0].strip().rstrip(".")
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MOST_WORDS else f"{text[:MOST_WORDS].rpartition(' ')[0] or text[:MOST_WORDS]} ..."
+
+
+def _drop_place(text: str, place: str) -> str:
+    return text.replace(f", {place}", "").replace(f" {place}", "")
 
 
 def _tell_subject(failure: Failure, history: History) -> str:
@@ -107,12 +142,15 @@ def _tell_subject(failure: Failure, history: History) -> str:
 
 
 def tell_cause(status: Status, history: History) -> str:
-    """What is known of a failure beyond `tell_failed`, which tells its kind and place."""
+    """What is known of a failure beyond `tell_failed`, which tells its kind and place, or how its message begins."""
     place = tell_place(status, history)
     told = status.message
     if UNKNOWN_CAUSE in told:
         told = told.partition(f"{UNKNOWN_CAUSE}.")[2].strip()
-    told = told.replace(f", {place}", "").replace(f" {place}", "")
+    told = _drop_place(told, place)
+    first = _first_words(status.failure, place)
+    if first and len(first) <= MOST_WORDS:  # tell_failed says that
+        told = told.removeprefix(first).lstrip(". ")
     is_word = told.partition(" ")[0].isalpha()  # not torch.OutOfMemoryError
     return told[:1].upper() + told[1:] if is_word else told
 
@@ -155,16 +193,17 @@ def _resume_hint(status: Status, history: History) -> str:
 
 
 # ---- what is kept ----------------------------------------------------------------------------------------------------
-def tell_kept(status: Status, history: History) -> str:
-    """What is kept of a run that ended early, and what a resume does again."""
+def tell_kept(status: Status, history: History, button: str = RESUME) -> str:
+    """What is kept of a run that ended early, and what a resume does again. `button`: what begins it is called."""
     if status.state not in ("failed", "lost", "stopped"):
         return ""
     kept = status.resumable
+    who = button if button == RESUME else f'"{button}"'
     if status.can_restart and not status.is_ours:
-        return STARTS_AGAIN
+        return STARTS_AGAIN.replace(RESUME, who)
     if status.can_restart:
         encoded = "" if find_where(status, history)[0] is None else ", with what was encoded"
-        return f"Nothing was saved yet: Resume begins at the beginning{encoded}."
+        return f"Nothing was saved yet: {who} begins at the beginning{encoded}."
     if kept is None:
         return "No state was saved, so it can only begin anew."
     if history.nan_at is not None and kept.step >= history.nan_at:

@@ -89,6 +89,12 @@ def layout(x_title: str, note: str = "", zoom: str = "") -> dict[str, Any]:
     }
 
 
+def hold(axis: dict[str, Any], low: float, high: float) -> None:
+    """Shows an axis from `low` to `high`. Without a uirevision of its own a later figure, which names no range, would not fit
+    the axis to its data: plotly keeps that it need not, and shows -1 to 6."""
+    axis |= {"range": [low, high], "uirevision": f"{axis['uirevision']} held"}
+
+
 def nothing(x_title: str, said: str) -> Figure:
     """A figure without data says why."""
     empty = layout(x_title)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from fluxgym.preflight.cluster import find_least
 from fluxgym.preflight.disk import Need
 from fluxgym.preflight.estimate import CPU, Estimate, Question, find_room
 from fluxgym.preflight.expected import Expected
@@ -20,6 +21,7 @@ class Needs:
     trouble: str  # why there can be no estimate
     disk: Need
     expected: Expected | None
+    is_job: bool = False  # on a cluster: neither memory nor speed of this machine count
 
 
 def tell_rows(needs: Needs) -> dict[str, str]:
@@ -28,9 +30,10 @@ def tell_rows(needs: Needs) -> dict[str, str]:
     if estimate is None:
         memory = words.UNKNOWN if needs.trouble else "being estimated"
     elif estimate.chosen is None:
-        memory = words.UNKNOWN
+        least = find_least(estimate) if needs.is_job else None
+        memory = f"a GPU of {least} GB" if least else words.UNKNOWN
     else:
-        room = find_room(needs.question, estimate.chosen)
+        room = None if needs.is_job else find_room(needs.question, estimate.chosen)
         memory = words.size(estimate.chosen.bytes) + (f" of {words.size(room)}" if room is not None else "")
     time = f"about {words.duration(expected.seconds)}" if expected else words.UNKNOWN
     download = f" + {words.size(need.download)} to download" if need.download else ""
@@ -43,15 +46,17 @@ def tell_more(needs: Needs) -> list[str]:
     if needs.trouble:
         told.append(f"How much memory it needs is not known: {needs.trouble}")
     if estimate and estimate.chosen:
-        way, room = estimate.chosen, find_room(needs.question, estimate.chosen)
+        way, room = estimate.chosen, None if needs.is_job else find_room(needs.question, estimate.chosen)
         fits = room is None or way.bytes <= room
         told.append(f"In memory: {way.words}." if fits else f"Memory may run out: {way.words} is the smallest way there is.")
     if needs.question.device == CPU and estimate and estimate.step_flops > FAR:
-        told.append("There is no GPU on this machine: this model would take months here. flux-mini learns on a CPU.")
+        where = "Its job asks for no GPU" if needs.is_job else "There is no GPU on this machine"
+        told.append(f"{where}: this model would take months on a CPU. flux-mini learns on one.")
     if need.missing:
         told.append(f"The disk is {words.size(need.missing)} short: {words.size(need.free)} are free.")
     if expected:
-        told.append(f"By the speed of {expected.run}: {words.rate(expected.step_seconds)}.")
-    elif estimate:
+        rate = words.rate(expected.step_seconds)
+        told.append(f"By the speed of {expected.run}: {rate}. Loading, samples and saving come on top.")
+    elif estimate and not needs.is_job:
         told.append("How long it takes is known once this base model was trained here.")
     return told

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from fluxgym.log.find import find_log
-from fluxgym.run.folders import PROJECT, list_runs, opened_root
+from fluxgym.run.folders import PROJECT, opened_root, run_at
 from fluxgym.run.opened import OpenedFolder, place, remember
 from trainer.folder import RunFolder
 
@@ -35,9 +35,8 @@ def open_path(path: Path) -> RunFolder:
 def look_at(path: Path) -> RunFolder:
     """A folder that is there; a run of ours stays a run of ours, any other is only to be read. Raises NotOpened."""
     path = path.resolve()
-    for run in list_runs():
-        if run.path.resolve() == path:
-            return run
+    if run := run_at(path):
+        return run
     try:
         _refuse_pipes(path)
         return place(opened_root(), path, find_log(path))

@@ -46,17 +46,23 @@ OF_HEALTH = {  # instead of Running, where that is not all
     STALLED: ("Stalled", "warning", "orange"),
     NAN: ("Loss is NaN", "running_with_errors", "orange"),
 }
+EPOCH_MEAN, LAST_STEP = "Loss, epoch mean", "Loss, last step"  # the smoothed line of a chart ends elsewhere
 MIB = 2**20  # bytes
+IN_TAB = 16  # characters of a name
+CLOCK = 60.0  # s; a clock that differs by less hurts nobody
 PAUSED = ("Resumes soon", "schedule", "violet")
 NOT_OURS = ("Not started here", "folder_open", "gray")
 
 
-def summarise(folder: RunFolder, status: Status, history: History, now: float | None = None) -> Summary:
-    """What to say of a run at this moment. `history` should be up to date."""
-    now = time.time() if now is None else now
+def summarise(
+    folder: RunFolder, status: Status, history: History, now: float | None = None, with_numbers: bool = True
+) -> Summary:
+    """What to say of a run at this moment. `history` should be up to date. `with_numbers`: the six metrics too."""
+    now = (time.time() if now is None else now) + status.ahead  # all times are of the clock there
     state = status.state or proven_state(history)
     label, icon, colour = PAUSED if under_way.is_paused(status, now) else _find_look(state, status, history)
     step, total = ended.find_where(status, history)
+    gone = ended.tell_log(folder, status, history)
     kept = ended.tell_kept(status, history) if state != "lost" else ""  # its sentence says that already
     fix = ended.tell_fix(status)
     return Summary(
@@ -64,11 +70,11 @@ def summarise(folder: RunFolder, status: Status, history: History, now: float | 
         label,
         icon,
         colour,
-        _sentence(folder, state, status, history, now),
+        f"{_sentence(folder, state, status, history, now)}{_tell_host(status)} {gone}".rstrip(),
         f"{kept} {fix}".strip(),
         1.0 if state == "completed" else min(1.0, step / total) if step and total else 0.0,
         _progress_text(state, status, history),
-        _metrics(folder, status, history),
+        _metrics(folder, status, history) if with_numbers else [],
         _age_text(state, status, history, now),
     )
 
@@ -90,6 +96,18 @@ def proven_state(history: History) -> str | None:
     return "completed" if history.finished else None
 
 
+def tell_tab(title: str, summary: Summary) -> str:
+    """What the tab of a browser says of a run, where some twenty characters are seen: robot - Running 45 %."""
+    short = title if len(title) <= IN_TAB else f"{title[:IN_TAB]}..."
+    how_far = f" {int(100 * summary.progress)} %" if summary.state == "running" and summary.progress else ""
+    return f"{short} - {summary.label}{how_far}"
+
+
+def name_loss(history: History) -> str:
+    """What the number of smoothed_loss is."""
+    return LAST_STEP if history.avr_loss is None and history.loss is not None else EPOCH_MEAN
+
+
 def smoothed_loss(history: History) -> float | None:
     """The mean of the last epoch's worth of steps; the last step's where a log has no such mean. NaN while it is no number."""
     if history.nan_at is not None:
@@ -103,7 +121,7 @@ def _sentence(folder: RunFolder, state: str | None, status: Status, history: His
         case "queued":
             return under_way.tell_queued(folder, status, history, now)
         case "starting":
-            return under_way.add_note(under_way.tell_preparing(history), status)
+            return under_way.tell_starting(status, history, now)
         case "running":
             return under_way.tell_running(status, history, now)
         case "stopping":
@@ -118,8 +136,22 @@ def _sentence(folder: RunFolder, state: str | None, status: Status, history: His
             return ended.tell_lost(status, history)
     if status.is_active:
         return status.message
+    if folder.job_script.exists() and not folder.record.exists():
+        return f"{status.message} Nothing of it runs. What asks for another job can be started under its name."
     where = f"Its log ends {ended.tell_place(status, history)}." if history.step is not None else status.message
     return f"{where} Whether it is alive is not known here.".lstrip()
+
+
+def _tell_host(status: Status) -> str:
+    """Of a run on another machine: which, unless its job tells that, and a clock that would make its times look wrong."""
+    if not status.host:
+        return ""
+    where = "" if status.job else f" It is on {status.host}."
+    ahead = abs(status.ahead)
+    way = "ahead of" if status.ahead > 0 else "behind"
+    return where + (
+        f" The clock of {status.host} is {words.duration(ahead)} {way} that of this machine." if ahead >= CLOCK else ""
+    )
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------
@@ -152,7 +184,7 @@ def _metrics(folder: RunFolder, status: Status, history: History) -> list[tuple[
     validation = history.validation
     return [
         time_left,
-        ("Loss, smoothed", words.loss4(smoothed_loss(history)), _change_in_an_epoch(history)),
+        (name_loss(history), words.loss4(smoothed_loss(history)), _change_in_an_epoch(history)),
         (
             "Validation",
             words.loss4(validation[-1][1] if validation else None),

@@ -11,7 +11,7 @@ from fluxgym.run.queue import Turn
 from fluxgym.run.record import BEGINNINGS, MONITOR, NAN, SLOW, STALLED, WELL, Health, Verdict, read_record
 from fluxgym.run.resuming import best_state, find_states
 from fluxgym.run.status import Status, read_status
-from fluxgym.view import words
+from fluxgym.view import slurm_words, words
 from fluxgym.view.ended import name_state, tell_failed, tell_learned
 from trainer.folder import RunFolder, read_state
 
@@ -44,6 +44,9 @@ def tell_running(status: Status, history: History, now: float) -> str:
     verdict, health = find_verdict(status, history), status.health
     left = find_time_left(status, history)
     ends = f" Ends about {words.clock(now + left, now)}." if left else ""
+    where = f" {slurm_words.tell_running(status.job, now, left, status.is_ours)}" if status.job else ""
+    if status.job and status.job.state in slurm_words.ASLEEP:
+        return add_note(where.lstrip(), status)
     if verdict == STALLED and health:
         said = f"{health.reason} {_tell_what_will_be(status, now)}"
     elif verdict == NAN:
@@ -60,7 +63,7 @@ def tell_running(status: Status, history: History, now: float) -> str:
         said = f"{health.reason}{ends}"
     else:
         said = f"{_trend(history)}{ends}"
-    return add_note(said, status)
+    return add_note(f"{said}{where}", status)
 
 
 def tell_stopping(folder: RunFolder, status: Status, history: History, now: float) -> str:
@@ -143,6 +146,12 @@ def _tell_what_will_be(status: Status, now: float) -> str:
     return f"It will be stopped {when}{kept}{often}."
 
 
+def tell_starting(status: Status, history: History, now: float) -> str:
+    """What happens between its turn and the training's own first words; of a job where it runs."""
+    where = f" {slurm_words.tell_running(status.job, now)}" if status.job else ""
+    return add_note(f"{tell_preparing(history)}{where}", status)
+
+
 def tell_preparing(history: History) -> str:
     """What is done before the first step."""
     is_before = history.has_begun and history.phase not in PREPARING  # the log is still that of the attempt before
@@ -201,6 +210,8 @@ def tell_queued(folder: RunFolder, status: Status, history: History, now: float)
     """A pause before it goes on by itself, or its place in the line, who is before it and when it begins."""
     if is_paused(status, now):
         return add_note(_tell_pause(folder, status, history, now), status)
+    if status.job:
+        return add_note(slurm_words.tell_queued(status.job, now), status)
     turn = status.queue
     if turn is None:
         return add_note("Waiting for its turn.", status)

@@ -4,6 +4,7 @@ Looking starts nothing and changes nothing: where a supervisor is missing, none 
 its settings, the names of its files) goes through the run's redactor first.
 """
 
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -26,6 +27,9 @@ LASTS = 1.0  # s
 LINES = 100
 MOST_KEPT = 256
 LARGEST_SETTINGS = 256 * 1024  # bytes; no settings are longer
+CLUSTER = re.compile(
+    r"^(?:\[slurm\].*(?:\n(?!\[).*)*|slurm\b.*)\n?", re.MULTILINE
+)  # accounts, scripts: says nothing of the LoRA
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def _read_settings(folder: RunFolder) -> str:
             text = file.read(LARGEST_SETTINGS).decode("utf-8", "replace")
     except OSError:
         return ""
-    return redactor_of(folder).text(text)
+    return redactor_of(folder).text(CLUSTER.sub("", text))
 
 
 def _is_inside(folder: RunFolder, path: Path) -> bool:

@@ -69,7 +69,7 @@ def tell(folder: RunFolder, state: str | None, status: Status, history: History,
         case "failed":
             return f"{ended.tell_failed(status, history, names=False)}{_tell_way_on(status, history)}"
         case "lost":
-            return f"The machine restarted {ended.tell_place(status, history)}.{_tell_way_on(status, history)}"
+            return f"Its machine failed or restarted {ended.tell_place(status, history)}.{_tell_way_on(status, history)}"
     if history.step is not None:
         return f"It was seen last {ended.tell_place(status, history)}."
     return "It has not made a step so far." if history.last_line_age_seconds is not None else "It has not begun so far."

@@ -9,11 +9,12 @@ from typing import Any
 
 from fluxgym.log.history import History, get_history
 from fluxgym.log.remedies import DOWNLOAD, LOWER_RATE, RESUME, SMALLER, find_remedy
+from fluxgym.run.again import find_smaller
 from fluxgym.run.base_model import find_model_file, hub_cache
 from fluxgym.run.folders import log_of
 from fluxgym.run.record import read_record
-from fluxgym.run.resuming import find_left, find_states
-from fluxgym.run.settings import SettingsError, read_settings, smaller
+from fluxgym.run.resuming import Left, find_left, find_states
+from fluxgym.run.settings import SettingsError, read_settings
 from fluxgym.run.status import Status
 from fluxgym.view import words
 from fluxgym.view.ended import find_state_before
@@ -48,7 +49,7 @@ class Choice:
 
     def tell_left(self, history: History, epochs: int | None = None) -> str:
         """What is left from it to the end of so many epochs; None: as many as before. 760 steps left to epoch 16, about 1 h"""
-        left = find_left(self.state, history, epochs)
+        left = find_left(self.state, history, epochs) or self._find_left(epochs)
         if left is None:
             return "how much is left is not known"
         if not left.steps:
@@ -58,6 +59,11 @@ class Choice:
         return f"{words.plural(left.steps, 'step')} left{end}" + (
             f", about {words.duration(left.seconds)}" if left.seconds else ""
         )
+
+    def _find_left(self, epochs: int | None) -> Left | None:
+        """Without a log: an epoch has as many steps as those before the state had."""
+        step, done = self.state.step, self.state.epoch
+        return None if self.state.position or not done or not epochs else Left(max(0, step * epochs // done - step), None)
 
     @property
     def label(self) -> str:
@@ -133,7 +139,7 @@ def _find_damaged(folder: RunFolder, message: str) -> Path | None:
 
 def _find_smaller(folder: RunFolder, status: Status) -> WayOn | None:
     try:
-        step = smaller(read_settings(folder))
+        step = find_smaller(folder)
     except SettingsError:
         return None
     if step is None:

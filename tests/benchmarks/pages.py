@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,16 +120,16 @@ class Feed:
         return size
 
 
-async def ask(server: ClientConnection, name: str, fragment: str = "") -> Answer:
-    """Asks for a run of the page, or of one part of it."""
+async def ask(server: ClientConnection, page: str, query: str = "", fragment: str = "", patience: float = 120) -> Answer:
+    """Asks for a run of a page, or of one part of it."""
     message = BackMsg()
-    message.rerun_script.query_string = f"run={name}"
-    message.rerun_script.page_name = "run"
+    message.rerun_script.query_string = query
+    message.rerun_script.page_name = page
     message.rerun_script.fragment_id = fragment
     await server.send(message.SerializeToString())
     answer = Answer()
     while True:
-        data = await asyncio.wait_for(server.recv(), 120)
+        data = await asyncio.wait_for(server.recv(), patience)
         data = data if isinstance(data, bytes) else data.encode()
         told = ForwardMsg.FromString(data)
         answer.hear(data, told)
@@ -143,12 +144,15 @@ class Viewer:
         self.server, self.feed, self.folder, self.steps, self.live = server, feed, folder, steps, ""
         self.costs: list[Cost] = []
 
+    async def ask(self, fragment: str = "") -> Answer:
+        return await ask(self.server, "run", f"run={self.folder.name}", fragment)
+
     async def open(self) -> None:
-        answer = await ask(self.server, self.folder.name)
+        answer = await self.ask()
         assert answer.charts, "the page has no charts"
         self.live = max(set(answer.parts), key=answer.parts.count)
         for _ in range(WARM):
-            answer = await ask(self.server, self.folder.name, self.live)
+            answer = await self.ask(self.live)
             self.feed.fetch(answer.charts)
 
     async def refresh(self, clock: int) -> None:
@@ -156,7 +160,7 @@ class Viewer:
         with self.folder.training_log.open("a", encoding="utf-8") as log:
             log.write(line(self.steps, self.steps + PER_EPOCH))
         before = time.clock_gettime(clock)
-        answer = await ask(self.server, self.folder.name, self.live)
+        answer = await self.ask(self.live)
         fetched = self.feed.fetch(answer.charts)
         await asyncio.sleep(0.05)  # what the server does after the answer, its garbage collection, is counted too
         self.costs.append(Cost(1000 * (time.clock_gettime(clock) - before), answer.size / 1024, fetched / 1024))
@@ -186,29 +190,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs=2, default=[1000, 1_000_000])
     parser.add_argument("--refreshes", type=int, default=150)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
+    with tempfile.TemporaryDirectory() as name:
         outputs = Path(name) / "outputs"
         folders = [RunFolder(outputs / f"run-{steps}") for steps in options.steps]
         for folder, steps in zip(folders, options.steps, strict=True):
             write_run(folder, steps)
-        command = [sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.headless", "true"]
-        server = subprocess.Popen(
-            [*command, "--server.port", str(port)],
-            cwd=ROOT,
-            env={**os.environ, "FLUXGYM_OUTPUTS": str(outputs), KEY_NAME: KEY, "FLUXGYM_ACCESS_FILE": f"{name}/access.json"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            wait_until_up(port)
-            with lock.hold(folders[0].lock, 1), lock.hold(folders[1].lock, 1):
-                costs = asyncio.run(measure(port, server.pid, folders, options.steps, options.refreshes))
-        finally:
-            server.kill()
-            server.wait()
+        variables = {"FLUXGYM_OUTPUTS": str(outputs), KEY_NAME: KEY, "FLUXGYM_ACCESS_FILE": f"{name}/access.json"}
+        with serving(variables) as (port, pid), lock.hold(folders[0].lock, 1), lock.hold(folders[1].lock, 1):
+            costs = asyncio.run(measure(port, pid, folders, options.steps, options.refreshes))
     report(options.steps, costs)
 
 
@@ -226,6 +215,28 @@ def report(steps: list[int], costs: list[list[Cost]]) -> None:
             f"{sum(kib):.1f} KiB sent ({kib[0]:.1f} by Streamlit, {kib[1]:.1f} to the charts; the most was {most:.1f})"
         )
     print(f"ratio of the means {means[1] / means[0]:.2f} (goals: within 1.2, under 20 ms, under 40 KiB)")
+
+
+@contextlib.contextmanager
+def serving(
+    variables: Mapping[str, str], runner: Sequence[str] = ("-m", "streamlit"), core: int | None = None
+) -> Iterator[tuple[int, int]]:
+    """A real server with these variables, on one core where that is named: its port and its pid."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, *runner, "run", "dashboard.py", "--server.headless", "true", "--server.port", str(port)]
+    server = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **variables}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    if core is not None:
+        os.sched_setaffinity(server.pid, {core})
+    try:
+        wait_until_up(port)
+        yield port, server.pid
+    finally:
+        server.kill()
+        server.wait()
 
 
 def wait_until_up(port: int) -> None:

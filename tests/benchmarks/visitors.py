@@ -13,10 +13,7 @@ import json
 import os
 import random
 import signal
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -31,10 +28,11 @@ from websockets.typing import Subprotocol
 
 from fluxgym.access.links import PARTS, make_link
 from fluxgym.run.care import NONE, Care
+from fluxgym.run.create import create_run
 from fluxgym.run.family import find_family
-from fluxgym.run.launch import create_run, start_run
+from fluxgym.run.launch import start_run
 from fluxgym.run.record import read_record
-from tests.benchmarks.pages import ROOT, Answer, wait_until_up
+from tests.benchmarks.pages import Answer, serving
 from trainer import mini
 from trainer.config import Config, load_config
 from trainer.folder import RunFolder
@@ -216,34 +214,6 @@ def training(core: int) -> Iterator[RunFolder]:
                 each.signal(signal.SIGKILL)
 
 
-@contextmanager
-def serving(core: int, path: Path) -> Iterator[tuple[int, int]]:
-    """A real server, on one core. Its port and its pid."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        "dashboard.py",
-        "--server.headless",
-        "true",
-        "--server.port",
-        str(port),
-    ]
-    with (path / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-    os.sched_setaffinity(server.pid, {core})
-    try:
-        wait_until_up(port)
-        yield port, server.pid
-    finally:
-        server.kill()
-        server.wait()
-
-
 def wait_for(condition: object) -> None:
     deadline = time.monotonic() + 120
     while not condition():  # type: ignore[operator]
@@ -282,7 +252,7 @@ def main() -> None:
         os.environ |= {f"FLUXGYM_{key}": value for key, value in own.items()}
         os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
         costs = Costs()
-        with training(second) as folder, serving(first, Path(name)) as (port, pid):
+        with training(second) as folder, serving({}, core=first) as (port, pid):
             os.sched_setaffinity(0, set(others) or {first})
             _, token = make_link(folder, 1, "", PARTS)
             turn = Turn(pid, folder)

@@ -93,6 +93,20 @@ def test_zoom_and_legend_are_kept_over_five_refreshes_with_new_data(
     assert complaints == []
 
 
+def test_all_steps_are_shown_where_the_page_was_open_before_the_first(
+    page: Page, server: Server, outputs: Path, complaints: list[str]
+) -> None:
+    run = Run(RunFolder(outputs / "robot"))
+    run.write("2026-11-24 10:00:00 Training: 9000 steps, 90 epochs\n")
+    page.goto(f"{server.url}/run?run=robot")
+    page.wait_for_function(f"{LOSS}?.layout")
+    for steps in (1, 1, 30):  # with few there is room for more, with many there need not be
+        run.go_on(steps)
+        wait_for_step(page, run.steps)
+    page.wait_for_function(f"{LOSS}._fullLayout.xaxis.range[1] >= {run.steps}")
+    assert complaints == []
+
+
 def test_what_was_chosen_is_in_the_address_and_survives_a_reload(
     page: Page, server: Server, run: Run, complaints: list[str]
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from fluxgym.run.old_logs import archive_log
+from fluxgym.run.record import Attempt, Record, Verdict, write_record
 from fluxgym.ui.live import EVERY
 from tests.browser.conftest import Server, wait_for_refreshes
 from trainer.folder import RunFolder
@@ -195,6 +196,27 @@ def test_archived_logs_attempts_and_a_fresh_start_while_it_is_open(
     run.write("a fresh start")
     expect(page.locator(".fluxgym-log .lines > div")).to_have_text(["a fresh start"], timeout=60_000)
     expect(page.get_by_label("Log", exact=True).first.locator("option")).to_have_count(3)
+    assert complaints == []
+
+
+def test_a_log_that_has_ended_is_not_called_live(page: Page, server: Server, run: Run, complaints: list[str]) -> None:
+    archive_log(run.folder)
+    run.write("a fresh start")
+    open_log(page, server)
+    mark = page.locator(".fluxgym-log .mark")
+    expect(mark).to_have_class("mark live")
+    page.get_by_label("Log", exact=True).first.select_option(index=1)
+    expect(mark).to_have_text("Archived")
+    page.get_by_label("Log", exact=True).first.select_option("This run")
+    expect(mark).to_have_text("Live")
+    attempt = Attempt(1, 1e9, ["python"], ended=2e9, verdict=Verdict("stopped", "Stopped by you."))
+    write_record(run.folder, Record("robot", 1e9, ["python"], "stopped", 2e9, attempts=[attempt]))
+    expect(mark).to_have_text("Ended")  # at a refresh
+    expect(mark).to_have_class("mark")
+    run.folder.record.unlink()
+    expect(mark).to_have_text("Live")
+    run.go_on(1)
+    wait_for_line(page, " 401/9000")
     assert complaints == []
 
 

@@ -1,16 +1,49 @@
 """All settings and presets in a real browser, where a value that a widget only shows could be replaced by its default."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from fluxgym.form import form
 from tests.browser.conftest import Server
+from trainer.config import load_config
 
 pytestmark = pytest.mark.usefixtures("outputs")
 
 
 def kept(key: str) -> object:
     return form.read_values(form.draft())[key]
+
+
+def test_what_is_exported_is_what_the_form_says(
+    page: Page, server: Server, complaints: list[str], wait_until: Callable[..., object]
+) -> None:
+    """It is made at the click: a file of each run of the page was asked for when another run had taken it away."""
+    form.write_values(form.draft(), form.demo_values())
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:  # a slow network
+        held.append(route)
+
+    page.route(f"{server.url}/media/**", hold)
+    page.goto(f"{server.url}/train")
+    name, export = page.get_by_label("Name", exact=True), page.get_by_role("button", name="Export")
+    for number in range(4):
+        name.fill(f"robot-{number}")
+        name.press("Enter")
+        wait_until(lambda wanted=f"robot-{number}": kept("name") == wanted)
+    for route in held:
+        route.continue_()
+    page.unroute(f"{server.url}/media/**")
+    with page.expect_download() as download:
+        export.click()
+    assert download.value.suggested_filename == "robot-3.toml"
+    assert load_config(Path(download.value.path())).name == "robot-3"
+    page.get_by_role("link", name="Run", exact=True).click()
+    page.get_by_role("heading", name="No run yet").wait_for()
+    assert complaints == []
 
 
 def test_settings_are_searched_changed_and_taken_back_and_presets_come_and_go(page: Page, server: Server) -> None:

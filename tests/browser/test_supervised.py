@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from fluxgym.form import form
 from fluxgym.run.care import NONE, Care
-from fluxgym.run.launch import create_run, start_run, stop_run, wait_for_end
+from fluxgym.run.create import create_run
+from fluxgym.run.launch import start_run, stop_run, wait_for_end
 from fluxgym.run.record import read_record, write_record
 from fluxgym.run.status import read_status
 from tests.browser.conftest import Server
@@ -102,12 +103,15 @@ def test_a_pause_before_it_goes_on_can_be_cut_short(
     badge(page, "Completed").wait_for()
 
 
-def test_a_lost_run_goes_on_by_one_button(page: Page, server: Server, start_small: Callable[..., RunFolder]) -> None:
+def test_a_lost_run_goes_on_by_one_button(
+    page: Page, server: Server, start_small: Callable[..., RunFolder], wait_until: Callable[..., object]
+) -> None:
     folder = start_small("--steps", "50", "--state-at", "20", "--hang-at", "30", "--attempts", "1")
     reboot(folder)
     see(
         page, server, "small", "Lost", "The machine restarted at step 30 of 50. Nothing is lost. The state of step 20 is whole;"
     )
+    wait_until(lambda: (record := read_record(folder)) and record.verdict)  # by a supervisor that the page sent for that
     page.get_by_role("button", name="Resume", exact=True).click()
     badge(page, "Completed").wait_for()
 

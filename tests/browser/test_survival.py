@@ -74,3 +74,23 @@ def test_a_run_outlives_browser_and_server(
         assert min(tab.evaluate(CURVE)) == 1
     second.close()
     third.close()
+
+
+def test_without_a_connection_the_page_says_that_the_training_goes_on(page: Page, server: Server) -> None:
+    with page.expect_response(lambda answer: answer.url.endswith("/alive")):  # its script is there
+        page.goto(server.url)
+    note = page.locator(".fluxgym-away").filter(
+        has_text=re.compile(r"No connection to FluxGym since \d.*it goes on", re.DOTALL)
+    )
+    expect(note).not_to_be_visible()
+    page.context.set_offline(True)  # the tunnel broke off
+    expect(note).to_be_visible()
+    page.context.set_offline(False)
+    expect(note).not_to_be_visible()
+    server.kill()
+    expect(note).to_be_visible()
+    box, view = note.bounding_box(), page.viewport_size
+    assert box and view
+    assert box["x"] >= 0 and box["y"] + box["height"] <= view["height"]
+    server.start()
+    expect(note).not_to_be_visible()

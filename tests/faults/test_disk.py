@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fluxgym.run.create import create_run
 from fluxgym.run.folders import list_runs
-from fluxgym.run.launch import RunError, create_run, look_after, resume_run, stop_run, wait_for_end
+from fluxgym.run.launch import RunError, look_after, resume_run, stop_run, wait_for_end
 from fluxgym.run.record import read_record
 from fluxgym.run.status import read_status
 from tests.faults.tree import RUNNING, empty_disk, fill_disk, steps_in, text_of
@@ -97,17 +98,20 @@ def test_a_full_disk_refuses_a_start_in_words(small_disk):
 
 @pytest.fixture
 def read_only(small_disk):
-    """read_only(): nothing new can be opened for writing from then on; what is open goes on."""
+    """read_only(): nothing new can be opened for writing from then on; what is open goes on. read_only(False): as before."""
     bound = []
 
-    def close() -> None:
-        for options in (["--bind", small_disk, small_disk], ["-o", "remount,ro,bind", small_disk]):
-            subprocess.run(["mount", *options], check=True)
-            bound.append(options)
+    def close(is_closed: bool = True) -> None:
+        if bound:
+            subprocess.run(["umount", "--lazy", small_disk], check=True)
+            bound.clear()
+        if is_closed:
+            for options in (["--bind", small_disk, small_disk], ["-o", "remount,ro,bind", small_disk]):
+                subprocess.run(["mount", *options], check=True)
+                bound.append(options)
 
     yield close
-    if bound:
-        subprocess.run(["umount", "--lazy", small_disk], check=True)
+    close(False)
 
 
 def test_outputs_become_read_only_while_a_run_goes_on(small_disk, read_only, running, wait_until):
@@ -120,7 +124,12 @@ def test_outputs_become_read_only_while_a_run_goes_on(small_disk, read_only, run
     supervisor.signal(signal.SIGUSR1)
     wait_until(lambda: not training.alive())
     assert "its verdict is yet to be written" in look_after(folder).message
+    tried = text_of(folder.monitor_log).count("cannot be written")
+    wait_until(lambda: not supervisor.alive() or text_of(folder.monitor_log).count("cannot be written") > tried + 5)
     assert supervisor.alive()
+    read_only(False)
+    assert wait_for_end(folder, 20).state == "failed", "no state could be saved"
+    assert read_record(folder).attempts[-1].exit_code == 1, "which only the one knows who saw its end"
 
 
 def test_read_only_outputs_refuse_a_start_in_words(small_disk, read_only, start_small):

@@ -8,10 +8,11 @@ import sys
 import pytest
 
 from fluxgym.run import lock
-from fluxgym.run.launch import RunIsActive, start_run, stop_run, wait_for_end
+from fluxgym.run.launch import RunIsActive, RunIsNotActive, resume_run, start_run, stop_run, wait_for_end
 from fluxgym.run.record import begin_attempt, read_record, write_record
 from fluxgym.run.status import read_status
 from tests.faults.tree import RUNNING, small_command, steps_in
+from trainer.folder import RunFolder
 
 
 def test_a_run_whose_folder_was_deleted_leaves_the_next_one_alone(running, start_small, wait_until, tmp_path):
@@ -57,3 +58,23 @@ def test_another_supervisor_of_a_deleted_run_harms_nobody(running, killed, monke
     assert str(old.pid) not in folder.monitor_log.read_text()
     assert stop_run(folder, wait=20).state == "stopped"
     assert new.wait(20) == 0
+
+
+def test_a_copy_of_a_run_under_way_has_no_hand_on_it(running):
+    """Its run.json names the supervisor and the training of the other."""
+    folder, supervisor, training = running(*RUNNING)
+    copy = RunFolder(folder.path.with_name("copy"))
+    shutil.copytree(folder.path, copy.path)
+    status = read_status(copy)
+    assert (status.state, status.is_active) == ("lost", False)
+    assert (
+        status.message == "This folder is a copy of small, made while that was under way: what trains is there, and not here."
+    )
+    with pytest.raises(RunIsNotActive):
+        stop_run(copy)
+    copy.record.write_text(copy.record.read_text().replace(f'"{folder.path}"', f'"{copy.path}"'))  # what it trains into
+    assert resume_run(copy).is_active
+    assert read_status(folder).state == "running" and supervisor.alive() and training.alive()
+    assert stop_run(copy, wait=20).state == "stopped"
+    assert read_record(copy).name == "copy" and read_record(copy).attempts[0].verdict.state == "lost"
+    assert training.alive()

@@ -5,7 +5,8 @@ import tomllib
 from fluxgym.log.history import get_history
 from fluxgym.log.parts import list_parts, open_part
 from fluxgym.run.care import write_care
-from fluxgym.run.launch import create_run, look_after, resume_run, start_run, stop_run, wait_for_end
+from fluxgym.run.create import create_run
+from fluxgym.run.launch import look_after, resume_run, start_run, stop_run, wait_for_end
 from fluxgym.run.record import read_record
 from tests.faults.tree import NO_TURN, empty_disk, fill_disk, steps_in
 from trainer.config import parse_config

@@ -148,3 +148,12 @@ def test_a_training_that_is_suspended_still_stops_with_its_state(running, wait_u
     status = stop_run(folder, wait=20)
     assert (status.state, status.resumable.step) == ("stopped", status.step)
     assert "is suspended: SIGCONT, so that it can end" in folder.monitor_log.read_text()
+
+
+def test_a_training_that_is_suspended_after_it_was_asked_to_end(running):
+    folder, _, training = running(*RUNNING, "--saving", "3")
+    assert stop_run(folder).state == "stopping"
+    training.signal(signal.SIGSTOP)
+    status = wait_for_end(folder, 60)
+    assert (status.state, "killed" in status.message) == ("stopped", False)
+    assert status.resumable.step == status.step

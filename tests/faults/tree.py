@@ -4,6 +4,7 @@ import contextlib
 import sys
 from pathlib import Path
 
+from fluxgym.log.history import get_history
 from fluxgym.run.care import NONE, Care, write_care
 from fluxgym.run.launch import start_run
 from fluxgym.run.record import read_record
@@ -35,6 +36,13 @@ def text_of(path: Path) -> str:
 def steps_in(folder: RunFolder) -> int:
     """How many steps the training's log tells of."""
     return text_of(folder.training_log).count("steps:")
+
+
+def steps_of(folder: RunFolder) -> list[int]:
+    """The steps that the training's log tells of, each as often as it does."""
+    history = get_history(folder.training_log)
+    history.update()
+    return list(history.steps)
 
 
 def is_guarded(folder: RunFolder) -> bool:

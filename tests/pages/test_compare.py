@@ -12,7 +12,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from fluxgym.run.launch import wait_for_end
+from fluxgym.ui.compare_view import OFFERED
 from fluxgym.view.opening import open_folder
+from tests.benchmarks.many_folders import make_folders
 from tests.conftest import HOSTILE_NAMES
 from tests.pages.opened import open_page, told
 from trainer.folder import RunFolder
@@ -51,6 +53,19 @@ def test_with_fewer_than_two_it_says_what_it_is_for(outputs: Path) -> None:
     page = open_page("compare", runs="alone")
     assert page.multiselect[0].value == ["alone"]
     assert "Choose two runs or more" in told(page)
+
+
+def test_of_very_many_runs_the_latest_are_offered_and_any_can_be_named(outputs: Path) -> None:
+    folders = make_folders(outputs, OFFERED + 40)
+    names = [folder.name for folder in reversed(folders)]
+    page = open_page("compare", runs=f"{names[-1]},{names[3]}")
+    assert page.multiselect[0].options == [*names[:OFFERED], names[-1]]
+    assert page.multiselect[0].value == [names[-1], names[3]]
+    assert page.multiselect[0].proto.accept_new_options
+    page.multiselect[0].set_value([names[-2], names[3], "no such run"]).run()
+    assert page.multiselect[0].value == [names[-2], names[3]]
+    assert "Not there: no such run" in told(page)
+    assert names[-2] in table(page)
 
 
 def test_the_address_says_which(start_small: Callable[..., RunFolder]) -> None:

@@ -35,9 +35,10 @@ def with_open_logs(page: AppTest) -> AppTest:
 def test_without_any_run_it_shows_the_way(outputs: Path) -> None:
     page = open_page("run")
     assert page.title[0].value == "No run yet"
-    assert primary(page) == ["New training"]
-    press(page, "New training")
+    assert primary(page) == ["Try the demo"]
+    press(page, "Try the demo")
     assert page.title[0].value == "New training"
+    assert page.text_input(key="form:name").value == "demo"
 
 
 def test_an_unknown_run_is_told_with_the_names_near_it(start_small: Callable[..., RunFolder]) -> None:
@@ -66,7 +67,7 @@ def test_a_run_under_way(start_small: Callable[..., RunFolder], wait_until: Call
     assert ":material/play_circle: Running" in told(page)
     assert [number.label for number in page.metric] == [
         "Time left",
-        "Loss, smoothed",
+        "Loss, epoch mean",
         "Validation",
         "Pace",
         "Learning rate",

@@ -12,6 +12,7 @@ from fluxgym.run.launch import wait_for_end
 from fluxgym.run.record import read_record
 from fluxgym.run.status import read_status
 from fluxgym.ui.cards import look_at
+from tests.benchmarks.many_folders import make_folders
 from tests.conftest import HOSTILE_NAMES
 from tests.pages.opened import open_page, press, primary, told
 from trainer.folder import RunFolder
@@ -34,7 +35,7 @@ def test_a_run_under_way(start_small: Callable[..., RunFolder], wait_until: Call
     assert "small" in told(page)
     assert ":material/play_circle: Running" in told(page)
     assert "of 100,000, epoch 1 of 1. About" in page.get("progress")[0].proto.text.replace("\\", "")
-    assert page.metric[0].label == "Loss, smoothed"
+    assert page.metric[0].label == "Loss, epoch mean"
     assert len(page.metric[0].proto.chart_data) > 10
     assert "last line 0 s ago" in told(page)
     assert primary(page) == ["New training"]
@@ -90,6 +91,45 @@ def test_many_runs_are_a_table_with_a_filter(outputs: Path) -> None:
     page.text_input(key="filter").set_value("N-1").run()
     assert sorted(page.dataframe[0].value["Run"]) == [f"run-1{number}" for number in range(10)]
     assert "10 of 25 runs" in told(page)
+
+
+def test_very_many_runs_are_chosen_and_sorted_among_all_and_sent_by_pages(outputs: Path) -> None:
+    folders = make_folders(outputs, 250)
+    names = [folder.name for folder in reversed(folders)]
+    page = open_page("runs")
+    assert list(page.dataframe[0].value["Run"]) == names[:100]
+    assert "1 to 100 of 250 runs. Tick one to open it; the head of a column sorts these rows." in told(page)
+    page.session_state["page:3::[]:Ended last"] = 3
+    page.run()
+    assert list(page.dataframe[0].value["Run"]) == names[200:]
+    assert "201 to 250 of 250 runs" in told(page)
+    page.selectbox(key="order").set_value("Name").run()
+    assert list(page.dataframe[0].value["Run"]) == sorted(names)[:100], "another order begins at its first page"
+    states = page.button_group(key="states")
+    assert "\u2715 Failed 42" in states.options
+    page.button_group(key="states").set_value(["failed"]).run()
+    assert {*page.dataframe[0].value["State"]} == {"\u2715 Failed"}
+    assert len(page.dataframe[0].value) == 42
+    page.text_input(key="filter").set_value("ROBOT").run()
+    count = len(page.dataframe[0].value)
+    assert [name.split("-")[0] for name in page.dataframe[0].value["Run"]] == ["robot"] * count
+    assert f"\u2715 Failed {count}" in page.button_group(key="states").options, "counted among those of the name"
+    page.text_input(key="filter").set_value("no such run").run()
+    assert "None of the 250 runs fits. The filter looks for a part of a name." in told(page)
+    assert not page.dataframe, "an empty table says nothing"
+
+
+def test_what_was_chosen_is_there_again_after_a_run_was_opened(outputs: Path) -> None:
+    make_folders(outputs, 50)
+    page = open_page("runs")
+    page.text_input(key="filter").set_value("robot").run()
+    page.selectbox(key="order").set_value("Name").run()
+    page.button_group(key="states").set_value(["completed"]).run()
+    shown = list(page.dataframe[0].value["Run"])
+    for other in ("models", "runs"):
+        page.switch_page(f"pages/{other}.py").run()
+    assert list(page.dataframe[0].value["Run"]) == shown
+    assert page.text_input(key="filter").value == "robot" and page.selectbox(key="order").value == "Name"
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE_NAMES.values() if re.fullmatch(r"[^/.\0][^/\0]{0,200}", name)])

@@ -89,7 +89,7 @@ def test_how_it_goes_is_always_shown(robot: RunFolder, visit: Callable[..., AppT
     page = visit(robot)
     assert [title.value for title in page.title] == ["robot"]
     assert "It was seen last at step 20 of 40." in told(page)
-    assert [number.label for number in page.metric][:2] == ["Time left", "Loss, smoothed"]
+    assert [number.label for number in page.metric][:2] == ["Time left", "Loss, epoch mean"]
     assert len(page.metric) == 6
     assert [data["chart"] for data in sent(page) if "chart" in data] == ["loss", "epochs"]
     assert "Shown by FluxGym" in told(page)

@@ -13,7 +13,7 @@ from trainer.config import load_config  # noqa: E402
 from trainer.flow import draw_noise  # noqa: E402
 from trainer.folder import RunFolder  # noqa: E402
 from trainer.interrupt import Stop  # noqa: E402
-from trainer.loop import learn, next_batch  # noqa: E402
+from trainer.loop import learn_in_memory, next_batch  # noqa: E402
 from trainer.prepare import Training, prepare  # noqa: E402
 
 
@@ -26,7 +26,7 @@ def find_gradients(training: Training) -> dict[str, Tensor]:
     for name, weight in training.weights.items():  # B is zero at first, and A then has no gradient
         weight.data.add_(0.01 if ".lora_B." in name else 0)
     batch = next_batch(training)
-    numbers = learn(training, batch, draw_noise(training.family, batch, training.config.train, 1))
+    numbers = learn_in_memory(training, batch, draw_noise(training.family, batch, training.config.train, 1))
     return {"loss": numbers[:1], **{name: weight.grad for name, weight in training.weights.items() if weight.grad is not None}}
 
 

@@ -115,7 +115,14 @@ def test_reads_back_what_it_wrote(config, tmp_path: Path):
     assert load_config(file) == config
 
 
-@pytest.mark.parametrize(("content", "part"), [(b"a = ", "is not TOML"), (b"\xff", "cannot be read"), (None, "cannot be read")])
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"a = ", "is not TOML"),
+        (b"\xff", "got no UTF-8 text"),
+        (None, "cannot be read: got nothing there, expected a .toml file of settings"),
+    ],
+)
 def test_a_file_that_is_none(tmp_path: Path, content, part):
     file = tmp_path / "config.toml"
     if content is not None:

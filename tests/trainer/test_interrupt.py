@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -12,12 +13,13 @@ from trainer.interrupt import Stop, Stopped
 
 @pytest.fixture
 def stop():
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before, hook = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}, sys.unraisablehook
     made = Stop()
     made.listen()
     yield made
     for number, handler in before.items():
         signal.signal(number, handler)
+    sys.unraisablehook = hook
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -35,6 +37,22 @@ def test_a_note_from_then_on(stop, capfd):
     os.kill(os.getpid(), signal.SIGINT)
     assert stop.signal == "SIGTERM"
     assert capfd.readouterr().out.count("Stopping: SIGTERM received, finishing the step\n") == 1
+
+
+def test_heard_though_it_comes_while_an_object_is_deleted(stop, capfd):
+    """Python prints what a __del__ raises, and goes on."""
+
+    class Deleted:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Stopped):
+        Deleted()
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert stop.signal == "SIGTERM"
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("how", ["ignored", "blocked"])

@@ -142,7 +142,7 @@ def test_equal_to_peft_in_fp32(transformer, family, predict):
     for name, weight in weights.items():
         other[name].data.copy_(weight)
     ours, expected = predict(transformer), predict(theirs)
-    torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours, expected, rtol=1e-5, atol=3e-5)  # sums in any order: 1.9e-5 were seen
     first, second = gradients(weights, ours.square().mean()), gradients(other, expected.square().mean())
     assert all(gradient.abs().max() > 0 for gradient in first.values()), "each weight learns"
     for name in weights:

@@ -1,6 +1,7 @@
 """What a training learns from, made ready; and what a person should know about it."""
 
 import os
+import random
 import shutil
 import subprocess
 from pathlib import Path
@@ -33,13 +34,18 @@ def test_captions_that_are_cut_are_told_once_with_the_first_file(small, make_fol
         assert warnings == ([f"{told} (model.max_sequence_length)"] if words == 40 else [])
 
 
+def draw_noise(size: tuple[int, int], seed: int) -> Image.Image:
+    """The same each time: which image is held out depends on what is in it."""
+    return Image.frombytes("L", size, random.Random(seed).randbytes(size[0] * size[1]))
+
+
 @pytest.fixture
 def shapes(small, tmp_path):
     """Settings of a folder with images of several shapes."""
     folder = tmp_path / "shapes"
     folder.mkdir()
     for number, size in enumerate([(96, 96), (200, 100), (400, 60), (50, 70), (96, 96)]):
-        Image.effect_noise(size, 60 + number).convert("RGB").save(folder / f"{number}.png")
+        draw_noise(size, number).convert("RGB").save(folder / f"{number}.png")
         (folder / f"{number}.txt").write_text(f"sks {number}")
     small["data"] |= {"folder": str(folder), "validation_images": 0, "regularisation_images": 0, "batch_size": 2}
     return small
@@ -120,7 +126,7 @@ EVERYTHING = {
 
 def test_with_everything_at_once_a_resume_is_exact_and_no_state_goes_on_under_other_data(shapes, learn, make_run):
     folder = Path(shapes["data"]["folder"])
-    Image.effect_noise((200, 100), 90).save(folder / "1-masklabel.png")
+    draw_noise((200, 100), 90).save(folder / "1-masklabel.png")
     for number in range(5):
         (folder / f"{number}.txt").write_text(f"sks {number}, red, green, blue")
     shapes["data"] |= EVERYTHING
@@ -131,7 +137,7 @@ def test_with_everything_at_once_a_resume_is_exact_and_no_state_goes_on_under_ot
     learn(shapes, "resumed", resumed.epoch_state(2))
     first, second = load_file(whole.lora), load_file(resumed.lora)  # the files say different names of runs
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-    Image.effect_noise((200, 100), 91).save(folder / "1-masklabel.png")
+    draw_noise((200, 100), 91).save(folder / "1-masklabel.png")
     with pytest.raises(StateError, match="images and captions"):
         learn(shapes, "resumed", resumed.epoch_state(2))
 

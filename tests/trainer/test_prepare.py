@@ -48,12 +48,13 @@ def settings_of(values):
         ("train", "accumulation", 2, None),
         ("save", "every_epochs", 1, None),
         ("sample", "steps", 9, None),
+        ("slurm", "time_limit", "2:00:00", None),
     ],
 )
 def test_what_the_mathematics_depends_on(small, section, key, value, matters):
     small["model"]["quantise"] = "int8"
     before = settings_of(small)
-    small[section] = {**small[section], key: value}
+    small[section] = {**small.get(section, {}), key: value}
     after = settings_of(small)
     assert ", ".join(name for name in after if before.get(name) != after[name]) == (matters or "")
 

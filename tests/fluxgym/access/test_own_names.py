@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from fluxgym.access import own_names
+from fluxgym.access.redact import redactor_of
 from fluxgym.run.folders import PROJECT
+from fluxgym.run.record import begin_attempt, write_record
+from tests.fluxgym.run.hosts import there
 from trainer.folder import RunFolder
 
 
@@ -42,6 +45,33 @@ def test_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNPOD_POD_ID", "k3j2h1g0")
     assert own_names.find_hosts() == ["bobs-tower.example.org", "bobs-tower", "k3j2h1g0"]
     assert "k3j2h1g0" not in own_names.find_hosts(["my-k3j2h1g0-lora"])
+
+
+@pytest.mark.parametrize(
+    ("said", "nodes"),
+    [
+        ("gpu[01-03,7],cpu1", ["gpu01", "gpu02", "gpu03", "gpu7", "cpu1"]),
+        ("n1", ["n1"]),
+        ("", []),
+        ("a[", ["a"]),
+    ],
+)
+def test_nodes(said: str, nodes: list[str]) -> None:
+    assert own_names.list_nodes(said) == nodes
+    assert len(own_names.list_nodes("x[1-99999999]")) == own_names.MOST
+
+
+def test_machines(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert own_names.find_machines(folder) == []
+    begun = begin_attempt(folder, None, ["x"]).to("running", training=there("login.lab.example", 7), nodes="carol-gpu[1-2]")
+    write_record(folder, begun)
+    assert own_names.find_machines(folder) == ["login.lab.example", "carol-gpu1", "carol-gpu2", "login"]
+    assert (
+        redactor_of(folder).text("ERROR Rank 1 of 2, on carol-gpu2, was killed") == "ERROR Rank 1 of 2, on [host], was killed"
+    )
+    write_record(folder, begun.to("running", nodes="dave-gpu1"))
+    assert "dave" not in redactor_of(folder).text("Rank 0 of 1, on dave-gpu1"), "it goes on elsewhere"
 
 
 def test_users(monkeypatch: pytest.MonkeyPatch) -> None:

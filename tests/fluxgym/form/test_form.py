@@ -40,7 +40,7 @@ def test_an_untouched_form_lacks_a_name_and_images_and_nothing_else() -> None:
 
 def test_every_value_has_a_place_in_the_config_and_a_meaning() -> None:
     for key in form.default_values():
-        assert key.startswith(form.CARE) or len(form.explain(key)) > 1
+        assert key.startswith(form.NO_SETTINGS) or len(form.explain(key)) > 1
 
 
 def test_what_is_kept_comes_back(outputs: Path) -> None:

@@ -263,3 +263,15 @@ def test_an_update_that_may_not_take_long_goes_on_where_it_was(tmp_path):
     assert history.step == 1
     history.update()
     assert history.step == 2
+
+
+def test_the_curve_of_a_log_that_is_gone_is_forgotten_by_all(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_text(our_steps(1, 50, 90))
+    get_history(path).update()
+    assert get_history(path).points == 50
+    (tmp_path / "logs").mkdir()
+    path.rename(tmp_path / "logs" / "a.0001.log")  # moved at its size limit
+    assert get_history(path).points == 50
+    (tmp_path / "logs" / "a.0001.log").unlink()
+    assert (get_history(path).points, get_history(path).step) == (0, None)

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from fluxgym.log.parts import find_parts, list_parts, open_part, read_part, seek_part
+from fluxgym.log.parts import find_parts, is_gone, list_parts, open_part, read_part, seek_part
 
 from .rotated import append, move, pack
 
@@ -91,3 +91,16 @@ def test_a_place_in_a_part(log):
         assert not seek_part(file, 11)
         assert seek_part(file, 4)
         assert read_part(file, 99) == b"456789"
+
+
+def test_a_log_is_gone_when_nothing_of_it_is_there(tmp_path):
+    log = tmp_path / "run" / "training.log"
+    assert not is_gone(log), "the disk may be away"
+    log.parent.mkdir()
+    assert is_gone(log)
+    (log.parent / "logs").mkdir()
+    (log.parent / "logs" / "training.0001.log.gz").touch()
+    assert not is_gone(log)
+    (log.parent / "logs" / "training.0001.log.gz").unlink()
+    log.symlink_to(log)
+    assert not is_gone(log), "it cannot be read, for a moment"

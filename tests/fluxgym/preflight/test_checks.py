@@ -110,7 +110,7 @@ def test_a_gpu_that_is_too_small(make, monkeypatch):
 
     small = Way(30 * 2**30, {}, "base in nf4", 8 * 2**30)
     monkeypatch.setattr(checks, "get_estimate", lambda *_: Estimate("cuda", small, {}, 1, 1, 1.0))
-    monkeypatch.setattr(checks, "ask", lambda *_: replace(ask(make(), gpus=[Gpu(0, "uuid")]), device="cuda"))
+    monkeypatch.setattr(checks, "ask_for_place", lambda *_: replace(ask(make(), gpus=[Gpu(0, "uuid")]), device="cuda"))
     assert "needs about 30.0 GB (base in nf4), the GPU has 8.0 GB" in what(preflight(make()), "memory")
 
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from fluxgym.run.family import ATTEMPT_MARK, MARK, find_family, mark
+from fluxgym.run.family import ATTEMPT_MARK, MARK, find_family, find_marks, mark
 from fluxgym.run.identity import Identity
 from trainer.folder import RunFolder
 
@@ -59,3 +59,13 @@ def test_an_unmarked_leader_brings_its_children(tmp_path):
         assert find_family(RunFolder(tmp_path), Identity(leader.pid, 1, "another")) == []
         for pid in (*children, leader.pid):
             Identity.of(pid).signal(9)
+
+
+def test_whose_processes_are_alive_is_found_in_one_look(tmp_path, wait_until):
+    folder = RunFolder(tmp_path / "a'b \n")
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with subprocess.Popen(command, env=dict(os.environ) | {MARK: mark(folder)}) as process:
+        wait_until(lambda: mark(folder) in find_marks())
+        assert mark(RunFolder(tmp_path)) not in find_marks()
+        process.kill()
+    assert mark(folder) not in find_marks()

@@ -4,7 +4,22 @@ import os
 
 import pytest
 
-from fluxgym.run.folders import PROJECT, NoSuchRun, find_run, is_text, list_runs, outputs_root, shown_path
+from fluxgym.run.folders import (
+    PROJECT,
+    NoSuchRun,
+    find_run,
+    free_name,
+    has_run,
+    is_text,
+    list_runs,
+    outputs_root,
+    run_at,
+    shown_path,
+    touch_root,
+)
+from fluxgym.run.opened import remember
+from tests.files_read import files_read
+from trainer.folder import RunFolder
 
 
 def make(outputs, name, file="config.toml", when=1000):
@@ -49,6 +64,49 @@ def test_find(outputs):
     assert find_run("my-lora").path == outputs / "my-lora"
     with pytest.raises(NoSuchRun, match="did you mean my-lora"):
         find_run("my-lara")
+
+
+def test_a_name_is_found_without_looking_at_all_folders_again(outputs, monkeypatch):
+    make(outputs, "robot")
+    make(outputs, "pictures", "a.png")
+    os.utime(outputs, (1000, 1000))
+    assert has_run("robot")
+
+    def look():
+        assert find_run("robot").path == outputs / "robot"
+        assert not has_run("pictures")
+        assert free_name("robot") == "robot-2"
+
+    assert {*files_read(outputs, look)} == {str(outputs)}, "it is opened to be asked for its time"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", lambda _: pytest.fail("it is listed again"))
+        look()
+    (outputs / "robot-2").mkdir()
+    (outputs / "robot-2" / "training.log").touch()
+    assert free_name("robot") == "robot-3"
+    (outputs / "robot" / "config.toml").unlink()
+    assert not has_run("robot")
+
+
+def test_a_run_is_found_by_where_it_lies(outputs, tmp_path):
+    make(outputs, "robot")
+    make(tmp_path, "elsewhere")
+    make(tmp_path, "stranger")
+    (outputs / "link").symlink_to(tmp_path / "elsewhere")
+    assert run_at(outputs / "robot") == RunFolder(outputs / "robot")
+    assert run_at(tmp_path / "elsewhere") == RunFolder(outputs / "link")
+    assert run_at(tmp_path / "stranger") is None
+    assert run_at(outputs / "no-run") is None
+
+
+def test_only_our_own_root_is_touched(outputs, tmp_path):
+    make(outputs, "robot")
+    make(tmp_path, "theirs")
+    for folder in (RunFolder(outputs / "robot"), remember(outputs / ".opened", tmp_path / "theirs", None)):
+        os.utime(folder.path.parent, (1000, 1000))
+        touch_root(folder)
+    assert outputs.stat().st_mtime > 1000
+    assert tmp_path.stat().st_mtime == 1000
 
 
 @pytest.mark.parametrize(

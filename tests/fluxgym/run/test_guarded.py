@@ -49,3 +49,15 @@ def test_a_suspended_process_that_stayed_behind_hears_that_it_must_end(run, wait
     run.clear_remains(record)
     assert child.wait(5) == -signal.SIGTERM
     assert f"process {child.pid} is suspended: SIGCONT, so that it can end" in run.folder.monitor_log.read_text()
+
+
+def test_other_machines_hear_of_us_while_what_stayed_behind_has_time_to_end(run, monkeypatch, wait_until):
+    monkeypatch.setenv("FLUXGYM_STOP_GRACE", "0.2")
+    record = begin_attempt(run.folder, None, ["train"])
+    marks = {MARK: mark(run.folder), ATTEMPT_MARK: record.attempt_mark}
+    deaf = "trap '' TERM; echo deaf; while :; do sleep 0.1; done"
+    child = subprocess.Popen(["bash", "-c", deaf], stdout=subprocess.PIPE, env=os.environ | marks)
+    assert child.stdout.readline() == b"deaf\n"
+    run.clear_remains(record)
+    assert child.wait(5) == -signal.SIGKILL
+    assert run.folder.heartbeat.exists()

@@ -1,9 +1,8 @@
-"""Create, start, resume, stop: what is refused, and that nothing is lost or written then."""
+"""Start, resume, stop: what is refused, and that nothing is lost or written then."""
 
 import dataclasses
 import errno
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,9 +13,9 @@ import pytest
 
 from fluxgym.run import lock
 from fluxgym.run.care import NONE, Care, write_care
+from fluxgym.run.create import create_folder, create_run
 from fluxgym.run.family import find_family
 from fluxgym.run.folders import list_runs
-from fluxgym.run.identity import Identity
 from fluxgym.run.launch import (
     PATIENCE,
     NameTaken,
@@ -24,9 +23,6 @@ from fluxgym.run.launch import (
     RunError,
     RunIsActive,
     RunIsNotActive,
-    ask_sample,
-    ask_save,
-    create_run,
     resume_run,
     start_run,
     stop_run,
@@ -34,76 +30,15 @@ from fluxgym.run.launch import (
 )
 from fluxgym.run.record import Verdict, begin_attempt, read_record, write_record
 from fluxgym.run.status import read_status
-from tests.small_training import write_lora, write_state
-from trainer.config import ConfigError, load_config, parse_config
+from tests.fluxgym.run.test_create import names_in, settings
+from tests.small_training import write_state
+from trainer.config import load_config
 from trainer.folder import RunFolder, State
 
 
-def settings(name="small", **more):
-    return parse_config({"name": name, "model": {"base": "x"}, "data": {"folder": "y"}, **more})
-
-
-def names_in(path):
-    return sorted(found.name for found in path.iterdir())
-
-
-def test_create(outputs):
-    folder = create_run(settings())
-    assert load_config(folder.config) == settings()
-    assert names_in(folder.path) == ["config.toml", "run.lock"]
-
-
-def test_settings_written_by_hand_are_left_as_they_are(outputs):
-    folder = create_run(settings())
-    text = "# mine\n" + folder.config.read_text()
-    folder.config.write_text(text)
-    assert create_run(settings()).config.read_text() == text
-    with pytest.raises(NameTaken):
-        create_run(settings(trigger="other"))
-    assert folder.config.read_text() == text
-
-
-def test_settings_that_cannot_be_read_are_taken_and_kept(outputs):
-    folder = create_run(settings())
-    folder.config.write_text("x = ")
-    with pytest.raises(NameTaken):
-        create_run(settings())
-    assert load_config(create_run(settings(), replace_old=True).config) == settings()
-    [old] = folder.old_logs.iterdir()
-    assert (old / "config.toml").read_text() == "x = "
-
-
-def test_an_earlier_run_is_refused_or_archived(outputs):
-    folder = create_run(settings())
-    write_lora(folder.lora)
-    with pytest.raises(NameTaken, match="got the name small, which an earlier run has; choose another"):
-        create_run(settings())
-    assert folder.lora.is_file()
-    create_run(settings(trigger="new"), replace_old=True)
-    assert not folder.lora.exists()
-    assert load_config(folder.config).trigger == "new"
-    [old] = folder.old_logs.iterdir()
-    assert names_in(old) == ["config.toml", "small.safetensors"]
-
-
-def test_a_full_disk_leaves_nothing_new(outputs, full_disk):
-    with full_disk(), pytest.raises(RunError, match=r"got File too large at .*FLUXGYM_OUTPUTS moves the runs elsewhere"):
-        create_run(settings())
-    assert names_in(outputs) == []
-    folder = create_run(settings())
-    before = folder.config.read_text()
-    folder.config.unlink()
-    with full_disk(), pytest.raises(RunError, match=r"got File too large at .*FLUXGYM_OUTPUTS moves the runs elsewhere"):
-        create_run(settings())
-    assert names_in(folder.path) == ["run.lock"]
-    assert create_run(settings()).config.read_text() == before
-
-
-def test_hostile_names_write_nothing(outputs, hostile_name):
-    with pytest.raises(ConfigError, match="got the name"):
-        create_run(settings(hostile_name))
-    assert names_in(outputs) == []
-    assert names_in(outputs.parent) == ["outputs"]
+def test_a_wish_to_stop_that_came_too_late_does_not_stop_the_next_attempt(outputs, start_small):
+    create_folder("small").stop_now.touch()
+    assert wait_for_end(start_small("--steps", "40", "--pause", "0.1"), 30).state == "completed"
 
 
 def test_start_needs_settings(outputs):
@@ -294,7 +229,7 @@ def test_a_command_that_does_not_exist(outputs):
 def test_list_of_runs_is_light():
     """What the terminal and the supervisor need of us loads nothing heavy."""
     heavy = {"pydantic", "torch", "psutil", "numpy", "streamlit"}
-    script = f"import sys, fluxgym.run.launch; print(sorted(set(sys.modules) & {heavy}))"
+    script = f"import sys, fluxgym.run.create; print(sorted(set(sys.modules) & {heavy}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
@@ -370,22 +305,3 @@ def test_another_command_is_started_where_it_was_typed(outputs, tmp_path):
     assert resume_run(other).message == "The command is started again from its beginning."
     status = wait_for_end(other, 20)
     assert (status.state, "could not be started" in status.message) == ("failed", True)
-
-
-def test_save_and_sample_now(outputs, start_small, tmp_path, wait_until):
-    folder = start_small("--hold", str(tmp_path / "go"))
-    wait_until(lambda: read_status(folder).state == "running")
-    for ask, what in ((ask_save, "save"), (ask_sample, "sample")):
-        with pytest.raises(RunError, match=f"small trains with a command of its own, which cannot be asked to {what}"):
-            ask(folder)
-    (tmp_path / "go").touch()
-    wait_for_end(folder, 20)
-    with pytest.raises(RunIsNotActive, match="small cannot save now: it is completed"):
-        ask_save(folder)
-    me = Identity.of(os.getpid())
-    ours = begin_attempt(folder, None, []).to("running", training=me)
-    write_record(folder, dataclasses.replace(ours, supervisor=me))
-    assert not folder.save_now.exists()
-    ask_save(folder)
-    ask_sample(folder)
-    assert (folder.save_now.exists(), folder.sample_now.exists()) == (True, True)

@@ -2,18 +2,26 @@
 
 import errno
 import fcntl
+import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from fluxgym.run import lock
+from fluxgym.run.beat import SILENT_AFTER, Heart
+from tests.fluxgym.run.hosts import beat_as
+from trainer.folder import RunFolder
 
 HOLDER = """
 import sys, time
 from pathlib import Path
 from fluxgym.run import lock
+from fluxgym.run.beat import Heart
+from tests.fluxgym.run.hosts import beat_as
+from trainer.folder import RunFolder
 with lock.hold(Path(sys.argv[1]), 0):
     print("held", flush=True)
     time.sleep(600)
@@ -83,15 +91,37 @@ def test_waiting_for_a_file_that_was_taken_away(tmp_path):
     assert told == [True]
 
 
-def test_a_volume_without_locks_says_so(tmp_path, monkeypatch):
+def test_a_volume_on_which_locking_fails_says_so(tmp_path, monkeypatch):
     def refuse(*_: object) -> None:
-        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+        raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     path = tmp_path / "run.lock"
     with pytest.raises(OSError, match="expected a volume that knows flock; FLUXGYM_OUTPUTS"), lock.hold(path, 0):
         pass
     assert not lock.is_held(path)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_on_a_volume_without_locks_the_heartbeat_holds(tmp_path, monkeypatch, number):
+    def refuse(*_: object) -> None:
+        raise OSError(number, "")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    folder = RunFolder(tmp_path)
+    with lock.hold(folder.lock, 0):
+        Heart(folder).beat()
+        assert not lock.is_held(folder.lock), "ours keeps nobody of us away"
+    beat_as(folder, "gpu-1", 6)
+    assert lock.is_held(folder.lock)
+    with pytest.raises(lock.LockHeld), lock.hold(folder.lock, 0):
+        pass
+    beat_as(folder, os.uname().nodename, 2**22 + 1)  # of this machine, and dead
+    assert not lock.is_held(folder.lock)
+    beat_as(folder, os.uname().nodename, 1)
+    assert lock.is_held(folder.lock)
+    os.utime(folder.heartbeat, (1, time.time() - SILENT_AFTER - 1))
+    assert not lock.is_held(folder.lock), "its pid is that of a stranger by now"
 
 
 def test_patience_outlasts_a_reader(tmp_path):

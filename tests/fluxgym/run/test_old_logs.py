@@ -8,7 +8,7 @@ from fluxgym.log.history import History
 from fluxgym.log.parts import list_parts
 from fluxgym.run.archive import archive
 from fluxgym.run.launch import RunError, RunIsActive, resume_run, stop_run, wait_for_end
-from fluxgym.run.old_logs import archive_log, delete, find_older, list_archived
+from fluxgym.run.old_logs import archive_log, delete, find_moved, find_older, list_archived
 from fluxgym.run.status import read_status
 from tests.fluxgym.log.rotated import append, move
 from tests.small_training import write_lora, write_state
@@ -86,3 +86,22 @@ def test_a_run_under_way_is_left_alone(outputs, start_small, wait_until):
             ask(folder)
     assert folder.training_log.stat().st_size
     stop_run(folder, wait=20)
+
+
+def test_which_archived_log_is_that_of_the_run_as_it_is(folder):
+    assert find_moved(folder) is None
+    append(folder.training_log, b"old\n")
+    folder.record.write_text("{}")
+    archive(folder)  # by a fresh start
+    assert find_moved(folder) is None
+    append(folder.training_log, b"new\n")
+    folder.record.write_text("{}")
+    archived = archive_log(folder)
+    assert (find_moved(folder), archived.log.exists()) == (archived, True)
+    append(folder.training_log, b"newer\n")
+    assert find_moved(folder) is None, "a resume began another"
+    folder.training_log.unlink()
+    before = folder.path.stat().st_mtime_ns
+    delete(folder)
+    assert find_moved(folder) is None
+    assert folder.path.stat().st_mtime_ns > before, "who keeps what was told of it reads it again"

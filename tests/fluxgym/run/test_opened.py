@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from fluxgym.run.asking import ask_sample, ask_save, move_run
 from fluxgym.run.folders import NoSuchRun, find_run, list_opened, list_runs, log_of, opened_root, roots_of
-from fluxgym.run.launch import OnlyToRead, ask_sample, ask_save, move_run, resume_now, resume_run, start_run, stop_run
+from fluxgym.run.launch import OnlyToRead, resume_now, resume_run, start_run, stop_run
 from fluxgym.run.old_logs import archive_log, delete
 from fluxgym.run.opened import OpenedFolder, forget, make_key, read_opened, remember
 from fluxgym.run.record import begin_attempt, write_record

@@ -1,8 +1,10 @@
 """run.json: written whole, read back the same, and what cannot be read says so and is kept."""
 
 import dataclasses
+import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +46,18 @@ def test_reads_back_the_same(folder, record):
     write_record(folder, record)
     assert read_record(folder) == record
     assert [path.name for path in folder.path.iterdir()] == ["run.json"]
+
+
+def test_one_that_another_machine_replaces_while_we_read_it_is_read_anew(folder, record, monkeypatch):
+    """As NFS tells it."""
+    write_record(folder, record)
+    stale, read = [OSError(errno.ESTALE, "Stale file handle")], Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: _raise(stale.pop()) if stale else read(path))
+    assert read_record(folder) == record
+
+
+def _raise(error):
+    raise error
 
 
 def test_a_full_disk_keeps_the_old_one(folder, record, full_disk):

@@ -5,7 +5,8 @@ import signal
 import sys
 
 from fluxgym.run.care import NONE, Care, write_care
-from fluxgym.run.launch import start_run
+from fluxgym.run.family import KEY, PASSWORD_HASH
+from fluxgym.run.launch import start_run, wait_for_end
 from fluxgym.run.record import begin_attempt, read_record, write_record
 from fluxgym.run.send import BLOCKED, send_supervisor
 from fluxgym.run.watch import FETCHED
@@ -24,6 +25,18 @@ def test_what_it_fetches_cannot_end_it_before_it_is_up(outputs, wait_until):
     assert supervisor.signal(signal.SIGUSR1)
     wait_until(lambda: read_record(folder).state == "stopped")
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+
+
+def test_the_key_to_the_pages_is_not_for_a_training(outputs, monkeypatch):
+    """Some print their environment."""
+    for name in (KEY, PASSWORD_HASH):
+        monkeypatch.setenv(name, "hidden")
+    folder = RunFolder(outputs / "small")
+    folder.path.mkdir()
+    start_run(folder, ["env"], care=Care(place=NONE), any_command=True)
+    assert wait_for_end(folder, 60).state == "completed"
+    text = folder.training_log.read_text()
+    assert "FLUXGYM_RUN=" in text and "hidden" not in text
 
 
 def test_nothing_is_inherited(outputs, wait_until):

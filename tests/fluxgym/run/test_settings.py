@@ -103,6 +103,12 @@ def test_the_way_down(folder):
     assert (config.train.gradient_checkpointing, config.data.batch_size, config.data.resolution) == (True, 1, 256)
 
 
+def test_a_batch_is_halved_as_long_as_all_processes_have_their_share():
+    before = settings(data={"batch_size": 4}, train={"gradient_checkpointing": True})
+    assert [smaller(before, processes).changes.get("data.batch_size") for processes in (1, 2, 4)] == [2, 2, None]
+    assert smaller(before, 4).changes["data.resolution"] == 384
+
+
 def test_samples_that_are_small_already_stay_as_they_are():
     step = smaller(settings(data={"resolution": 1000}, sample={"width": 512, "height": 256}))
     assert step.changes == {"data.resolution": 768}

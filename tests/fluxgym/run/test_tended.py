@@ -235,6 +235,15 @@ def test_to_be_stopped_only_after_it_was_announced(tended, told):
     assert time.time() >= record.health.acts_at - 0.1
 
 
+def test_when_it_will_be_stopped_is_told_rightly_however_long_a_look_takes(tended, monkeypatch):
+    gather = Tended._gather
+    monkeypatch.setattr(Tended, "_gather", lambda self, record: (gather(self, record), time.sleep(1)))
+    write_care(tended.folder, care(STOP))
+    acts = []
+    record = tended(lambda health, told: acts.append(told._acts_at) or health.will == STOP, 60)
+    assert record.health.acts_at - time.time() == pytest.approx(acts[-1] - time.monotonic(), abs=0.5)
+
+
 def test_a_log_that_is_longer_than_can_be_read_holds_up_no_look(tmp_path):
     folder = RunFolder(tmp_path)
     folder.training_log.touch()

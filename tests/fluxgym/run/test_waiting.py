@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fluxgym.run import places, supervise
+from fluxgym.run.asking import move_run
 from fluxgym.run.care import Care, read_care, write_care
 from fluxgym.run.gpu import Gpu
 from fluxgym.run.identity import Identity
@@ -21,7 +22,6 @@ from fluxgym.run.launch import (
     RunIsNotActive,
     look_after,
     look_after_queued,
-    move_run,
     resume_run,
     start_run,
     stop_run,

@@ -16,7 +16,7 @@ from fluxgym.run.identity import Identity
 from fluxgym.run.launch import start_run, stop_run, wait_for_end
 from fluxgym.run.monitor import Monitor
 from fluxgym.run.places import CPU, Holding, locks_folder
-from fluxgym.run.record import MONITOR, PERSON, begin_attempt, read_record
+from fluxgym.run.record import MONITOR, PERSON, SYSTEM, begin_attempt, read_record
 from fluxgym.run.status import read_status
 from fluxgym.run.watch import Watch
 from trainer.folder import RunFolder
@@ -65,6 +65,16 @@ def test_a_person_who_stops_what_the_monitor_stops_already_has_the_last_word(sta
     status = stop_run(folder, wait=20)
     assert (status.state, status.message[:14], status.attempt) == ("stopped", "Stopped by you", 1)
     assert read_record(folder).attempts[-1].stop == PERSON
+
+
+def test_a_person_who_stops_what_the_system_stops_already_has_the_last_word(start_small, wait_until, monkeypatch):
+    """What ends for its cluster's time limit would go on in the next job."""
+    monkeypatch.setenv("FLUXGYM_STOP_GRACE", "3")
+    folder = start_small("--stubborn", "--steps", "5000", "--pause", "0.05")
+    wait_until(lambda: folder.training_log.exists() and " 2/5000" in folder.training_log.read_text())
+    read_record(folder).supervisor.signal(signal.SIGTERM)
+    wait_until(lambda: read_record(folder).attempts[-1].stop == SYSTEM)
+    assert stop_run(folder, wait=20).message.startswith("Stopped by you")
 
 
 def test_it_is_told_until_when_a_training_that_was_asked_to_end_has_time(start_small, wait_until, monkeypatch):

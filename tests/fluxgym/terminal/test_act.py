@@ -5,8 +5,9 @@ import json
 import os
 
 from fluxgym.run.care import Care, read_care
+from fluxgym.run.create import create_run
 from fluxgym.run.identity import Identity
-from fluxgym.run.launch import create_run, stop_run, wait_for_end
+from fluxgym.run.launch import stop_run, wait_for_end
 from fluxgym.run.record import Verdict, begin_attempt, write_record
 from fluxgym.run.status import read_status
 from fluxgym.terminal.output import DONE, WRONG_USE
@@ -98,6 +99,20 @@ def test_a_resume_that_is_refused_changes_no_choice(say, start_small, wait_until
     code, _, err = say("resume", folder.name, "--when-stalled", "stop")
     assert (code, "is under way" in err) == (WRONG_USE, True)
     assert folder.care.read_bytes() == before
+
+
+def test_what_a_job_is_asked_for_needs_a_job(outputs, say):
+    """It would be written into the settings and change nothing."""
+    folder = create_run(parse_config({"name": "small", "model": {"base": "x"}, "data": {"folder": "y"}}))
+    write_record(folder, begin_attempt(folder, None, []).to("stopped", verdict=Verdict("stopped", "by you")))
+    write_state(folder.path, 20)
+    before = folder.config.read_bytes()
+    code, _, err = say("resume", "small", "--time-limit", "2:00:00")
+    assert (code, "got --time-limit, which a job is asked for, expected it with --place slurm" in err) == (WRONG_USE, True)
+    assert folder.config.read_bytes() == before
+    for option in ("--epochs=9", "--partition=x", "--from=y"):
+        code, _, err = say("resume", "--sweep", "s", option)
+        assert (code, "with --sweep, expected them with one run" in err) == (WRONG_USE, True)
 
 
 def test_save_and_sample(outputs, say):

@@ -1,6 +1,7 @@
 """demo, start, run: what they start, and that what is refused writes nothing."""
 
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -19,16 +20,17 @@ from trainer.mini import DATASET, DEMO
 
 def test_start_that_fails(outputs, say, settings):
     """A model of which nothing is there: the trainer itself says so, and the exit code is 1."""
-    code, out, err = say("start", settings(), "--name", "named", "--wait")
+    code, out, err = say("start", settings(), "--name", "named", "--wait", "--anyway")
     assert code == FAILED
+    assert err.startswith("x model.base: ")
     assert out.startswith("named: queued.")
     assert "named: failed." in err
     assert "no-model" in err
     assert load_config(outputs / "named" / "config.toml").name == "named"
-    code, _, err = say("start", settings(), "--name", "named")
+    code, _, err = say("start", settings(), "--name", "named", "--anyway")
     assert code == WRONG_USE
     assert "got the name named, which an earlier run has" in err
-    assert say("start", settings(), "--name", "named", "--again", "--wait")[0] == FAILED
+    assert say("start", settings(), "--name", "named", "--again", "--wait", "--anyway")[0] == FAILED
     assert len(list((outputs / "named" / "logs").iterdir())) == 1
 
 
@@ -64,6 +66,60 @@ def test_bad_input_writes_nothing(outputs, say, settings, tmp_path, spoil, words
     assert list(outputs.iterdir()) == []
 
 
+MINI = {"base": "trainer/mini/flux-mini"}
+
+
+def test_what_check_refuses_start_refuses_in_the_same_words(outputs, say, settings, tmp_path, monkeypatch):
+    """A gated model without a token would be queued, and fail when its turn comes."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("fluxgym.terminal.check.PATIENCE", 0.0)
+    path = settings(model={"base": "black-forest-labs/FLUX.1-dev"})
+    code, out, err = say("start", path)
+    assert (code, out) == (WRONG_USE, "")
+    assert err.startswith("fluxgym: it would not begin, and nothing was written; --anyway starts it all the same\nx token: ")
+    assert list(outputs.iterdir()) == []
+    found = [line for line in say("check", path)[1].splitlines() if line.startswith("x ")]
+    assert found and [line for line in err.splitlines() if line.startswith("x ")] == found
+
+
+def test_too_little_disk_is_refused_unless_it_is_to_begin_anyway(outputs, say, settings, monkeypatch):
+    free = shutil.disk_usage(outputs)._replace(free=1000)
+    monkeypatch.setattr("fluxgym.preflight.disk.shutil.disk_usage", lambda folder: free)
+    code, _, err = say("start", settings(model=MINI), "--place", "none")
+    assert (code, "x disk: needs about " in err) == (WRONG_USE, True)
+    assert list(outputs.iterdir()) == []
+    code, out, err = say("start", settings(model=MINI), "--place", "none", "--anyway")
+    assert (code, out.startswith("mine: ")) == (DONE, True)
+    assert err.startswith("x disk: needs about ")
+    assert stop_run(RunFolder(outputs / "mine"), wait=60).state == "stopped"
+
+
+def test_what_is_only_to_be_known_is_told_and_it_begins(outputs, say, settings):
+    code, out, err = say("start", settings(model=MINI, train={"learning_rate": 0.1}))
+    assert (code, out.startswith("mine: ")) == (DONE, True)
+    assert "! train.learning_rate: got 1.0e-01 with adamw, which is very high\n    Around 1e-04 is usual.\n" in err
+    assert stop_run(RunFolder(outputs / "mine"), wait=60).state == "stopped"
+
+
+def test_the_look_before_needs_no_torch(outputs, settings):
+    """It would take longer than all the rest of a start."""
+    script = (
+        "import sys; from fluxgym.terminal.main import main; main(['start', sys.argv[1]]); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script, settings()], cwd=PROJECT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("place", "gpus"), [("slurm", 2), ("0,1", 1)])
+def test_a_batch_that_its_gpus_cannot_share_writes_nothing(outputs, say, settings, place, gpus):
+    """On a cluster it would fail only when the job begins, perhaps a day later."""
+    code, out, err = say("start", settings(slurm={"gpus": gpus}), "--place", place)
+    assert (code, out) == (WRONG_USE, "")
+    assert err.startswith("fluxgym: data.batch_size: got a batch of 1 for 2 GPUs, which share it. Set a multiple of 2")
+    assert list(outputs.iterdir()) == []
+
+
 def test_hostile_names_write_nothing(outputs, say, settings, hostile_name):
     for verb in (["demo"], ["start", settings()]):
         code, out, err = say(*verb, f"--name={hostile_name}")
@@ -89,7 +145,8 @@ def test_a_lora_alone_is_no_run_to_overwrite(outputs, say, settings):
     folder = RunFolder(outputs / "mine")
     folder.path.mkdir()
     write_lora(folder.lora)
-    assert say("start", settings())[0] == WRONG_USE
+    code, _, err = say("start", settings(), "--anyway")
+    assert (code, "got the name mine" in err) == (WRONG_USE, True)
     assert [path.name for path in folder.path.iterdir()] == ["mine.safetensors"]
 
 
@@ -122,7 +179,7 @@ def test_run_that_fails(outputs, say):
         (["--name", "x", "--", "no-such-program", "y"], "got the command 'no-such-program', expected a program"),
         (["--name", "..", "--", "true"], "got the name '..'"),
         (["--name", "x", "--place", "7", "--", "true"], "place: got GPU 7, expected some of the GPUs there are"),
-        (["--name", "x", "--place", "x", "--", "true"], "place: got 'x', expected 'auto', 'none', or numbers"),
+        (["--name", "x", "--place", "x", "--", "true"], "place: got 'x', expected 'auto', 'none', 'slurm', or numbers"),
     ],
 )
 def test_run_that_is_refused_writes_nothing(outputs, say, arguments, words):

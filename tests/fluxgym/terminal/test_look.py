@@ -11,11 +11,16 @@ import pytest
 from fluxgym.run.folders import PROJECT, list_opened
 from fluxgym.run.identity import Identity
 from fluxgym.run.launch import start_run, wait_for_end
-from fluxgym.run.record import begin_attempt, read_record, write_record
+from fluxgym.run.old_logs import archive_log
+from fluxgym.run.record import Verdict, begin_attempt, read_record, write_record
 from fluxgym.run.status import read_status
+from fluxgym.terminal.look import _look, _row
 from fluxgym.terminal.output import DONE, WRONG_USE
+from tests.benchmarks.many_folders import make_folders
 from tests.conftest import HOSTILE_NAMES
+from tests.files_read import files_read
 from tests.fluxgym.terminal.conftest import run_of
+from tests.fluxgym.view.runs import failed, make_run, make_state, step_lines
 from trainer.folder import RunFolder
 
 NO_PATHS = [name for name in HOSTILE_NAMES.values() if name not in ("", "..") and "/" not in name]
@@ -40,6 +45,25 @@ def test_list(outputs, say, start_small):
     assert (small["name"], small["state"], small["step"], small["total_steps"]) == ("small", "completed", 4, 4)
     assert (foreign["state"], foreign["epoch"], foreign["step"]) == (None, 2, None)
     assert (foreign["attempt"], foreign["pid"], foreign["loss"], foreign["resumable_from"]) == (None, None, None, None)
+
+
+def test_list_reads_no_log_of_a_run_that_ended_before(outputs, say):
+    """So that it takes as long with thousands of them."""
+    make_folders(outputs, 60)
+    code, out, _ = say("list")
+    assert (code, len(out.splitlines())) == (DONE, 60)
+    row = next(line for line in out.splitlines() if line.startswith("robot-00000"))
+    assert "Completed" in row and "loss 0." in row and "completed 3 d ago" in row
+    assert row.endswith("2 of 2 epochs in 50 m. Its LoRA is ready.")
+    os.utime(outputs, (1000, 1000))
+    again = {}
+    read = files_read(outputs, lambda: again.update(plain=say("list")[1], json=json.loads(say("list", "--json")[1])))
+    assert {*read} == {str(outputs)}
+    assert again["plain"] == out
+    by_hand = {**_row(folder := RunFolder(outputs / "robot-00000"), *_look(folder, [])), "last_line_age_seconds": None}
+    told = next(row for row in again["json"] if row["name"] == "robot-00000")
+    assert told["last_line_age_seconds"] > 86_400
+    assert {**told, "last_line_age_seconds": None} == by_hand
 
 
 def test_list_stays_in_its_order_while_logs_are_written(outputs, say, start_small):
@@ -114,10 +138,40 @@ def test_show(outputs, say, start_small):
             "samples",
             "failure",
             "message",
+            "host",
+            "job",
         ]
     out = say("show", "small")[1]
     assert "\ntotal_steps            4\n" in out
     assert "\nfailure                -\n" in out
+
+
+def test_show_says_how_a_run_is_as_the_list_does(outputs, say, start_small, tmp_path):
+    """While it runs there is no message, and of a failure it is one raw line: the sentence and the next step come first."""
+    folder = start_small("--hold", str(tmp_path / "go"), name="alive")
+    for is_over in (False, True):
+        if is_over:
+            (tmp_path / "go").touch()
+            wait_for_end(folder, 60)
+        first, second, *_ = say("show", "alive")[1].splitlines()
+        assert first.startswith(
+            "alive: Completed. " if is_over else ("alive: Running. ", "alive: Starting. ", "alive: Queued. ")
+        )
+        assert second == ""
+    assert say("list")[1].strip().endswith(first.removeprefix("alive: Completed. "))
+    make_run(outputs / "idle", "", Verdict("stopped", "Stopped by you before the first step."))
+    first, second, *_ = say("show", "idle")[1].splitlines()
+    assert first.startswith("idle: Stopped. Stopped by you before the first step. Nothing was saved yet: ")
+    assert second == "", "it is said once"
+    verdict = failed(7, 9, "oom", "torch.OutOfMemoryError: CUDA out of memory, at step 7 of 9. Exit code 1.")
+    make_state(make_run(outputs / "big", step_lines(1, 7, 9), verdict), 5, 1)
+    first, second, third, fourth, *_ = say("show", "big")[1].splitlines()
+    assert first == "big: Failed. Out of GPU memory at step 7 of 9."
+    assert second.startswith("Nothing is lost. The state of epoch 1 (step 5) is whole; resuming repeats 2 steps")
+    assert (third, fourth.split()) == ("", ["state", "failed"])
+    assert say("show", outputs / "big" / "training.log")[1].startswith("state "), (
+        "of a log file alone there is no run to tell of"
+    )
 
 
 def test_show_lists_the_last_of_many(outputs, say):
@@ -250,3 +304,17 @@ def test_following_the_log_of_somebody_else_sends_nobody(outputs, tmp_path):
             assert following.stdout.readline() == line
         following.terminate()
     assert sorted(theirs.path.iterdir()) == before
+
+
+def test_a_run_whose_log_was_archived_is_told_by_all_verbs(outputs, say, start_small):
+    folder = start_small("--steps", "5")
+    assert wait_for_end(folder, 20).state == "completed"
+    archived = archive_log(folder)
+    code, printed, told = say("log", "small")
+    assert (code, "5/5" in printed) == (DONE, True)
+    assert f"its log was archived, and is {archived.log} now" in told
+    assert say("log", "small", "--monitor")[1].strip()
+    assert say("log", "small", "-f")[0] == DONE, "it ends, as the run has"
+    assert "Step 5 of 5" in (listed := say("list")[1])
+    assert "0 steps" not in listed
+    assert json.loads(say("list", "--json")[1])[0]["step"] == 5

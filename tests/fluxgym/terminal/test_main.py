@@ -1,10 +1,12 @@
 """The command line as a whole: its verbs, its errors, and that notifications cost nothing where they are not asked for."""
 
+import argparse
 import subprocess
 import sys
 
 import pytest
 
+from fluxgym.terminal.main import _parser
 from fluxgym.terminal.output import DONE, WRONG_USE
 
 VERBS = ("demo", "start", "run", "list", "show", "log", "stop", "resume", "save", "sample", "queue", "notify")
@@ -16,6 +18,20 @@ def test_every_verb_explains_itself(say, capsys):
             say(verb, "--help")
         assert ended.value.code == DONE
         assert f"python -m fluxgym {verb}" in capsys.readouterr().out
+
+
+def list_bare(parser, verb=""):
+    """Arguments of a verb, and of those below it, of which --help says nothing."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, inner in action.choices.items():
+                yield from list_bare(inner, f"{verb} {name}")
+        elif not action.help:
+            yield f"{verb} {action.option_strings or action.metavar}"
+
+
+def test_every_argument_has_words():
+    assert list(list_bare(_parser(has_notify=True))) == []
 
 
 def test_an_error_is_one_line(outputs, say):

@@ -27,7 +27,7 @@ def test_all_of_them():
 
 
 def test_what_is_not_possible_is_named():
-    with pytest.raises(ValueError, match="place: got 'GPU', expected 'auto', 'none', or numbers of GPUs such as '0' or '0,1'"):
+    with pytest.raises(ValueError, match="place: got 'GPU', expected 'auto', 'none', 'slurm', or numbers of GPUs such as '0'"):
         said("--place", "GPU")
     with pytest.raises(ValueError, match="most_resumes: got 99, expected a whole number from 0 to 20"):
         said("--most-resumes", "99")

@@ -39,12 +39,21 @@ def told(page: AppTest) -> str:
 
 
 def test_every_setting_but_those_asked_for_above_is_in_one_of_the_sections() -> None:
+    form.write_values(form.draft(), form.default_values() | {"care.place": "slurm"})
     seen: set[str] = set()
     for section, settings in list_sections().items():
         shown = keys_of(open_all(settings_section=section))
         assert shown == {setting.key for setting in settings}
         seen |= shown
     assert seen | set(form.ASKED) == {setting.key for setting in list_settings()}
+
+
+def test_what_a_job_asks_for_is_offered_where_there_is_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nothing")
+    page = open_all(settings_section="slurm")  # left open on another machine
+    assert "Slurm" not in page.pills[0].options and page.pills[0].value != "slurm"
+    form.write_values(form.draft(), form.default_values() | {"slurm.nodes": 2})
+    assert "Slurm (1)" in open_all().pills[0].options, "what was changed is never hidden"
 
 
 def test_nothing_is_drawn_while_it_is_closed() -> None:

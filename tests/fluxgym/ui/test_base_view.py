@@ -40,6 +40,15 @@ def values() -> form.Values:
     return form.read_values(form.draft())
 
 
+def test_a_browser_that_missed_how_it_began_does_not_send_the_first_of_them() -> None:
+    """With the settings of that one: the demo became a training of FLUX.1-dev."""
+    form.write_values(form.draft(), form.demo_values())
+    page = open_form()
+    assert page.selectbox[0].value == MINI
+    again = page.run().selectbox[0].proto
+    assert again.options[again.default] == page.selectbox[0].format_func(MINI)
+
+
 def test_another_base_brings_its_settings_and_asks_which() -> None:
     page = open_form()
     page.selectbox[0].select(MINI).run()

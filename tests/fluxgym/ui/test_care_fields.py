@@ -1,6 +1,7 @@
 """The choices of care as widgets: where it can train, and what is only offered where it means something."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -32,7 +33,9 @@ def script() -> None:
 
 @pytest.fixture
 def gpus(monkeypatch: pytest.MonkeyPatch) -> list[Gpu]:
+    """The GPUs that there are; and no Slurm."""
     found: list[Gpu] = []
+    monkeypatch.setenv("PATH", "/nothing")
     monkeypatch.setattr(care_fields, "_find_gpus", lambda: found)
     return found
 
@@ -64,6 +67,20 @@ def test_a_place_of_before_stays_a_choice(gpus: list[Gpu]) -> None:
     page = AppTest.from_function(script).run()
     page.session_state["values"]["place"] = "0,1"
     assert "GPU 0 and 1" in places(page.run())
+
+
+def test_a_cluster_is_a_choice_where_its_commands_are(gpus: list[Gpu], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("sbatch", "squeue", "scancel", "scontrol"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    with monkeypatch.context() as here:
+        here.setenv("PATH", str(tmp_path))
+        page = AppTest.from_function(script).run()
+        assert places(page)[-1] == "A job on Slurm"
+        page.selectbox(key="t:place").select("slurm").run()
+        assert page.session_state["values"]["place"] == "slurm" and not page.markdown
+    page.run()  # on a machine without them
+    assert "Slurm is not installed here" in page.markdown[0].value and places(page)[-1] == "A job on Slurm"
 
 
 def test_how_often_is_asked_only_where_it_resumes_by_itself(gpus: list[Gpu]) -> None:

@@ -4,6 +4,8 @@ import json
 
 from streamlit.testing.v1 import AppTest
 
+from fluxgym.run.old_logs import archive_log
+from fluxgym.run.record import Attempt, Record, Verdict, write_record
 from trainer.folder import RunFolder
 
 
@@ -65,9 +67,27 @@ def test_the_tab_has_all_logs_and_sends_no_line(folder: RunFolder) -> None:
     (data,) = sent(draw(both))
     assert data["run"] == "small"
     assert data["logs"] == [["training", "This run"], ["monitor", "Monitor"]]
+    assert data["ended"] is False
+    attempt = Attempt(1, 1.0, ["python"], ended=2.0, verdict=Verdict("stopped", "Stopped by you."))
+    write_record(folder, Record("small", 1.0, ["python"], "stopped", 2.0, attempts=[attempt]))
+    assert sent(draw(both))[0]["ended"] is True
 
 
 def test_a_log_that_is_a_folder_is_told_as_such(folder: RunFolder) -> None:
     folder.training_log.mkdir()
     page = draw(closed)
     assert page.caption[0].value.replace("\\", "") == "training.log cannot be read: not a file."
+
+
+def test_a_log_that_was_archived_is_shown_from_there(folder: RunFolder) -> None:
+    folder.training_log.write_text("one\ntwo\n", encoding="utf-8")
+    attempt = Attempt(1, 1e9, ["python"], ended=2e9, verdict=Verdict("completed", "All is done.", None, [], 9, 9))
+    write_record(folder, Record("small", 1e9, ["python"], "completed", 2e9, attempts=[attempt]))
+    archived = archive_log(folder)
+    where = f"and lies in logs/{archived.path.name}/."
+    page = draw(closed)
+    assert [data["lines"] for data in sent(page)] == [["one", "two"], []]
+    assert where in page.caption[0].value.replace("\\", "")
+    assert page.caption[-1].value == "not there", "nothing will come"
+    page = draw(both)
+    assert page.caption[0].value.replace("\\", "").endswith(f"{where} It can be chosen below.")

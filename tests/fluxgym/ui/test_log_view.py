@@ -11,7 +11,7 @@ from fluxgym.view import log_news
 def script() -> None:
     from fluxgym.ui.log_view import draw_view
 
-    draw_view("a run", [("training", "This run"), ("monitor", "Monitor")], 2, 400)
+    draw_view("a run", [("training", "This run"), ("monitor", "Monitor")], 2, True, 400)
 
 
 def test_it_is_told_which_logs_there_are_and_no_line_of_them() -> None:
@@ -22,6 +22,7 @@ def test_it_is_told_which_logs_there_are_and_no_line_of_them() -> None:
         "run": "a run",
         "logs": [["training", "This run"], ["monitor", "Monitor"]],
         "attempts": 2,
+        "ended": True,
         "height": 400,
     }
 

@@ -15,17 +15,9 @@ def script() -> None:
     import streamlit as st
 
     from fluxgym.ui import preflight_view
-    from trainer.config import load_config
-    from trainer.mini import DEMO
 
-    preflight_view.preflight = lambda _config: st.session_state.report
     pressed = st.button("Start")
-    st.session_state.is_on = preflight_view.look(load_config(DEMO), pressed)
-
-
-@pytest.fixture(autouse=True)
-def real(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight_view, "preflight", preflight_view.preflight)  # put back after each test
+    st.session_state.is_on = preflight_view.look("all settings", lambda: st.session_state.report, pressed)
 
 
 def press(*findings: Finding) -> AppTest:
@@ -77,3 +69,5 @@ def test_the_table_begins_with_what_is_cut_most() -> None:
 def test_settings_are_called_as_the_form_calls_them() -> None:
     assert preflight_view.name_subject("train.learning_rate") == "Learning rate"
     assert preflight_view.name_subject("disk") == "Disk"
+    assert preflight_view.name_subject("robot-rank8: model.base") == "robot-rank8: Base model"
+    assert preflight_view.name_subject("robot-rank8: images") == "robot-rank8: images"

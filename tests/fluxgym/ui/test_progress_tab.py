@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fluxgym.run.old_logs import archive_log
+from fluxgym.run.record import Attempt, Record, Verdict, write_record
 from fluxgym.ui.chart_feed import chart_url
 from fluxgym.view.charts import View
 from trainer.folder import RunFolder
@@ -68,3 +70,34 @@ def test_what_a_monitor_saw_names_the_chart(folder: RunFolder) -> None:
     assert charts(AppTest.from_function(script).run())["machine"]["title"] == "Machine"
     folder.monitor_log.write_text("2026-11-24 10:00:00 state running, step 1/9, gpu 0 use 98%\n", encoding="utf-8")
     assert charts(AppTest.from_function(script).run())["machine"]["title"] == "GPU"
+
+
+def captions(page: AppTest) -> list[str]:
+    return [part.value.replace("\\", "") for part in page.caption]
+
+
+def end(folder: RunFolder, verdict: Verdict) -> None:
+    attempt = Attempt(1, 1e9, ["python"], ended=2e9, verdict=verdict)
+    write_record(folder, Record("small", 1e9, ["python"], verdict.state, 2e9, attempts=[attempt]))
+
+
+def test_an_ended_run_shows_only_charts_that_have_something_to_show(folder: RunFolder) -> None:
+    end(folder, Verdict("failed", "It broke.", "other", [], 1, 9))
+    page = AppTest.from_function(script).run()
+    assert list(charts(page)) == ["loss", "epochs", "rate"], "no pace after one step, and no monitor"
+    folder.training_log.write_text("2026-11-24 10:00:00 Loading\n", encoding="utf-8")
+    page = AppTest.from_function(script).run()
+    assert charts(page) == {}
+    assert "There is no curve to show. Its log names no step." in captions(page)
+    folder.monitor_log.write_text("2026-11-24 10:00:00 state running, before the first step, gpu 0 use 98%\n", encoding="utf-8")
+    assert list(charts(AppTest.from_function(script).run())) == ["machine"]
+
+
+def test_a_run_whose_log_was_archived_shows_no_old_curve(folder: RunFolder) -> None:
+    end(folder, Verdict("completed", "All is done.", None, [], 9, 9))
+    assert "loss" in charts(AppTest.from_function(script).run())
+    archived = archive_log(folder)
+    page = AppTest.from_function(script).run()
+    assert charts(page) == {}
+    (told,) = [told for told in captions(page) if "There is no curve to show. Its log was archived on " in told]
+    assert f"logs/{archived.path.name}/" in told

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from fluxgym.run.record import TRAINER, Attempt, Record, Verdict, write_record
 from fluxgym.ui.run_view import TABS
 from trainer.folder import RunFolder
 
@@ -40,3 +41,15 @@ def test_the_settings_are_not_in_the_part_that_is_drawn_again(outputs: Path) -> 
     assert not page.exception
     assert page.session_state.with_settings
     assert not page.code
+
+
+def test_what_is_kept_of_a_failed_run_names_the_button_below_it(outputs: Path) -> None:
+    folder = RunFolder(outputs / "small")
+    folder.path.mkdir()
+    folder.training_log.write_text("Loading\n", encoding="utf-8")
+    attempt = Attempt(1, 1e9, ["python"], ended=2e9, verdict=Verdict("failed", "No image: 7.png.", "bad_image"))
+    write_record(folder, Record("small", 1e9, ["python", *TRAINER], "failed", 2e9, attempts=[attempt]))
+    page = AppTest.from_function(script).run()
+    assert not page.exception
+    assert "Try again" in [button.label for button in page.button]
+    assert 'Nothing was saved yet: "Try again" begins' in " ".join(part.value for part in page.markdown).replace("\\", "")

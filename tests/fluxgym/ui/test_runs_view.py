@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from fluxgym.run.asking import move_run
 from fluxgym.run.care import Care
-from fluxgym.run.launch import move_run, wait_for_end
+from fluxgym.run.launch import wait_for_end
 from fluxgym.run.status import read_status
+from fluxgym.ui import runs_view
 from fluxgym.view.order import sort_runs
 from trainer.folder import RunFolder
 
@@ -41,6 +44,28 @@ def test_the_welcome_says_what_this_is() -> None:
     page = AppTest.from_function(welcome).run()
     assert "FluxGym trains a LoRA of FLUX on your images" in page.markdown[0].value
     assert page.button[0].proto.type == "primary"
+
+
+def test_of_a_long_line_all_are_shown_when_they_are_asked_for(
+    start_small: Callable[..., RunFolder], wait_until: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs_view, "MOST_CARDS", 2)
+    first = start_small("--steps", "100000", "--pause", "0.05", name="first", care=Care())
+    wait_until(lambda: read_status(first).state == "running")
+    waiting = [start_small(name=name, care=Care()) for name in ("a", "b")]
+    wait_until(lambda: all(read_status(folder).queue for folder in waiting))
+
+    def script() -> None:
+        from fluxgym.ui import runs_view
+        from fluxgym.view.order import sort_runs
+
+        runs_view.draw_active(sort_runs()[0], 0)
+
+    page = AppTest.from_function(script).run()
+    assert [button.key for button in page.button if button.label == "Open"] == ["open:first", "open:a"]
+    page.toggle(key="show-all").set_value(True).run()
+    assert page.toggle[0].label == "Show all 3"
+    assert [button.key for button in page.button if button.label == "Open"] == ["open:first", "open:a", "open:b"]
 
 
 def test_those_that_train_are_first_and_those_that_wait_in_their_order(

@@ -2,7 +2,7 @@
 
 from streamlit.testing.v1 import AppTest
 
-from fluxgym.ui import component, watch
+from fluxgym.ui import component, live, watch
 
 
 def test_it_is_drawn_and_says_nothing():
@@ -10,6 +10,10 @@ def test_it_is_drawn_and_says_nothing():
     assert not page.exception and not page.markdown
 
 
-def test_its_script_asks_as_often_as_a_page_refreshes():
+def test_its_script_asks_as_often_as_a_page_refreshes(monkeypatch):
     (script,) = [text for text in component._texts.values() if '"alive"' in text]
-    assert "location.reload()" in script and f"setInterval(ask, {1000 * watch.EVERY})" in script
+    assert "location.reload()" in script and "fluxgym-away" in script
+    drawn = []
+    monkeypatch.setattr(watch, "_mount", lambda **said: drawn.append(said["data"]))
+    watch.draw_watch()
+    assert drawn == [{"every": 1000 * live.EVERY}]

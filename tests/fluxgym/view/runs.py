@@ -55,8 +55,9 @@ def step_lines(first, last, total, pace=2.0, loss=0.5):
     )
 
 
-def validations(*losses):
-    return "".join(f"{stamp(0)} Validation: loss {loss:.4f} at step {number}\n" for number, loss in enumerate(losses))
+def validations(*losses, first=0):
+    """`first`: the step of the first one; at 0 the base model is measured."""
+    return "".join(f"{stamp(0)} Validation: loss {loss:.4f} at step {step}\n" for step, loss in enumerate(losses, first))
 
 
 def overfitting(epochs, lowest, kept):

@@ -115,17 +115,23 @@ def test_both_look_alike_and_keep_the_viewers_zoom(read):
 
 def test_before_the_first_step(read):
     assert loss_figure(read("")).layout.annotations[0].text == "No step so far"
-    assert epoch_figure(read("")).layout.annotations[0].text == "No epoch so far"
+    assert epoch_figure(read("")).layout.annotations[0].text == "No epochs in its log"
     assert sparkline(read("")) == []
     only = loss_figure(read(f"{stamp(0)} Validation: loss 0.9000 at step 0\n"))
     assert only.data[2].y == (0.9,)
 
 
-def test_the_sparkline_ends_with_the_number_beside_it(read):
+def test_the_sparkline_ends_as_the_smoothed_line_does(read):
     history = read(epochs(3, 100))
     spark = sparkline(history)
     assert 10 < len(spark) <= 61
-    assert spark[-1] == history.avr_loss
+    assert spark[-1] == pytest.approx(loss_figure(history).data[1].y[-1], abs=1e-5)
+
+
+def test_of_a_loss_that_only_falls_the_sparkline_never_rises(read):
+    steps = "".join(step_lines(step, step, 100, loss=0.99 - step / 200) for step in range(1, 101))
+    spark = sparkline(read(f"{stamp(0)} Epoch 1/1\n" + steps.replace("avr_loss=0", "avr_loss=1")))  # the mean lies above
+    assert len(spark) > 10 and spark == sorted(spark, reverse=True)
 
 
 def test_one_point_is_no_sparkline(read):
@@ -223,6 +229,7 @@ def test_the_first_step_can_be_seen_and_has_room(read):
     longer = loss_figure(read(step_lines(1, 10, 100)))
     assert [trace.mode for trace in longer.data] == ["lines"] * 2
     assert longer.layout.xaxis.range is None
+    assert longer.layout.xaxis.uirevision != figure.layout.xaxis.uirevision, "or plotly goes on to fit it to nothing"
 
 
 def test_a_validation_before_the_first_step_is_named(read):

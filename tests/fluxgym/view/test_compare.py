@@ -21,11 +21,15 @@ from fluxgym.view.samples import grid
 from fluxgym.view.summary import summarise
 from trainer.folder import RunFolder
 
-from .runs import RUNNING, overfitting
+from .runs import RUNNING, overfitting, step_lines
 
 
 def told(*known: Known) -> dict[str, list[str]]:
     return {each.name: each.values for each in find_differences(known)}
+
+
+def test_what_a_job_asked_for_is_no_difference() -> None:
+    assert told(Known(OURS, {"slurm.partition": "gpu", "lora.rank": 8}), Known(OURS, {"lora.rank": 8})) == {}
 
 
 def test_only_what_differs_is_told_in_the_order_of_our_sections() -> None:
@@ -93,9 +97,24 @@ def test_the_best_validation_loss_is_named_only_where_all_measure_the_same(tmp_p
     ]
     runs.append(make_run(tmp_path / "c", ""))
     numbers = list_numbers([(history, summarise(folder, RUNNING, history)) for history, folder in runs], is_one_measure)
+    assert [each.name for each in numbers] == ["State", "Progress", "Loss, epoch mean", "Lowest validation", "Pace"]
     lowest = next(each for each in numbers if each.name == "Lowest validation")
     assert lowest.values == ["0.5000 after epoch 2", "0.4000 after epoch 4", UNKNOWN]
     assert lowest.best == (1 if is_one_measure else None)
+
+
+def test_the_base_model_at_step_0_is_no_result(tmp_path: Path) -> None:
+    history, folder = make_run(tmp_path / "a", overfitting(4, 2, []))
+    history.validation[:0] = [(0, 0.1)]
+    told = list_numbers([(history, summarise(folder, RUNNING, history))], True)
+    assert told[3].values == ["0.5000 after epoch 2"]
+
+
+def test_a_log_without_means_tells_another_loss(tmp_path: Path) -> None:
+    log = step_lines(1, 9, 9, loss=0.5)
+    runs = [make_run(tmp_path / "a", log), make_run(tmp_path / "b", log.replace("avr_loss=0.5000, ", ""))]
+    numbers = list_numbers([(history, summarise(folder, RUNNING, history)) for history, folder in runs], True)
+    assert numbers[2].name == "Loss, epoch mean or last step"
 
 
 def draw(folder: RunFolder, *names: str, prompts: str = '["a robot", "a moon"]', seed: int = 42) -> None:

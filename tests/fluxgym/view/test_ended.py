@@ -1,13 +1,16 @@
 """What is said of a run that ended: how, what is kept, what to do."""
 
+import time
+
 import pytest
 
 from fluxgym.log.failures import Failure
 from fluxgym.log.history import History
 from fluxgym.log.remedies import REMEDIES
+from fluxgym.run.old_logs import archive_log, delete
 from fluxgym.run.record import Verdict
-from fluxgym.run.status import Status
-from fluxgym.view.ended import tell_cause, tell_fix
+from fluxgym.run.status import Status, read_status
+from fluxgym.view.ended import tell_cause, tell_failed, tell_fix, tell_kept
 
 from .runs import failed, make_run, make_state, overfitting, step_lines, tell_run, validations
 
@@ -43,7 +46,7 @@ def test_failed_says_what_is_kept(tmp_path):
 @pytest.mark.parametrize("kind", REMEDIES)
 def test_each_kind_of_failure_has_plain_words(tell, kind):
     told = tell(Status("failed", failure=Failure(kind, "no words of ours"), step=7, total_steps=9))
-    assert told.sentence.endswith(" at step 7 of 9.")
+    assert told.sentence.endswith(" at step 7 of 9: no words of ours." if kind == "other" else " at step 7 of 9.")
     assert told.sentence.startswith(REMEDIES[kind].title) or kind == "oom"
     is_sentence = any(f" {verb} " in REMEDIES[kind].title for verb in ("is", "was not", "does", "cannot"))
     assert (". It ended at " in told.sentence) == is_sentence
@@ -79,7 +82,25 @@ def test_a_cause_that_is_not_in_the_log_is_not_invented(tmp_path):
     assert tell_run(folder).sentence == said
     named = failed(7, 9, "other", "ValueError: a sofa, at step 7 of 9. Exit code 1.")
     told = tell_run(make_run(tmp_path / "b", step_lines(1, 7, 9), named)).sentence
-    assert told == "The training broke off at step 7 of 9."
+    assert told == "The training broke off at step 7 of 9: ValueError: a sofa."
+
+
+@pytest.mark.parametrize(
+    ("message", "words", "rest"),
+    [
+        ("ValueError: a sofa, at step 7 of 9. Exit code 1.", "ValueError: a sofa.", "Exit code 1."),
+        ("Killed by signal 11 (SIGSEGV) at step 7 of 9.", "Killed by signal 11 (SIGSEGV).", ""),
+        (f"ValueError: {'sofa ' * 40}at step 7 of 9.", f"ValueError: {'sofa ' * 21}....", f"ValueError: {'sofa ' * 39}sofa."),
+        (f"{'x' * 500}.", f"{'x' * 120} ....", f"{'x' * 500}."),
+    ],
+)
+def test_a_failure_of_no_kind_begins_as_its_message_does(tmp_path, message, words, rest):
+    """A row of the runs has no more than this sentence; on a page the cause stands below it and says what is left."""
+    status = Status("failed", message, failure=Failure("other", message), step=7, total_steps=9)
+    history = History(tmp_path / "none")
+    assert tell_failed(status, history) == f"The training broke off at step 7 of 9: {words}"
+    assert tell_cause(status, history) == rest
+    assert tell_failed(status, history, names=False) == "The training broke off at step 7 of 9.", "visitors are not shown it"
 
 
 def test_stopped_by_the_monitor_says_so(tmp_path):
@@ -170,3 +191,41 @@ def test_the_monitor_s_reason_is_not_said_twice(tmp_path):
     make_state(folder, 10, 1)
     told = tell_run(folder).sentence
     assert told == f"{said} Resume from step 10, which is before that, with a lower learning rate."
+
+
+def test_a_completed_run_whose_log_was_archived_says_so_and_what_it_did(tmp_path):
+    done = Verdict("completed", "All 300 steps are done and a.safetensors is whole.", None, [], 300, 300)
+    folder = make_run(tmp_path / "a", step_lines(1, 300, 300), done)
+    before = tell_run(folder)
+    archived = archive_log(folder)
+    told = tell_run(folder)
+    date = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(archived.archived))
+    where = f"Its log was archived on {date} and lies in logs/{archived.path.name}/."
+    assert told.sentence == f"{before.sentence} {where}"
+    assert told.sentence.startswith("300 steps in ")
+    assert (told.progress, told.progress_text) == (1.0, "Step 300 of 300")
+    delete(folder)
+    assert tell_run(folder).sentence == f"{before.sentence} Its log is not there any more."
+
+
+def test_other_ends_say_too_that_the_log_was_archived(tmp_path):
+    said = "Stopped by you at step 12 of 100."
+    folder = make_run(tmp_path / "a", step_lines(1, 12, 100), Verdict("stopped", said, step=12))
+    archive_log(folder)
+    assert " Resume begins at the beginning. Its log was archived on " in tell_run(folder).sentence
+    never = make_run(tmp_path / "b", "", failed(None, None, "other", "Its supervisor did not come up."))
+    never.training_log.unlink()
+    assert "log" not in tell_run(never).sentence, "it never had one"
+
+
+def test_no_number_of_steps_is_said_where_none_is_known(tell):
+    assert tell(Status("completed", is_ours=True, took=180.0)).sentence.startswith("It is done. Its LoRA is ready.")
+
+
+def test_what_is_kept_names_the_button_that_is_there(tmp_path):
+    folder = make_run(tmp_path / "a", step_lines(1, 12, 100), failed(12, 100, "bad_image", "words"))
+    status, history = read_status(folder), History(folder.training_log)
+    assert tell_kept(status, history, "Try again").startswith('Nothing was saved yet: "Try again" begins at the beginning')
+    other = make_run(tmp_path / "b", step_lines(1, 12, 100), failed(12, 100, "killed", "words"), command=["python", "x.py"])
+    again = tell_kept(read_status(other), history, "Try again")
+    assert again == '"Try again" starts the command again, from its beginning.'

@@ -83,7 +83,12 @@ def test_what_is_not_known_is_said(read):
             machine.machine_figure(history, health, View()),
         )
     ]
-    assert said == ["Its log names no learning rate", "Known after 10 s of steps", "The monitor has seen nothing so far"]
+    assert said == ["No step so far", "Known after 10 s of steps", "The monitor has seen nothing so far"]
+
+
+def test_a_log_with_steps_but_no_learning_rate(read):
+    history, _ = read(step_lines(1, 20, 30).replace(", lr=2e-04", ""))
+    assert checked(machine.rate_figure(history, View())).layout.annotations[0].text == "Its log names no learning rate"
 
 
 def test_a_training_that_went_back_makes_no_zigzag(read):
@@ -98,6 +103,20 @@ def test_what_was_seen_during_one_step_is_one_point(read):
     monitor = evidence(10, memory=12_288) + evidence(10, memory=0) + evidence(11, memory=0)
     memory, _, _ = checked(machine.machine_figure(*read(step_lines(1, 20, 30), monitor), View())).data
     assert (memory.x, memory.y) == ((10, 11), (25, 0))
+
+
+@pytest.mark.parametrize(
+    ("axis", "step", "x", "end"), [("step", 0, 0, 30), ("step", 20, 20, 30), ("time", 0, 0, 1), ("time", 29, 0.933, 1)]
+)
+def test_a_single_point_is_shown_within_the_run(read, axis, step, x, end):
+    """plotly showed steps -1 to 1, and CPU and memory from 0 to 0.01."""
+    seen = f"{stamp(0)} state running, step {step}/30, cpu 0%, memory 8 MiB\n"
+    cpu, memory = (figure := checked(machine.machine_figure(*read(step_lines(1, 30, 30), seen), View(axis)))).data
+    assert (cpu.x, cpu.y, memory.y) == ((x,), (0,), (0.01,))
+    assert figure.layout.xaxis.range == pytest.approx((-end / 20, 1.05 * end))
+    assert figure.layout.yaxis.range == (0, 1)
+    more = checked(machine.machine_figure(*read(step_lines(1, 30, 30), seen + evidence(30, cpu=420)), View(axis))).layout
+    assert more.xaxis.uirevision != figure.layout.xaxis.uirevision, "that range does not stay"
 
 
 @pytest.mark.parametrize(

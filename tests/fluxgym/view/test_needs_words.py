@@ -42,5 +42,15 @@ def test_what_stands_behind_and_against_it():
     assert "33.0 GiB short" in " ".join(tell_more(needs(FITS, disk=full)))
     small = Estimate("cuda", Way(16 * GB, {}, "base in nf4", 8 * GB), {}, 1, 1, 1.0)
     assert tell_more(needs(small))[0].startswith("Memory may run out")
-    assert "By the speed of before" in tell_more(needs(FITS, expected=Expected(1, 0.5, "before")))[-1]
+    told = tell_more(needs(FITS, expected=Expected(1, 0.5, "before")))[-1]
+    assert "By the speed of before" in told and "samples and saving come on top" in told
     assert "not known: nobody knows" in tell_more(needs(None, "nobody knows"))[0]
+
+
+def test_of_a_job_neither_memory_nor_speed_of_this_machine_count():
+    presets = {"24": Way(20 * GB, {}, "base as it is", 22 * GB), "12": Way(9 * GB, {}, "base in nf4", 11 * GB)}
+    asked = Question(None, (512, 512), "cuda", None)
+    open_way = Needs(asked, Estimate("cuda", None, presets, 1, 1, 1e14), "", NEED, None, is_job=True)
+    assert tell_rows(open_way)["Memory"] == "a GPU of 12 GB" and "trained here" not in " ".join(tell_more(open_way))
+    on_a_cpu = Needs(Question(None, (512, 512), "cpu", None), FITS, "", NEED, None, is_job=True)
+    assert tell_rows(on_a_cpu)["Memory"] == "16.0 GiB" and "Its job asks for no GPU" in " ".join(tell_more(on_a_cpu))

@@ -6,17 +6,20 @@ import os
 
 import pytest
 
+from fluxgym.run.backend import Job
 from fluxgym.run.identity import Identity
+from fluxgym.run.old_logs import archive_log
 from fluxgym.run.record import Verdict, read_record, write_record
+from fluxgym.run.status import Status
 from fluxgym.view.opening import NotOpened
-from fluxgym.view.show import find_log, show_fields
+from fluxgym.view.show import find_log, show_fields, tell_job
 
 from ..log.test_tools import TOOLS, log_of
-from .runs import failed, make_run, step_lines
+from .runs import failed, make_run, make_state, step_lines
 
 KEYS = [
     *("state", "finished", "phase", "step", "total_steps", "epoch", "total_epochs", "loss", "avr_loss", "seconds_per_step"),
-    *("eta_seconds", "last_line_age_seconds", "points", "checkpoints", "samples", "failure", "message"),
+    *("eta_seconds", "last_line_age_seconds", "points", "checkpoints", "samples", "failure", "message", "host", "job"),
 ]
 KOHYA = "\rsteps:  50%|##### | 20/40 [01:00<01:00,  3.00s/it, avr_loss=0.5]"
 
@@ -123,3 +126,30 @@ def test_a_folder_of_another_tool(tmp_path, tool):
 def test_nothing_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="expected a run, a folder or a log file"):
         show_fields(tmp_path / "none")
+
+
+def test_of_a_job_what_its_scheduler_says():
+    assert tell_job(Status("completed")) is None
+    job = tell_job(Status("running", job=Job("4711", "RUNNING", nodes="gpu-3", ends=1_800_000_000.0, is_live=True)))
+    assert job is not None and {name: value for name, value in job.items() if value} == {
+        "id": "4711",
+        "state": "RUNNING",
+        "nodes": "gpu-3",
+        "ends": 1_800_000_000.0,
+    }
+
+
+def test_a_run_whose_log_was_archived_shows_what_is_known_and_what_is_there(outputs):
+    done = Verdict("completed", "All 300 steps are done and a.safetensors is whole.", None, [], 300, 300)
+    folder = make_run(outputs / "a", step_lines(1, 300, 300), done)
+    (folder.path / "a-000001.safetensors").write_bytes(b"x")
+    make_state(folder, 150, 1)
+    folder.samples.mkdir()
+    for name in ("a_e000002_00_20261124101503_42.png", "a_e000001_00_20261124101502_42.png"):
+        (folder.samples / name).touch()
+    assert show_fields(folder.path)["checkpoints"] == []
+    archive_log(folder)
+    fields = show_fields(folder.path)
+    assert (fields["step"], fields["total_steps"]) == (300, 300)
+    assert {path.rpartition("/")[2] for path in fields["checkpoints"]} == {"a-000001.safetensors", folder.epoch_state(1).name}
+    assert [path.rpartition("_e")[2][:6] for path in fields["samples"]] == ["000001", "000002"]

@@ -78,7 +78,7 @@ def read_figures(html):
 
 def test_everything_is_inside(folder):
     html = freeze(folder)
-    for said in ('<h1 dir="auto">robot</h1>', "Completed", "Step 40 of 40", "Loss, smoothed", '<pre class="log"', "Settings"):
+    for said in ('<h1 dir="auto">robot</h1>', "Completed", "Step 40 of 40", "Loss, epoch mean", '<pre class="log"', "Settings"):
         assert said in html
     assert html.count("data:image/webp") == 1
     assert snapshot.read_plotly() in html

@@ -1,13 +1,18 @@
 """The sentence of each state, the numbers, and that nothing is invented."""
 
 import dataclasses
+import time
 
 import pytest
 
+from fluxgym.log.history import History
+from fluxgym.run.backend import Job
+from fluxgym.run.create import create_folder
 from fluxgym.run.record import NAN, SLOW, STALLED, Health, Verdict, read_record, write_record
 from fluxgym.run.status import Status
 from fluxgym.view import words
-from fluxgym.view.summary import LOOKS
+from fluxgym.view.summary import LOOKS, summarise, tell_tab
+from trainer.folder import RunFolder
 
 from .runs import NOW, RUNNING, make_run, stamp, step_lines, tell_run, validations
 from .test_health import evidence
@@ -21,11 +26,29 @@ def test_running(tell):
     assert (told.label, told.icon, told.colour) == ("Running", "play_circle", "green")
     assert (told.progress, told.progress_text) == (0.2, "Step 20 of 100, epoch 2 of 10")
     names = [name for name, _, _ in told.metrics]
-    assert names == ["Time left", "Loss, smoothed", "Validation", "Pace", "Learning rate", "Last line"]
+    assert names == ["Time left", "Loss, epoch mean", "Validation", "Pace", "Learning rate", "Last line"]
     assert told.metrics[0][1:] == ("3 m", None)
     assert told.metrics[2][1:] == ("0.7000", "-0.1000")
     assert told.metrics[3][1] == "2.00 s/step"
     assert told.age_text.startswith("last line ")
+
+
+@pytest.mark.parametrize(
+    ("mean", "metric"),
+    [("avr_loss=0.6883, ", ("Loss, epoch mean", "0.6883", None)), ("", ("Loss, last step", "0.5000", None))],
+)
+def test_the_loss_is_called_what_it_is(tell, mean, metric):
+    """The smoothed line in the chart beside it ends at 0.5 here."""
+    assert tell(RUNNING, step_lines(1, 20, 100).replace("avr_loss=0.5000, ", mean)).metrics[1] == metric
+
+
+def test_the_tab_of_a_browser_says_whether_it_is_alive(tell):
+    running = tell(RUNNING, step_lines(1, 999, 1000))
+    assert tell_tab("robot", running) == "robot - Running 99 %"
+    assert tell_tab("robot" * 9, running) == "robotrobotrobotr... - Running 99 %"
+    assert tell_tab("robot", tell(RUNNING)) == "robot - Starting"
+    assert tell_tab("robot", tell(Status("stopped"), step_lines(1, 20, 100))) == "robot - Stopped"
+    assert tell_tab("robot", tell(Status("completed"))) == "robot - Completed"
 
 
 def test_stopping_and_queued(tell):
@@ -61,6 +84,13 @@ def test_the_time_of_all_attempts(tmp_path, ended, took, metric):
     told = tell_run(folder)
     assert told.sentence == f"10 of 10 epochs {took}. Its LoRA is ready."
     assert told.metrics[0] == metric
+
+
+def test_a_start_that_slurm_refused_is_no_run_that_may_be_alive(outputs):
+    folder = create_folder("refused")
+    folder.job_script.write_text("#!/bin/bash\n")
+    told = tell_run(folder).sentence
+    assert told.startswith("It has no run.json: Slurm refused its start. Nothing of it runs.")
 
 
 def test_a_folder_of_another_tool(tell):
@@ -118,3 +148,17 @@ def test_gpu_memory_where_the_monitor_saw_it(tell, tmp_path):
 def test_gpu_memory_of_the_fullest_of_several(tell, tmp_path):
     (tmp_path / "monitor.log").write_text(evidence(10, memory=1024).rstrip() + ", gpu 1 memory 2,048/24,576 MiB\n")
     assert tell(RUNNING, step_lines(1, 20, 100)).metrics[4][1] == "2.0 GiB"
+
+
+def test_a_run_on_another_machine_says_where_and_a_clock_that_differs(tmp_path):
+    folder = RunFolder(tmp_path)
+    (tmp_path / "training.log").write_text("steps:  50%|#| 5/10 [00:05<00:05,  1.00s/it, loss=0.1, avr_loss=0.1, lr=1e-04]\n")
+    history = History(folder.training_log)
+    history.update()
+    since = time.time() + 1800
+    status = Status("queued", since=since, is_active=True, host="gpu-1", ahead=1830.0)
+    said = summarise(folder, status, history)
+    assert said.sentence.endswith(" It is on gpu-1. The clock of gpu-1 is 30 m ahead of that of this machine.")
+    assert said.age_text == "queued 30 s ago"
+    job = dataclasses.replace(status, job=Job("7", "RUNNING", is_live=True), ahead=-59.0)
+    assert "gpu-1" not in summarise(folder, job, history).sentence

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fluxgym.log.history import History
+from fluxgym.run.backend import Job
 from fluxgym.run.care import RESUME, Care, write_care
 from fluxgym.run.identity import Identity
 from fluxgym.run.places import Place, Wish
@@ -216,7 +217,7 @@ def test_what_makes_no_steps_has_no_pace(tell):
 
 def test_the_loss_says_that_it_is_no_number(tell):
     log = step_lines(1, 20, 100) + step_lines(21, 22, 100, loss=float("nan"))
-    assert tell(RUNNING, log).metrics[1] == ("Loss, smoothed", "NaN", None)
+    assert tell(RUNNING, log).metrics[1] == ("Loss, epoch mean", "NaN", None)
     assert tell(RUNNING, log + step_lines(23, 23, 100)).metrics[1][1] == "0.5000"
 
 
@@ -296,3 +297,18 @@ def test_a_pause_of_another_command_says_the_beginning_once(tmp_path):
         "The training was killed at step 59 of 300. It resumes by itself in 40 s, from the beginning;"
     )
     assert note not in told.sentence
+
+
+def test_a_job_of_a_cluster_says_why_it_waits_and_where_it_runs(tell):
+    waiting = Status("queued", job=Job("4711", "PENDING", "QOSMaxJobsPerUserLimit", is_live=True), is_active=True)
+    assert tell(waiting).sentence.startswith("Waiting as job 4711. You have as many jobs as its QOS allows")
+    job = Job("4711", "RUNNING", nodes="gpu-3", ends=NOW + 3 * 3600, is_live=True)
+    log = step_lines(1, 20, 40)
+    said = tell(replace(RUNNING, job=job), log).sentence
+    assert said.startswith("Learning.") and said.endswith("Job 4711 on gpu-3, 3 h left of its time limit.")
+    short = tell(replace(RUNNING, job=replace(job, ends=NOW + 1)), log).sentence
+    assert "it saves its state before the end, and goes on in its next job" in short
+    asleep = tell(replace(RUNNING, job=replace(job, state="SUSPENDED")), log).sentence
+    assert asleep == "Slurm has suspended job 4711 on gpu-3: it goes on when its nodes are free again."
+    begins = tell(Status("starting", job=job, is_active=True)).sentence
+    assert begins == "The training process is starting. Job 4711 on gpu-3, 3 h left of its time limit."

@@ -67,6 +67,15 @@ def test_no_link_leads_out_of_the_folder(folder, tmp_path):
     assert (read_settings(folder), read_lines(folder)) == ("", [])
 
 
+def test_what_a_job_asked_of_a_cluster_is_not_shown(folder):
+    job = '[slurm]\npartition = "gpu"\naccount = "secret-project"\nlines = [\n    "export KEY=abc",\n    "[ -d x ]",\n]\n'
+    folder.config.write_text(f'name = "robot"\n\n[log]\nrotate_mb = 1.0\n\n{job}\n[save]\nkohya = true\n')
+    settings = read_settings(folder)
+    assert settings == 'name = "robot"\n\n[log]\nrotate_mb = 1.0\n\n[save]\nkohya = true\n'
+    folder.config.write_text('slurm = {account = "secret-project"}\nname = "robot"\n')
+    assert read_settings(folder) == 'name = "robot"\n'
+
+
 def test_a_run_without_settings(folder):
     folder.config.unlink()
     assert read_settings(folder) == ""

@@ -81,7 +81,7 @@ def test_how_it_goes_without_advice(tell, losses, sentence):
         (
             ended("lost", resumable=replace(STATE, step=20)),
             "Lost",
-            "The machine restarted at step 20 of 100. It can go on from",
+            "Its machine failed or restarted at step 20 of 100. It can go on from",
         ),
         (ended("failed", "missing_file"), "Failed", "A file is missing. It ended at step 20 of 100."),
         (ended("failed", "oom"), "Failed", "Out of memory at step 20 of 100."),
@@ -122,7 +122,7 @@ def test_of_what_a_log_names_while_it_prepares_nothing_is_told(tell, line, sente
 
 def test_six_numbers_and_none_of_the_machine_or_of_the_settings(tell):
     said = tell(RUNNING, overfitting(9, 6, kept=()))
-    names = ["Time left", "Loss, smoothed", "Validation", "Pace", "Started", "Last update"]
+    names = ["Time left", "Loss, epoch mean", "Validation", "Pace", "Started", "Last update"]
     assert [name for name, _, _ in said.metrics] == names
     assert said.metrics[4] == ("Started", "1 m ago", None)
     assert tell(replace(RUNNING, attempt=2)).metrics[4][0] == "Last start"

@@ -7,7 +7,7 @@ import pytest
 
 from fluxgym.log.history import History
 from fluxgym.log.remedies import DOWNLOAD
-from fluxgym.run.record import TRAINER, read_record, write_record
+from fluxgym.run.record import TRAINER, Verdict, read_record, write_record
 from fluxgym.run.status import read_status
 from fluxgym.view.way_on import ANEW, RESUME, find_start, find_way_on, list_choices
 
@@ -144,3 +144,14 @@ def test_after_a_loss_that_was_no_number_the_state_before_comes_first(fail):
     way = way_on(folder)
     assert way.state == before.state
     assert way.told.endswith(" From step 10, before the loss became no number.")
+
+
+def test_what_is_left_is_known_without_a_log(tmp_path):
+    folder = make_run(tmp_path / "a", "", Verdict("completed", "All is done.", step=300, total_steps=300))
+    make_state(folder, 300, 10)
+    make_state(folder, 310, 10, 10)
+    whole, between = sorted(list_choices(folder), key=lambda choice: choice.state.step)
+    history = History(folder.training_log)
+    assert whole.tell_left(history, 15) == "150 steps left to epoch 15"
+    assert whole.tell_left(history, 10) == "nothing left"
+    assert (whole.tell_left(history), between.tell_left(history, 15)) == ("how much is left is not known",) * 2
