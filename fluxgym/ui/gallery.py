@@ -22,12 +22,14 @@ def draw_source() -> None:
     """A new data set, one that other runs use, too, or a folder that is on this machine."""
     values = fields.values()
     sets = list_sets()
-    st.session_state.setdefault("source", find_source(values))
     choices = [NEW, THERE, FOLDER] if sets else [NEW, FOLDER]
-    if st.session_state.source not in choices:
-        st.session_state.source = NEW
+    held = st.session_state.get("source", find_source(values))
+    if "source" in st.session_state and held in choices:  # for a browser that missed the run in which it was set: fields._bind
+        begins = {"default": held}
+    else:
+        st.session_state.source, begins = held if held in choices else NEW, {}
     source = st.segmented_control(
-        "Images", choices, key="source", required=True, on_change=_choose_source, label_visibility="collapsed"
+        "Images", choices, key="source", required=True, on_change=_choose_source, label_visibility="collapsed", **begins
     )
     if source == FOLDER:
         fields.text("data.folder", "Folder with images, each with its caption in a .txt file beside it")

@@ -17,6 +17,12 @@ def script() -> None:
     gallery.draw_captions()
 
 
+def source_script() -> None:
+    from fluxgym.ui import gallery
+
+    gallery.draw_source()
+
+
 def draw(folder: Path) -> list[dict]:
     form.write_values(form.draft(), form.default_values() | {"data.folder": str(folder), "trigger": "sks"})
     page = AppTest.from_function(script).run()
@@ -38,6 +44,14 @@ def test_which_source_a_form_holds(outputs: Path) -> None:
     assert find_source(values | {"name": "cat", "data.folder": form.upload_folder("cat")}) == NEW
     assert find_source(values | {"name": "cat", "data.folder": form.upload_folder("dog")}) == THERE
     assert find_source(values | {"name": "cat", "data.folder": "/srv/photos"}) == FOLDER
+
+
+def test_a_browser_that_missed_how_it_began_sends_what_it_began_with(outputs: Path) -> None:
+    form.write_values(form.draft(), form.default_values() | {"name": "cat", "data.folder": "/srv/photos"})
+    page = AppTest.from_function(source_script).run()
+    assert not page.exception and page.segmented_control[0].value == FOLDER
+    again = page.run().segmented_control[0]
+    assert again.value == FOLDER and [again.options[place] for place in again.proto.default] == [FOLDER]
 
 
 def test_uploads_have_a_place_once_there_is_a_name(outputs: Path) -> None:
