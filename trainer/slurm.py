@@ -13,6 +13,8 @@ TIMES = "minutes such as '90', hours as '2:00:00', days as '1-12:00:00', or noth
 MEMORY = re.compile(r"\d+[KMGT]?", re.ASCII | re.IGNORECASE)
 NAME = re.compile(r"[\w.,:@+-]*", re.ASCII)  # several partitions are told with commas
 SBATCH = "#SBATCH"  # begins a line of options, with or without a blank behind it
+PARTS = re.compile(rf"{SBATCH}\s+(?:het|pack)job", re.ASCII)  # a job of several parts, each with resources of its own
+OTHERS = ("#PBS", "#BSUB")  # lines of other schedulers, which sbatch takes for its own
 TAKEN = ("array", "output", "error", "open-mode", "chdir", "wait")
 LONG = {"a": "array", "o": "output", "e": "error", "D": "chdir", "W": "wait"}
 LONG |= {"A": "account", "C": "constraint", "p": "partition", "q": "qos", "t": "time"}
@@ -62,7 +64,11 @@ def check_lines(lines: list[str]) -> list[str]:
     for line in lines:
         if not line.isprintable():
             raise ValueError(f"got {line[:80]!r}, expected one line of a script")
+        if line.startswith(OTHERS):
+            raise ValueError(f"got {line[:80]!r}, expected options of the job in lines that begin with {SBATCH}")
         taken = [written for name, written in find_options(line).items() if name in TAKEN]
+        if PARTS.match(line):
+            taken.append(line.split()[1])
         if taken:
             why = "which is FluxGym's to say: a run is one job, whose output tells why it ended"
             raise ValueError(f"got {line[:80]!r} with {taken[0]}, {why}")

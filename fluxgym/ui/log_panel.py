@@ -36,11 +36,13 @@ def draw_closed(look: Look) -> None:
 
 def draw_both(look: Look) -> None:
     """All logs of the run, one at a time."""
-    logs = [(log.key, log.title) for log in list_logs(look.folder)]
+    logs, moved = list_logs(look.folder), find_moved(look.folder)
+    if moved:  # it is this run's
+        logs = sorted((log for log in logs if log.key != TRAINING), key=lambda log: log.path != moved.log)
     if told := tell_log(look.folder, look.status, look.history):
-        st.caption(plain(f"{told} It can be chosen below." if find_moved(look.folder) else told))
+        st.caption(plain(f"{told} It is shown below." if moved else told))
     attempts = 0 if look.folder.is_read_only else len(look.history.attempts)  # another tool writes no line that begins one
-    draw_view(look.folder.name, logs, attempts, has_ended=look.summary.state in ENDED)
+    draw_view(look.folder.name, [(log.key, log.title) for log in logs], attempts, has_ended=look.summary.state in ENDED)
     old_logs_view.draw_button(look)
 
 

@@ -10,7 +10,7 @@ class LogView {
   constructor(root, data) {
     this.root = root;
     this.run = data.run;
-    this.kept = stored(sessionStorage, `fluxgym-log:${data.run}`, KEPT);
+    this.kept = stored(sessionStorage, `fluxgym-log:${data.run}`, { ...KEPT, log: data.logs[0][0] });
     this.looks = stored(localStorage, "fluxgym-log", LOOKS);
     this.box = this.find(".lines");
     this.ranges = new WeakMap(); // line -> its marked ranges
@@ -96,12 +96,12 @@ class LogView {
   setData({ logs, attempts, ended }) {
     Object.assign(this, { attempts, hasEnded: ended });
     this.tell();
-    const key = JSON.stringify(logs);
-    if (this.logs === key) return;
-    this.logs = key;
+    if (JSON.stringify(this.logs) === JSON.stringify(logs)) return;
+    const isLeft = this.kept.log === this.logs?.[0][0] && this.kept.log !== logs[0][0]; // it was archived, or begins anew
+    this.logs = logs;
     this.find(".which").replaceChildren(...optionsOf(logs));
-    if (logs.some(([value]) => value === this.kept.log)) this.paint();
-    else this.keep({ log: KEPT.log }); // it was deleted
+    if (logs.some(([value]) => value === this.kept.log) && !isLeft) this.paint();
+    else this.keep({ log: logs[0][0] });
   }
 
   /** Begins anew with what is asked for now. */

@@ -213,6 +213,13 @@ def test_a_log_that_has_ended_is_not_called_live(page: Page, server: Server, run
     write_record(run.folder, Record("robot", 1e9, ["python"], "stopped", 2e9, attempts=[attempt]))
     expect(mark).to_have_text("Ended")  # at a refresh
     expect(mark).to_have_class("mark")
+    archive_log(run.folder)  # it is this run's still, and shown from where it lies now
+    expect(mark).to_have_text("Archived")
+    wait_for_line(page, "a fresh start")
+    expect(page.get_by_label("Log", exact=True).first.locator("option")).to_have_count(3)
+    run.write("another one")
+    wait_for_line(page, "another one")
+    expect(page.get_by_label("Log", exact=True).first.locator("option:checked")).to_have_text("This run")
     run.folder.record.unlink()
     expect(mark).to_have_text("Live")
     run.go_on(1)

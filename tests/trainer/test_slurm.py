@@ -41,6 +41,8 @@ def test_a_time_limit_is_what_slurm_takes_it_for(text, seconds):
         ("lines", ['#SBATCH "--array=0-3"'], "with --array, which"),
         ("lines", ["#SBATCH --outp x.log"], "with --outp, which"),
         ("lines", ["#SBATCH -Ho x.log"], "with -Ho, which"),
+        ("lines", ["#SBATCH hetjob"], "with hetjob, which"),
+        ("lines", ["#PBS -t 0-3"], "got '#PBS -t 0-3', expected options of the job in lines that begin with #SBATCH"),
         ("nodes", 0, "got 0, expected a whole number from 1"),
         ("gpus", -1, "got -1, expected a whole number from 0"),
     ],

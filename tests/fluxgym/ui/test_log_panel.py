@@ -90,4 +90,6 @@ def test_a_log_that_was_archived_is_shown_from_there(folder: RunFolder) -> None:
     assert where in page.caption[0].value.replace("\\", "")
     assert page.caption[-1].value == "not there", "nothing will come"
     page = draw(both)
-    assert page.caption[0].value.replace("\\", "").endswith(f"{where} It can be chosen below.")
+    assert page.caption[0].value.replace("\\", "").endswith(f"{where} It is shown below.")
+    keys = [key for key, _ in sent(page)[0]["logs"]]
+    assert keys == [f"{archived.path.name}-training", "monitor"], "the first is shown; this run has no other"
