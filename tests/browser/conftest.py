@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from fluxgym.access.owner import key_in_use
 
@@ -120,6 +120,15 @@ def complaints(page: Page) -> list[str]:
 
     page.on("console", hear)
     return told
+
+
+def wait_until_still(element: Locator) -> None:
+    """In view, and in one place for a while: a list that opens while something scrolls or unfolds is closed again."""
+    element.scroll_into_view_if_needed()
+    before = None
+    while (now := element.bounding_box()) != before:
+        before = now
+        element.page.wait_for_timeout(300)
 
 
 def wait_for_refreshes(page: Page, count: int) -> None:

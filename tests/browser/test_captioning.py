@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from fluxgym.form import form
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, wait_until_still
 from tests.trainer.captioners import make_florence, paint
 
 pytestmark = pytest.mark.browser
@@ -30,7 +30,9 @@ def test_captions_come_under_their_images(place: Path, page: Page, server: Serve
     model = make_florence(tmp_path / "florence")
     page.goto(f"{server.url}/train")
     page.get_by_text("Captions by a model").click()
-    page.get_by_role("combobox", name="Model").last.click()
+    choice = page.get_by_role("combobox", name="Model").last
+    wait_until_still(choice)
+    choice.click()
     page.get_by_role("option", name=OTHER).click()
     page.get_by_placeholder("owner/model").last.fill(str(model))
     page.get_by_placeholder("owner/model").last.press("Enter")

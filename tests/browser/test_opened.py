@@ -58,14 +58,14 @@ def test_it_is_opened_looked_at_and_left_as_it_was(
     expect(page.get_by_text("Whether it is alive is not known here.")).to_be_visible()
     expect(page.locator(".chart .main-svg").first).to_be_visible(timeout=SLOW)
 
-    page.get_by_text("Samples", exact=True).first.click()
+    page.get_by_role("radio", name="Samples").click()
     expect(page.locator(".chart")).to_have_count(0, timeout=SLOW)  # the first tab has samples too, which go with its charts
     expect(page.locator(".fluxgym-samples .prompt span").first).to_have_text(f"a girl {MARKUP}", timeout=SLOW)
     expect(page.locator(".fluxgym-samples a.cell img")).to_have_count(2)
     page.locator(".fluxgym-samples a.cell img").first.scroll_into_view_if_needed()
     expect(page.locator(".fluxgym-samples a.cell img").first).to_have_js_property("naturalWidth", 64, timeout=SLOW)
 
-    page.get_by_text("Checkpoints", exact=True).click()
+    page.get_by_role("radio", name="Checkpoints").click()
     lora = page.locator("article.lora", has_text="x-000002.safetensors")
     lora.get_by_title("Give it a star").click(timeout=SLOW)
     [folder] = list_opened()

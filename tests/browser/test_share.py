@@ -151,7 +151,7 @@ def test_what_was_closed_stays_closed(page: Page, server: Server, ended: RunFold
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     ended.training_log.write_text("Epoch 1/2\nEpoch 2/2\n", encoding="utf-8")
-    page.get_by_text("Settings", exact=True).last.click()  # a tab that draws the whole page anew
+    page.get_by_role("radio", name="Settings").click()  # a tab that draws the whole page anew
     expect(page.get_by_text("config.toml").first).to_be_attached(timeout=SLOW)
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("button", name="Share").click()

@@ -1,17 +1,15 @@
 """A run as a job of a cluster, as a person has it: chosen on the Train page, watched, stopped from its page."""
 
-import contextlib
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, TimeoutError, expect
+from playwright.sync_api import Page, expect
 
 from fluxgym.form import form
 from fluxgym.run.launch import wait_for_end
 from fluxgym.run.record import read_record
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, wait_until_still
 from tests.slurm.cluster import Cluster
 from trainer.folder import RunFolder
 
@@ -26,31 +24,21 @@ def fill(page: Page, label: str, value: str, line: str) -> None:
     expect(page.locator(".st-key-slurm code")).to_contain_text(line)
 
 
-def choose_slurm(page: Page) -> bool:
-    """Whether it is chosen; a list that was opened while the page was still being drawn is closed again by that."""
-    place, option = page.get_by_role("combobox", name="Where it trains"), page.get_by_role("option", name="A job on Slurm")
-    with contextlib.suppress(TimeoutError):
-        if not option.is_visible():
-            place.click(timeout=5_000)
-        option.click(timeout=5_000)
-    return page.get_by_text("The job's script").is_visible()
-
-
 def test_a_job_is_begun_watched_and_stopped(
     cluster: Cluster,
     page: Page,
     server: Server,
     outputs: Path,
     complaints: list[str],
-    wait_until: Callable[..., object],
 ) -> None:
     form.write_values(form.draft(), form.demo_values() | {"sample.prompts": []})  # whose pictures take long
     page.goto(f"{server.url}/train")
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     page.get_by_text("12 images, 12 with a caption").wait_for()
-    page.get_by_text("12 images, 12 with a caption").wait_for()
-    page.get_by_role("combobox", name="Where it trains").wait_for()
-    wait_until(lambda: choose_slurm(page))
+    place = page.get_by_role("combobox", name="Where it trains")
+    wait_until_still(place)
+    place.click()
+    page.get_by_role("option", name="A job on Slurm").click()
     page.get_by_text("The job's script").click()
     script = page.locator(".st-key-slurm code")
     expect(script).to_contain_text("#SBATCH --gres=gpu:1")

@@ -9,7 +9,7 @@ from fluxgym.form import form
 from fluxgym.run.care import NONE
 from fluxgym.run.launch import wait_for_end
 from fluxgym.sweep.mark import find_members
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, wait_until_still
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("outputs")]
 
@@ -24,7 +24,9 @@ def test_values_are_tried_watched_and_the_best_is_marked(
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     page.get_by_text("12 images, 12 with a caption").wait_for()
     page.get_by_text("Try several values").click()
-    page.get_by_placeholder("Choose a setting to vary").click()
+    setting = page.get_by_placeholder("Choose a setting to vary")
+    wait_until_still(setting)
+    setting.click()
     page.get_by_role("option", name="Training: Learning rate", exact=True).click()
     values = page.get_by_label("Values of Learning rate")
     values.fill("1e-5, x")
