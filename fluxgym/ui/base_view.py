@@ -9,6 +9,7 @@ from fluxgym.models.download import start_download
 from fluxgym.models.known import find_known
 from fluxgym.models.token import find_token_problem
 from fluxgym.ui import fields, routes
+from fluxgym.ui.bind import bind_choice
 from fluxgym.ui.job_view import draw_job
 from fluxgym.ui.text import plain, red
 from fluxgym.view import model_words
@@ -21,16 +22,14 @@ def draw_base() -> None:
     """What there is to choose, what the chosen one costs, and whether it can be had."""
     stock, held = take_stock(), fields.values()["model.base"]
     choices = model_words.list_choices(stock)
-    if st.session_state.get("base") not in choices or st.session_state.base_of != held:
-        st.session_state.base, st.session_state.base_of = held if held in choices else "", held
-        begins = {}
-    else:  # a browser that missed the run in which it was set would send the first of them: see fields._bind
-        begins = {"index": choices.index(st.session_state.base)}
+    chosen = st.session_state.get("base")
+    if chosen not in choices or st.session_state.base_of != held:
+        chosen = held if held in choices else ""
+    st.session_state.base_of = held
     st.selectbox(
         "Base model",
         choices,
-        key="base",
-        **begins,
+        **bind_choice("base", chosen, choices),
         format_func=partial(model_words.name_choice, stock),
         on_change=_choose_base,
         help=form.explain("model.base"),

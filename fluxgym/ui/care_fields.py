@@ -1,6 +1,6 @@
 """Widgets for what is done for a run without being asked (fluxgym/run/care.py): on the Train page and on the run's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from fluxgym.run.places import PlaceError, make_wish
 from fluxgym.run.queue import read_line
 from fluxgym.run.slurm import Slurm
 from fluxgym.ui import routes
+from fluxgym.ui.bind import bind, bind_choice
 from fluxgym.ui.text import red
 from fluxgym.view import words
 
@@ -29,12 +30,11 @@ class Kept:
     values: dict[str, Any]  # by the name in Care
     keep: Callable[[str, Any], None]
 
-    def bind(self, name: str) -> dict[str, Any]:
-        """The widget's key, its state set to what is kept, and what follows when a person changes it."""
-        key = f"{self.prefix}{name}"
-        if st.session_state.get(key) != self.values[name]:
-            st.session_state[key] = self.values[name]
-        return {"key": key, "on_change": lambda: self.keep(name, st.session_state[key])}
+    def bind(self, name: str, choices: Sequence[Any] = ()) -> dict[str, Any]:
+        """The widget's key, what is kept, and what follows when a person changes it. `choices`: of one that has some."""
+        key, value = f"{self.prefix}{name}", self.values[name]
+        bound = bind_choice(key, value, choices) if choices else bind(key, value)
+        return bound | {"on_change": lambda: self.keep(name, st.session_state[key])}
 
 
 def draw_monitor(kept: Kept) -> None:
@@ -55,9 +55,8 @@ def draw_when_stalled(kept: Kept) -> None:
     told = "It is said first, and minutes later it is done, unless the training goes on or you choose otherwise."
     choices = list(WHEN_STALLED)
     off = not kept.values["monitor"]
-    st.selectbox(
-        "When it is stuck", choices, format_func=WHEN_STALLED.get, help=told, disabled=off, **kept.bind("when_stalled")
-    )
+    bound = kept.bind("when_stalled", choices)
+    st.selectbox("When it is stuck", choices, format_func=WHEN_STALLED.get, help=told, disabled=off, **bound)
 
 
 def draw_by_itself(kept: Kept, is_ours: bool = True) -> None:
@@ -92,7 +91,7 @@ def draw_place(kept: Kept, with_slurm: bool = True) -> None:
         names[wanted] = f"GPU {wanted.replace(',', ' and ')}"
     told = "Runs for the same GPU wait their turn, also with this page closed. At once: beside whatever runs there."
     told += " On Slurm the cluster chooses where and when." if SLURM in names else ""
-    st.selectbox("Where it trains", list(names), format_func=names.get, help=told, **kept.bind("place"))
+    st.selectbox("Where it trains", list(names), format_func=names.get, help=told, **kept.bind("place", list(names)))
     if kept.values["place"] == SLURM and (missing := Slurm().why_not()):
         st.markdown(red(f"{missing}."))
 

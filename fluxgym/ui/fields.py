@@ -12,6 +12,7 @@ import streamlit as st
 
 from fluxgym.form import form
 from fluxgym.form.catalogue import CHOICE, DECIMAL, SWITCH, TEXT, TEXTS, WHOLE, WORD, Setting, find_setting, is_same
+from fluxgym.ui.bind import bind, bind_choice
 from fluxgym.ui.text import red
 
 FORM = "form"  # where a widget is: begins its key
@@ -53,14 +54,14 @@ def send_while_typed() -> None:
 
 def text(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
     """One line, kept while it is typed."""
-    bound = _bind(key, values()[key] or "", place)
+    bound = bind(_name(key, place), values()[key] or "")
     st.text_input(label or _find(key).label, live=True, on_change=_keep, args=(key, place), **bound, **_common(key, options))
     show_problem(key)
 
 
 def lines(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
     """A list of texts, one a line."""
-    bound = _bind_typed(key, _split, "\n".join(values()[key]), place)
+    bound = bind(_name(key, place), _typed(key, _split, "\n".join(values()[key]), place))
     given = _common(key, options)
     st.text_area(label or _find(key).label, on_change=_keep, args=(key, place, _split), **bound, **given)
     show_problem(key)
@@ -70,7 +71,7 @@ def number(key: str, label: str = "", place: str = FORM, **options: Any) -> None
     """A number that may be out of its range or empty: the problem is told below it, not typed over."""
     setting = _find(key)
     is_whole, value = setting.kind == WHOLE, values()[key]
-    bound = _bind(key, value if value is None or is_whole else float(value), place)
+    bound = bind(_name(key, place), value if value is None or is_whole else float(value))
     given = {"step": int(setting.step) if is_whole else setting.step, "format": setting.format, "value": None, **bound}
     given |= {"placeholder": "unset"} if setting.is_optional else {}
     st.number_input(label or setting.label, on_change=_keep, args=(key, place), **given, **_common(key, options))
@@ -79,7 +80,7 @@ def number(key: str, label: str = "", place: str = FORM, **options: Any) -> None
 
 def switch(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
     """True or false."""
-    bound = _bind(key, values()[key], place)
+    bound = bind(_name(key, place), values()[key])
     st.toggle(label or _find(key).label, on_change=_keep, args=(key, place), **bound, **_common(key, options))
     show_problem(key)
 
@@ -89,7 +90,7 @@ def choice(key: str, label: str = "", place: str = FORM, **options: Any) -> None
     setting, value = _find(key), values()[key]
     choices = list(setting.choices) if value in setting.choices else [*setting.choices, value]
     given = {"format_func": setting.show, "on_change": _keep, "args": (key, place), **_common(key, options)}
-    bound = _place(_bind(key, value, place), choices)
+    bound = bind_choice(_name(key, place), value, choices)
     st.selectbox(label or setting.label, choices, **bound, **given)
     show_problem(key)
 
@@ -98,23 +99,23 @@ def word(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
     """A choice by its name, or something else that is typed: 'auto' or 3, 512 or '512, 768'."""
     setting = _find(key)
     shown = "" if values()[key] in ("", []) else setting.show(values()[key])
-    bound = _bind_typed(key, setting.read, shown, place)
+    typed, name = _typed(key, setting.read, shown, place), _name(key, place)
     given = {"on_change": _keep, "args": (key, place, setting.read), **_common(key, options)}
     if setting.choices:
-        names = list(dict.fromkeys([*setting.choices.values(), st.session_state[bound["key"]] or shown]))
-        st.selectbox(label or setting.label, names, accept_new_options=True, **_place(bound, names), **given)
+        names = list(dict.fromkeys([*setting.choices.values(), typed or shown]))
+        st.selectbox(label or setting.label, names, accept_new_options=True, **bind_choice(name, typed, names), **given)
     else:
-        st.text_input(label or setting.label, live=True, **bound, **given)
+        st.text_input(label or setting.label, live=True, **bind(name, typed), **given)
     show_problem(key)
 
 
 def offered(key: str, names: list[str], usual: str, place: str = FORM, **options: Any) -> None:
     """A text for which some are offered; another can be typed. `usual`: what no text is called."""
     value = values()[key]
-    bound = _bind(key, value or usual, place)
     there = list(dict.fromkeys([usual, *names, *filter(None, [value])]))
+    bound = bind_choice(_name(key, place), value or usual, there)
     given = {"on_change": _keep, "args": (key, place, lambda text: "" if text == usual else text), **_common(key, options)}
-    st.selectbox(_find(key).label, there, accept_new_options=True, **_place(bound, there), **given)
+    st.selectbox(_find(key).label, there, accept_new_options=True, **bound, **given)
     show_problem(key)
 
 
@@ -155,28 +156,11 @@ def _name(key: str, place: str = FORM) -> str:
     return f"{place}:{key}"
 
 
-def _bind(key: str, value: Any, place: str) -> dict[str, Any]:
-    """A widget's key and what it begins with, its state set to the value. Only where they differ: setting it drops what is
-    typed and not yet sent.
-
-    A browser that missed the run in which the state was set, because another came in between, would begin with the widget's
-    default and send that: so it is the value, too."""
-    name = _name(key, place)
-    if name in st.session_state and is_same(st.session_state[name], value):
-        return {"key": name, "value": value}
-    st.session_state[name] = value
-    return {"key": name}
-
-
-def _bind_typed(key: str, read: Callable[[str], Any], shown: str, place: str) -> dict[str, Any]:
-    """As _bind, of a value that can be typed in several ways: a blank line, or a comma at the end, stays while one types."""
+def _typed(key: str, read: Callable[[str], Any], shown: str, place: str) -> str:
+    """What the widget of a value shows that can be typed in several ways: a blank line, or a comma at the end, stays while one
+    types."""
     typed = st.session_state.get(_name(key, place)) or ""
-    return _bind(key, typed if typed and is_same(read(typed), values()[key]) else shown, place)
-
-
-def _place(bound: dict[str, Any], choices: list[Any]) -> dict[str, Any]:
-    """The same for a choice, which begins with a place among its choices."""
-    return {"key": bound["key"], **({"index": choices.index(bound["value"])} if "value" in bound else {})}
+    return typed if typed and is_same(read(typed), values()[key]) else shown
 
 
 def _keep(key: str, place: str = FORM, read: Callable[[str], Any] | None = None) -> None:

@@ -12,6 +12,7 @@ from fluxgym.dataset.sets import list_sets
 from fluxgym.form import form
 from fluxgym.run.folders import shown_path
 from fluxgym.ui import caption_grid, captioning_view, fields
+from fluxgym.ui.bind import bind
 from fluxgym.ui.dropzone import draw_dropzone
 
 NEW, THERE, FOLDER = "New data set", "One that is there", "A folder on this machine"
@@ -24,12 +25,9 @@ def draw_source() -> None:
     sets = list_sets()
     choices = [NEW, THERE, FOLDER] if sets else [NEW, FOLDER]
     held = st.session_state.get("source", find_source(values))
-    if "source" in st.session_state and held in choices:  # for a browser that missed the run in which it was set: fields._bind
-        begins = {"default": held}
-    else:
-        st.session_state.source, begins = held if held in choices else NEW, {}
+    bound = bind("source", held if held in choices else NEW, "default")
     source = st.segmented_control(
-        "Images", choices, key="source", required=True, on_change=_choose_source, label_visibility="collapsed", **begins
+        "Images", choices, required=True, on_change=_choose_source, label_visibility="collapsed", **bound
     )
     if source == FOLDER:
         fields.text("data.folder", "Folder with images, each with its caption in a .txt file beside it")

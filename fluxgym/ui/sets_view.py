@@ -13,6 +13,7 @@ from fluxgym.dataset.sets import SetError, Summary
 from fluxgym.run.folders import shown_path
 from fluxgym.run.settings import SettingsError, read_settings
 from fluxgym.ui import caption_grid, captioning_view, fields, gallery, routes
+from fluxgym.ui.bind import bind
 from fluxgym.ui.set_files import picture_url
 from fluxgym.ui.text import plain
 from fluxgym.view import words
@@ -81,11 +82,11 @@ def draw_set(path: Path) -> None:
         st.warning(plain(summary.problem), icon=":material/warning:")
     gallery.draw_upload(shown_path(path))
     key = f"trigger:{path.name}"
-    st.session_state.setdefault(key, find_trigger(path, users))
+    held = st.session_state[key] if key in st.session_state else find_trigger(path, users)
     told = (
         "Finds the captions without it, and is put before those that a model writes. A training has its own, on the Train page."
     )
-    trigger = st.text_input("Trigger word", key=key, help=told, live=True, width=320)
+    trigger = st.text_input("Trigger word", help=told, live=True, width=320, **bind(key, held))
     if summary.images:
         captioning_view.draw_captioning(path, trigger)
         caption_grid.draw_captions(path, trigger, gallery.largest(fields.values()["data.resolution"]))

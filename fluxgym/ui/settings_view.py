@@ -6,6 +6,7 @@ from fluxgym.form import form
 from fluxgym.form.check import Checked
 from fluxgym.run.care import SLURM
 from fluxgym.ui import all_settings, care_fields, fields, presets_view, slurm_fields, steps
+from fluxgym.ui.bind import bind
 
 HEAD = ("train.epochs", "data.repeats", "lora.rank", "train.learning_rate", "memory.preset")
 _NO_STATES = (
@@ -65,10 +66,8 @@ def _draw_care() -> str:
 def _draw_checkpointing(values: form.Values) -> None:
     """A switch for a number that is 0 where there are none."""
     is_on = bool(values[form.CHECKPOINTS])
-    if st.session_state.get("checkpointing") != is_on:
-        st.session_state.checkpointing = is_on
     told = "Saves now and then all that a resume needs. How often: All settings, Save the state every."
-    st.toggle("Enable checkpointing", key="checkpointing", help=told, on_change=_switch_checkpointing)
+    st.toggle("Enable checkpointing", help=told, on_change=_switch_checkpointing, **bind("checkpointing", is_on))
 
 
 def _switch_checkpointing() -> None:

@@ -14,6 +14,7 @@ from fluxgym.sweep.grid import Trial
 from fluxgym.sweep.look import preflight_sweep
 from fluxgym.sweep.tried import Tried, begin_text, check_tried, find_hardest, list_untried, read_texts, write_texts
 from fluxgym.ui import fields
+from fluxgym.ui.bind import bind
 from fluxgym.ui.text import plain, red
 from fluxgym.view import words
 from fluxgym.view.compare import tell_value
@@ -69,12 +70,12 @@ def _draw_axis(key: str, tried: Tried | None) -> None:
     name, typed = st.columns(NAME_AND_VALUES, vertical_alignment="center")
     name.markdown(f"**{plain(_name(setting))}**", help=setting.help)
     widget, text = f"{PREFIX}{key}", read_texts(fields.values())[key]
-    if (st.session_state.get(widget) or "").strip() != text.strip():
-        st.session_state[widget] = text
+    shown = st.session_state.get(widget) or ""
+    bound = bind(widget, shown if shown.strip() == text.strip() else text)
     told = "Do not vary it: it stays as it is set above."
     with typed, st.container(horizontal=True, vertical_alignment="center", gap="small"):
         common = {"label_visibility": "collapsed", "placeholder": HINT, "live": True}
-        st.text_input(f"Values of {setting.label}", key=widget, on_change=_keep, args=(key,), **common)
+        st.text_input(f"Values of {setting.label}", on_change=_keep, args=(key,), **common, **bound)
         away = {"icon": ":material/close:", "type": "tertiary", "help": told}
         st.button("", key=f"sweep-away:{key}", on_click=_drop, args=(key,), **away)
     if tried and key in tried.wrong:

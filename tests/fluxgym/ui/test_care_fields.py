@@ -1,15 +1,17 @@
 """The choices of care as widgets: where it can train, and what is only offered where it means something."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fluxgym.run.care import NONE, Care
+from fluxgym.run.care import NONE, RESUME, Care
 from fluxgym.run.gpu import Gpu
 from fluxgym.run.status import read_status
 from fluxgym.ui import care_fields
+from fluxgym.ui.care_fields import WHEN_STALLED
 from trainer.folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("outputs")
@@ -116,3 +118,17 @@ def test_whom_a_training_would_wait_for(
     wait_until(lambda: read_status(second).queue)
     assert told() == "It waits its turn for the CPU, after first (1 waits already)."
     assert told("7") == "", "there is no such GPU, as Start will say"
+
+
+def test_a_browser_that_missed_how_they_began_sends_what_is_kept(gpus: list[Gpu]) -> None:
+    """The first of the choices, and switches that are off, would be another care than that of the run."""
+    gpus.append(Gpu(0, "a", "H100"))
+    page = AppTest.from_function(script)
+    page.session_state["values"] = dataclasses.asdict(Care(monitor=True, when_stalled=RESUME, most_resumes=7, place=NONE))
+    page.run()
+    again = page.run()
+    assert not page.exception
+    assert {widget.key: widget.proto.default for widget in again.toggle}["t:monitor"] is True
+    assert again.number_input(key="t:most_resumes").proto.default == 7
+    chosen = {widget.key: widget.options[widget.proto.default] for widget in again.selectbox}
+    assert chosen == {"t:when_stalled": WHEN_STALLED[RESUME], "t:place": "At once, without waiting"}

@@ -24,3 +24,9 @@ def test_what_most_people_set_is_to_be_seen_at_once_and_the_rest_is_not() -> Non
     assert not page.exception
     shown = [widget.key for widget in [*page.number_input, *page.selectbox] if widget.key.startswith(("form:", "all:"))]
     assert {key for key in shown if "care" not in key} == {f"form:{key}" for key in settings_view.HEAD}
+
+
+def test_a_browser_that_missed_how_the_switch_began_does_not_switch_states_off() -> None:
+    page = AppTest.from_function(script).run()
+    switch = page.run().toggle(key="checkpointing")
+    assert not page.exception and switch.value is True and switch.proto.default is True

@@ -63,6 +63,11 @@ def test_a_setting_is_chosen_and_its_values_typed() -> None:
     assert label(page) == "Start all 2"
 
 
+def test_a_browser_that_missed_how_a_field_began_does_not_empty_it() -> None:
+    page = open_train(train__learning_rate="1e-4, 4e-4")
+    assert page.run().text_input(key="sweep:train.learning_rate").proto.default == "1e-4, 4e-4"
+
+
 def test_it_is_there_after_a_refresh_and_goes_with_the_form() -> None:
     open_train(lora__rank="2,4", train__seed="1,2,3")
     page = open_page("train")
