@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.trainer.deaf import deaf
 from trainer.interrupt import Stop, Stopped
 
 
@@ -63,13 +64,6 @@ def test_heard_though_the_parent_ignored_or_blocked_it(how):
         "except Stopped: print('heard')"
     )
 
-    def deafen():
-        if how == "ignored":
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        else:
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-
-    done = subprocess.run(
-        [sys.executable, "-c", script], preexec_fn=deafen, capture_output=True, text=True, check=True, timeout=20
-    )
+    with deaf(signal.SIGTERM, ignores=how == "ignored", blocks=how == "blocked"):
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "heard\n"

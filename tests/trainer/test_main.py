@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
+from tests.trainer.deaf import deaf
 from trainer.folder import RunFolder
 
 ROOT = Path(__file__).parent.parent.parent
@@ -40,11 +41,11 @@ def whole(small_settings, run_trainer, shared_cache, tmp_path_factory):
 
 @pytest.fixture
 def begin(slow, make_run, start_trainer, wait_until, read_losses, tmp_path):
-    """begin(step, **options of Popen): (folder, process, log) of a training that has just done that step."""
+    """begin(step): (folder, process, log) of a training that has just done that step."""
 
-    def start(step, **options):
+    def start(step):
         folder, log = make_run(slow), tmp_path / "first.log"
-        process = start_trainer(folder, log, **options)
+        process = start_trainer(folder, log)
         wait_until(lambda: any(done >= step for done in read_losses(log.read_text())), 60)
         return folder, process, log
 
@@ -80,11 +81,8 @@ def test_killed_and_resumed_from_its_last_state(begin, whole, run_trainer):
 
 
 def test_sigterm_is_honoured_though_the_parent_ignored_and_blocked_it(begin):
-    def deafen():
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-
-    folder, process, _ = begin(1, preexec_fn=deafen)
+    with deaf(signal.SIGTERM, ignores=True, blocks=True):
+        folder, process, _ = begin(1)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 143
     assert folder.last_state() is not None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.conftest import find_children
+from tests.trainer.deaf import deaf
 
 ROOT = Path(__file__).parent.parent.parent
 # a training that never ends its first step
@@ -69,10 +70,8 @@ def test_a_blocked_read(small, make_run, start_trainer, wait_until, tmp_path):
     os.mkfifo(folder.config)
     writer = os.open(folder.config, os.O_RDWR)
 
-    def block():
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
-
-    process = start_trainer(folder, log, env=environment_of(tmp_path, FLUXGYM_RUN=str(folder.path)), preexec_fn=block)
+    with deaf(signal.SIGUSR2, blocks=True):
+        process = start_trainer(folder, log, env=environment_of(tmp_path, FLUXGYM_RUN=str(folder.path)))
     try:
         wait_until(lambda: is_in_read(process.pid, folder.config), 30)
         process.send_signal(signal.SIGUSR2)

@@ -74,8 +74,11 @@ def start_on(outputs, tmp_path, monkeypatch, hold):
         command = [sys.executable, str(SMALL_TRAINING), str(folder.path), *(options or hold(name))]
         write_record(folder, begin_attempt(folder, None, command).to("queued"))
         if (pid := os.fork()) == 0:
-            os.setsid()
-            os._exit(supervise.main([str(folder.path)]))
+            try:
+                os.setsid()
+                supervise.main([str(folder.path)])
+            finally:  # whatever happens it is no second pytest
+                os._exit(0)
         children.append(pid)
         return folder
 
