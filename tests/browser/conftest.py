@@ -123,11 +123,12 @@ def complaints(page: Page) -> list[str]:
 
 
 def wait_until_still(element: Locator) -> None:
-    """In view, and in one place for a while: a list that opens while something scrolls or unfolds is closed again."""
-    element.scroll_into_view_if_needed()
+    """In the middle of the view, and there for a while: a list that opens while something unfolds, or scrolls, as Playwright does
+    before a click where it has to, is closed again."""
     before = None
     while (now := element.bounding_box()) != before:
         before = now
+        element.evaluate("(element) => element.scrollIntoView({ block: 'center' })")
         element.page.wait_for_timeout(300)
 
 
