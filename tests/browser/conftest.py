@@ -123,8 +123,8 @@ def complaints(page: Page) -> list[str]:
 
 
 def wait_until_still(element: Locator) -> None:
-    """In the middle of the view, and there for a while: a list that opens while something unfolds, or scrolls, as Playwright does
-    before a click where it has to, is closed again."""
+    """In the middle of the view, and there for a while: a list that opens while something unfolds, or scrolls, as Playwright
+    does before a click where it has to, is closed again."""
     before = None
     while (now := element.bounding_box()) != before:
         before = now
