@@ -4,11 +4,19 @@ import time
 from pathlib import Path
 
 from PIL import Image
+from streamlit.testing.v1 import AppTest
 
 from fluxgym.dataset.sets import Summary, make_set
 from fluxgym.form import form
 from fluxgym.ui.sets_view import find_trigger, tell, tell_users
 from trainer.folder import RunFolder
+
+
+def script() -> None:
+    from fluxgym.dataset.sets import list_sets
+    from fluxgym.ui import sets_view
+
+    sets_view.draw_set(list_sets()[0])
 
 
 def test_a_data_set_in_a_line() -> None:
@@ -40,3 +48,11 @@ def test_the_trigger_is_that_of_the_form_or_of_the_last_run(outputs: Path) -> No
     st.session_state.pop("form", None)
     assert find_trigger(cat, [run]) == "of the form"
     st.session_state.pop("form", None)
+
+
+def test_a_browser_that_missed_how_the_trigger_began_does_not_empty_it(outputs: Path) -> None:
+    cat = make_set("cat")
+    form.write_values(form.draft(), form.default_values() | {"trigger": "sks cat", "data.folder": str(cat)})
+    page = AppTest.from_function(script).run()
+    assert not page.exception and page.text_input(key="trigger:cat").value == "sks cat"
+    assert page.run().text_input(key="trigger:cat").proto.default == "sks cat"
