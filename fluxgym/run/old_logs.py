@@ -58,8 +58,10 @@ def list_archived(folder: RunFolder) -> list[Archived]:
 
 def find_moved(folder: RunFolder) -> Archived | None:
     """The log of this run, where it was archived after its end; a fresh start takes run.json along, and is another run."""
+    if list_parts(log_of(folder)):
+        return None
     latest = next(iter(list_archived(folder)), None)
-    if latest is None or list_parts(log_of(folder)) or not list_parts(latest.log):
+    if latest is None or not list_parts(latest.log):
         return None
     return None if (latest.path / folder.record.name).exists() else latest
 

@@ -61,9 +61,9 @@ def text(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
 
 def lines(key: str, label: str = "", place: str = FORM, **options: Any) -> None:
     """A list of texts, one a line."""
-    bound = bind(_name(key, place), _typed(key, _split, "\n".join(values()[key]), place))
+    bound = bind(_name(key, place), _typed(key, split_lines, "\n".join(values()[key]), place))
     given = _common(key, options)
-    st.text_area(label or _find(key).label, on_change=_keep, args=(key, place, _split), **bound, **given)
+    st.text_area(label or _find(key).label, on_change=_keep, args=(key, place, split_lines), **bound, **given)
     show_problem(key)
 
 
@@ -168,5 +168,6 @@ def _keep(key: str, place: str = FORM, read: Callable[[str], Any] | None = None)
     change(form.follow(values(), {key: read(value or "") if read else value}))
 
 
-def _split(text: str) -> list[str]:
+def split_lines(text: str) -> list[str]:
+    """The lines of a text of several that say something."""
     return [line.strip() for line in text.splitlines() if line.strip()]

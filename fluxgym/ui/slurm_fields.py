@@ -93,7 +93,7 @@ def draw_changes(folder: RunFolder) -> dict[str, Any]:
         given = st.text_area(
             setting.label, "\n".join(wish.lines), key=f"resume-{LINES}", help=setting.help, height=LINES_HEIGHT
         )
-        lines = [line.strip() for line in given.splitlines() if line.strip()]
+        lines = fields.split_lines(given)
         changed |= {SECTION + LINES: lines} if lines != wish.lines else {}
     return changed
 
